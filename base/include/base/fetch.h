@@ -1,0 +1,111 @@
+/*
+ * fetch: one HTTP exchange at a time over libcurl's multi interface, inside the loop. A fetch_client is one server: its own
+ * connections, TLS settings and ceiling on connections; nothing is shared between clients, credentials least of all.
+ *
+ * Redirects are never followed here: the answer says 302, the caller decides. Callbacks come from the loop, never before
+ * fetch_start returned and never after fetch_cancel returned; `done` comes exactly once otherwise.
+ */
+#ifndef BASE_FETCH_H
+#define BASE_FETCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct loop;
+struct fetch;
+struct fetch_client;
+
+/* What went wrong below HTTP. Each has the stable code of the check ("tcp-refused", "tls-expired"), see fetch_err_code. */
+enum fetch_err {
+    FETCH_OK,             /* an answer arrived whole, whatever its status */
+    FETCH_DNS_NOT_FOUND,
+    FETCH_DNS_TIMEOUT,
+    FETCH_TCP_REFUSED,
+    FETCH_TCP_TIMEOUT,
+    FETCH_TCP_RESET,      /* connection lost before or inside the answer */
+    FETCH_PROXY_AUTH,
+    FETCH_PROXY_DENIED,
+    FETCH_TLS_EXPIRED,
+    FETCH_TLS_NOT_YET_VALID,
+    FETCH_TLS_UNTRUSTED,
+    FETCH_TLS_NAME_MISMATCH,
+    FETCH_TLS_PIN_MISMATCH,
+    FETCH_TLS_PROTOCOL,
+    FETCH_TIMEOUT,        /* total_ms or idle_ms ran out after the connection stood */
+    FETCH_PARTIAL,        /* the body ended early: never use what came of it */
+    FETCH_TOO_LARGE,      /* body over max_body, or headers over the ceiling */
+    FETCH_MALFORMED,      /* not HTTP, or a URL that cannot be used */
+    FETCH_STOPPED,        /* on_data said stop */
+};
+
+/* Everything is copied. Zero means the default in brackets. */
+struct fetch_client_settings {
+    const char *name;            /* for log lines */
+    unsigned max_connections;    /* to this server [8] */
+    int64_t connect_ms;          /* name, TCP and TLS together [10 000] */
+    int64_t idle_ms;             /* nothing arriving for so long ends the exchange [30 000] */
+    const char *ca_file;         /* NULL: the system's */
+    const char *pinned_key;      /* "sha256//BASE64;sha256//..." as curl spells it, NULL: none */
+    const char *client_cert_file, *client_key_file;
+    const char *min_tls;         /* "1.0" "1.1" "1.2" "1.3" [1.2] */
+    bool legacy_ciphers;         /* OpenSSL security level 0 and old ciphers, for servers of 2003 */
+    const char *proxy;           /* URL of an outbound proxy, NULL: none (the environment is never looked at) */
+    const char *unix_socket;     /* connect here whatever the URL says */
+    const char *user_agent;      /* ["freebusyd/VERSION"] */
+};
+
+struct fetch_client *fetch_client_new(struct loop *loop, const struct fetch_client_settings *settings);
+void fetch_client_free(struct fetch_client **c); /* cancels what still runs, without callbacks */
+
+/* New TLS or proxy settings, connections start afresh. */
+void fetch_client_drop_connections(struct fetch_client *c);
+
+struct fetch_answer {
+    enum fetch_err err;
+    char text[200];        /* printable evidence when err is set, else "" */
+    int status;            /* 0 when none arrived */
+    const char *body;      /* NUL-terminated; "" when on_data took it */
+    size_t body_len;
+    int64_t total_ms;
+    bool connection_reused;
+    int64_t connection_id; /* of this client; -1 unknown */
+    int64_t cert_not_after;/* UTC s of the server's certificate when TLS and new connection, else 0 */
+    const struct fetch *fetch; /* for fetch_header */
+};
+
+typedef void fetch_done_fn(void *arg, const struct fetch_answer *answer);
+
+/* A piece of a 2xx body as it arrives (a body with another status is collected instead). False ends the exchange (FETCH_STOPPED). */
+typedef bool fetch_data_fn(void *arg, int status, const char *data, size_t len);
+
+struct fetch_request {
+    const char *method;          /* "GET", "PROPFIND", ... */
+    const char *url;             /* absolute http(s) URL, already escaped; sent path-as-is */
+    const char *const *headers;  /* "Name: value" lines, NULL-terminated; NULL: none. Expect is always suppressed */
+    const char *body;            /* copied; NULL: none */
+    size_t body_len;
+    int64_t total_ms;            /* limit for the whole exchange, waiting for a free connection not counted [60 000]; < 0: none */
+    size_t max_body;             /* [16 MiB] */
+    bool compressed;             /* accept gzip and deflate */
+    fetch_data_fn *on_data;      /* NULL: the body is collected */
+    fetch_done_fn *done;
+    void *arg;
+};
+
+struct fetch *fetch_start(struct fetch_client *c, const struct fetch_request *request);
+
+/* No callback afterwards; *f becomes NULL. Works from inside any callback. NULL is fine. */
+void fetch_cancel(struct fetch **f);
+
+/* A header of the final answer by name (no case), the n-th of that name from 0; NULL when there is none. Valid inside `done` and
+ * inside on_data. */
+const char *fetch_header(const struct fetch *f, const char *name, unsigned n);
+
+/* "tcp-refused", "tls-expired"...; FETCH_OK gives "ok". */
+const char *fetch_err_code(enum fetch_err err);
+
+/* Connections open at present, and exchanges running or waiting. */
+void fetch_client_load(const struct fetch_client *c, unsigned *ret_connections, unsigned *ret_exchanges);
+
+#endif

@@ -1,0 +1,62 @@
+/*
+ * xml: XML read as a stream with ceilings, and written with escapes; over libxml2.
+ *
+ * The reader is made for servers of 2000: it recovers from control characters, from bytes that are no UTF-8 and from names that
+ * begin with a digit (`h:0x8218`, see Exchange 2003). It loads no entity, no DTD and nothing from the network.
+ */
+#ifndef BASE_XML_H
+#define BASE_XML_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct buf;
+struct xml_reader;
+
+enum xml_result {
+    XML_OK,
+    XML_BROKEN,   /* not XML, or recovery gave up */
+    XML_TOO_DEEP, /* more than max_depth open elements */
+    XML_TOO_LONG, /* more than max_bytes */
+    XML_DTD,      /* a document type declaration: refused, it is the door to entities */
+    XML_STOPPED,  /* a callback said stop */
+};
+
+struct xml_limits {
+    size_t max_bytes;
+    unsigned max_depth;
+};
+
+/*
+ * Names come as namespace URI ("" for none) and local name, never by prefix. A name that the parser could not split because it
+ * begins with a digit is split here by the prefixes in scope. Pointers live only during the call; names of the same spelling
+ * have the same address during the life of one reader, so a callback may compare by pointer after a first strcmp.
+ * text() comes in any number of pieces. Each returns false to stop (XML_STOPPED).
+ */
+struct xml_handler {
+    bool (*start)(void *arg, const char *ns, const char *name);
+    bool (*end)(void *arg, const char *ns, const char *name);
+    bool (*text)(void *arg, const char *text, size_t len);
+};
+
+struct xml_reader *xml_reader_new(const struct xml_handler *handler, void *arg, const struct xml_limits *limits);
+void xml_reader_free(struct xml_reader **r);
+
+/* An attribute of the element whose start() is running; NULL when it is not there. `ns` "" for none. Lives during the call. */
+const char *xml_reader_attr(const struct xml_reader *r, const char *ns, const char *name, size_t *ret_len);
+
+/* Ready for another document with the same handler; cheaper than a new reader. */
+void xml_reader_reset(struct xml_reader *r, void *arg);
+
+/* The next bytes. After anything but XML_OK the reader only repeats that answer. */
+enum xml_result xml_reader_feed(struct xml_reader *r, const char *data, size_t len);
+
+/* The end of the document. XML_BROKEN when elements are still open or nothing came: a document that was cut never counts. */
+enum xml_result xml_reader_finish(struct xml_reader *r);
+
+const char *xml_result_name(enum xml_result result);
+
+/* Writes text with & < > " ' escaped; control characters that XML 1.0 forbids become U+FFFD. */
+bool xml_escape(struct buf *out, const char *text, size_t len);
+
+#endif

@@ -1,0 +1,40 @@
+/*
+ * account: how to reach one server, as plain data. Everything is copied by whoever keeps it.
+ */
+#ifndef DAVCLIENT_ACCOUNT_H
+#define DAVCLIENT_ACCOUNT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum dav_kind {
+    DAV_KIND_EXCHANGE, /* 2000, 2003, 2007 over WebDAV */
+    DAV_KIND_CALDAV,
+};
+
+enum dav_scheme { DAV_SCHEME_NEGOTIATE, DAV_SCHEME_NTLM, DAV_SCHEME_BASIC, DAV_SCHEME_FORMS };
+#define DAV_SCHEMES 4
+const char *dav_scheme_name(enum dav_scheme scheme);
+bool dav_scheme_parse(const char *name, enum dav_scheme *ret);
+
+struct dav_account {
+    const char *name;                  /* the server's name in the configuration; in log lines and errors */
+    enum dav_kind kind;
+    const char *url;                   /* http(s)://host[:port]/path/ */
+    const char *user;                  /* DOMAIN\user, user@domain or user */
+    enum dav_scheme auth[DAV_SCHEMES]; /* which may be used, best first */
+    size_t auth_count;
+    int lm_compatibility_level;        /* 0 to 3 [3] */
+    const char *ca_file, *pinned_key, *client_cert_file, *client_key_file, *min_tls;
+    bool legacy_ciphers;
+    const char *proxy;
+    unsigned max_connections;          /* [8] */
+    double max_requests_per_second;    /* [50] */
+    const char *const *allowed_hosts;  /* NULL-terminated, "host" or "host:port"; NULL: none besides the URL's own */
+    const char *const *calendars;      /* CalDAV: path templates {address} {local} {domain}; NULL-terminated */
+    const char *zone;                  /* zone name for floating times, NULL: UTC */
+    size_t max_answer_bytes;           /* [16 MiB] for one answer */
+    unsigned max_rows;                 /* appointments kept for one person and window [20 000] */
+};
+
+#endif

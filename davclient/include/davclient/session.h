@@ -1,0 +1,52 @@
+/*
+ * session: one login to one server: connections, pacing, authentication, back-off. Every question to a server goes through its session.
+ */
+#ifndef DAVCLIENT_SESSION_H
+#define DAVCLIENT_SESSION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "davclient/account.h"
+#include "davclient/cause.h"
+
+struct loop;
+struct secret;
+struct dav_session;
+
+/* Copies account and secret. Contacts nobody until the first question. NULL with a sentence in why when the account makes no sense. */
+struct dav_session *dav_session_new(struct loop *loop, const struct dav_account *account, const struct secret *secret, char *why,
+                                    size_t why_size);
+
+/* Cancels all questions without callbacks. `reason` is logged. */
+void dav_session_close(struct dav_session **s, const char *reason);
+
+/* A changed secret file: the new secret is used from the next request on, and a refusal of the old one is forgotten. */
+void dav_session_set_secret(struct dav_session *s, const struct secret *secret);
+
+/* An administrator says that a refused secret may be tried again. */
+void dav_session_unbreak(struct dav_session *s);
+
+struct dav_session_info {
+    const char *state;          /* phrase: "new", "ready", "refused", "backing off", "unreachable" */
+    const char *product;        /* "Exchange 2003 (6.5.7638)", "Radicale 3.1.8", NULL: not known yet */
+    const char *scheme;         /* in use: "basic"..., NULL: none yet */
+    const char *offered;        /* what the server offers, "ntlm, basic"; NULL: not known */
+    const char *code;           /* the last whole-server failure, NULL: none now */
+    const char *evidence;       /* its line, NULL */
+    int64_t failing_since;      /* wall s, 0: not failing */
+    int64_t retry_at;           /* wall s when it is tried again, 0 */
+    int64_t last_ok;            /* wall s of the last good answer, 0: never */
+    int64_t cert_not_after;     /* wall s, 0: unknown */
+    uint64_t requests, failures, rejected_logons, bytes_in;
+    unsigned connections, running, waiting;
+    int64_t latency_ms;         /* moving average of one request */
+};
+/* Texts are borrowed until the next turn. */
+void dav_session_info(const struct dav_session *s, struct dav_session_info *ret);
+
+/* How many further questions could start at once now, by connections and pace: 0 means ask later. */
+unsigned dav_session_room(const struct dav_session *s);
+
+#endif

@@ -1,0 +1,41 @@
+/*
+ * watch: one subscriber's view of the journal: which persons, from which cursor, nothing lost and nothing repeated.
+ *
+ * A new watch (no cursor, or one that is too old or of another epoch) first yields the present state of each watched person, then the
+ * changes. One with a cursor that the journal still covers yields just what came after it.
+ */
+#ifndef PRESENCE_WATCH_H
+#define PRESENCE_WATCH_H
+
+#include "presence/journal.h"
+
+struct pres_watch;
+
+/*
+ * `ids` (copied, sorted inside) NULL: everybody, also those added later. `cursor` is the client's last event id or NULL; any
+ * text that is no cursor counts as none. `wake` comes when pres_watch_next may have something again.
+ */
+struct pres_watch *pres_watch_new(struct pres_journal *j, const pres_id *ids, size_t n, const char *cursor, pres_journal_fn *wake,
+                                  void *arg);
+void pres_watch_free(struct pres_watch **w);
+
+struct pres_event {
+    pres_id id;
+    struct pres_presence now;
+    char cursor[48]; /* the event id: resuming from it yields what follows this event */
+};
+
+enum pres_watch_result {
+    PRES_WATCH_EVENT,  /* *ret is filled */
+    PRES_WATCH_NOTHING,/* wait for wake */
+    PRES_WATCH_BEHIND, /* fell off the tail: tell the client why and end; its next cursor starts from the present states */
+};
+enum pres_watch_result pres_watch_next(struct pres_watch *w, struct pres_event *ret);
+
+/* Puts the last event back: the next call yields it again (it did not fit the output). */
+void pres_watch_unget(struct pres_watch *w);
+
+/* True when `cursor` was given and could be resumed. */
+bool pres_watch_resumed(const struct pres_watch *w);
+
+#endif
