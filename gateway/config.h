@@ -1,0 +1,105 @@
+/*
+ * config: the configuration file as plain data. Read whole through libcyaml against the schema in config_schema.c, then checked
+ * (config_check.c); what this header shows has passed both. Reload builds a new one and swaps (reload.c).
+ */
+#ifndef GATEWAY_CONFIG_H
+#define GATEWAY_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* One server to read from. Texts are never NULL unless the comment says so. */
+struct gw_config_tls {
+    char *ca_file;     /* NULL: the system's; relative paths are below the configuration file's folder */
+    char *min_version; /* "1.0" to "1.3", NULL: 1.2 */
+    char *pinned_key;  /* NULL */
+    char *client_cert_file, *client_key_file; /* NULL */
+    bool legacy_ciphers;
+};
+
+struct gw_config_server {
+    char *name;
+    int kind; /* enum dav_kind */
+    char *url;
+    char *account;
+    char *password_file;
+    int *auth; /* enum dav_scheme, best first */
+    unsigned auth_count;
+    unsigned lm_compatibility_level;
+    struct gw_config_tls tls;
+    char *proxy; /* NULL */
+    unsigned max_connections;
+    double max_requests_per_second;
+    char **allowed_hosts;
+    unsigned allowed_hosts_count;
+    char **calendars;
+    unsigned calendars_count;
+    char *zone; /* NULL */
+    unsigned line; /* in the file, for errors */
+};
+
+/* A `users:` entry: one person, or a CSV file of persons. Exactly one of address and file is set. */
+struct gw_config_user {
+    char *address;
+    char *file;
+    char *server;
+    char *path, *publish_as, *group, *zone; /* NULL */
+    char **aliases;
+    unsigned aliases_count;
+    unsigned line;
+};
+
+/* How kinds of time become presence; `groups` may override (presence/rules.h explains the words). */
+struct gw_config_rules {
+    char *group;      /* NULL: the default rules */
+    char *tentative;  /* "available" (stays tentative) | "busy" | "free" */
+    char *unanswered; /* "tentative" | "busy" | "free" */
+    char *oof;        /* "oof" | "busy" | "free" */
+    char *elsewhere;  /* "elsewhere" | "busy" | "free" */
+    bool all_day;
+};
+
+struct gw_config_http {
+    char **listen; /* "127.0.0.1:8008", "[::1]:8008" */
+    unsigned listen_count;
+    char *certificate_file, *key_file; /* NULL: plain HTTP */
+    bool allow_remote;                 /* the explicit word for a listener beyond loopback */
+    unsigned max_connections;
+};
+
+struct gw_config {
+    char *path;   /* the file it came from */
+    char *folder; /* of that file, for relative paths */
+    struct gw_config_server *servers;
+    unsigned servers_count;
+    struct gw_config_user *users;
+    unsigned users_count;
+    int64_t poll_interval_ms;
+    int64_t poll_window_s;
+    bool demand_watched;
+    int64_t stale_after_s;
+    struct gw_config_rules rules; /* default */
+    struct gw_config_rules *group_rules;
+    unsigned group_rules_count;
+    struct gw_config_http http;
+    char *state_directory; /* NULL */
+    char *control_socket;
+};
+
+/* What is wrong: one line "FILE:LINE: KEY.PATH: sentence" per problem in `why`, newline-separated, and the stable code. */
+struct gw_config_error {
+    char code[48];  /* "config-unknown-key", "config-wrong-type", "config-missing", "config-value", "config-duplicate", "config-secret"... */
+    char why[4000];
+};
+
+/* NULL with *err filled when the file cannot be used. Checks everything that needs no network: secrets readable, CSV files parse. */
+struct gw_config *gw_config_read(const char *path, struct gw_config_error *err);
+void gw_config_free(struct gw_config **c);
+
+/* The schema as text for `--print-options` in tests: one line a key, "path<TAB>type<TAB>default<TAB>reload|restart<TAB>sentence". Manual page and
+ * sample configuration are checked against it. */
+struct buf;
+void gw_config_describe(struct buf *out);
+
+#endif
