@@ -1,8 +1,10 @@
 /*
  * xml: XML read as a stream with ceilings, and written with escapes; over libxml2.
  *
- * The reader is made for servers of 2000: it recovers from control characters, from bytes that are no UTF-8 and from names that
- * begin with a digit (`h:0x8218`, see Exchange 2003). It loads no entity, no DTD and nothing from the network.
+ * The reader is made for servers of 2000: it recovers from control characters (dropped), from bytes that are no UTF-8 (U+FFFD
+ * stands for each), from a bare '&' and from names that begin with a digit (`h:0x8218`, see Exchange 2003). What breaks the
+ * structure is not recovered from: tags that do not match, text behind the root. It loads no entity, no DTD and nothing from the
+ * network.
  */
 #ifndef BASE_XML_H
 #define BASE_XML_H
@@ -29,9 +31,10 @@ struct xml_limits {
 
 /*
  * Names come as namespace URI ("" for none) and local name, never by prefix. A name that the parser could not split because it
- * begins with a digit is split here by the prefixes in scope. Pointers live only during the call; names of the same spelling
- * have the same address during the life of one reader, so a callback may compare by pointer after a first strcmp.
- * text() comes in any number of pieces. Each returns false to stop (XML_STOPPED).
+ * begins with a digit is split here by the prefixes in scope; one whose prefix is not declared stays whole ("q:name", namespace
+ * ""). Pointers live only during the call; names of the same spelling have the same address during one document (until
+ * xml_reader_reset), so a callback may compare by pointer after a first strcmp.
+ * text() comes in any number of pieces. Each returns false to stop (XML_STOPPED). None may free or reset its reader.
  */
 struct xml_handler {
     bool (*start)(void *arg, const char *ns, const char *name);
@@ -42,7 +45,8 @@ struct xml_handler {
 struct xml_reader *xml_reader_new(const struct xml_handler *handler, void *arg, const struct xml_limits *limits);
 void xml_reader_free(struct xml_reader **r);
 
-/* An attribute of the element whose start() is running; NULL when it is not there. `ns` "" for none. Lives during the call. */
+/* An attribute of the element whose start() is running; NULL when it is not there. `ns` "" for none. Lives during the
+ * call, and is NOT NUL-terminated: look at *ret_len. */
 const char *xml_reader_attr(const struct xml_reader *r, const char *ns, const char *name, size_t *ret_len);
 
 /* Ready for another document with the same handler; cheaper than a new reader. */
