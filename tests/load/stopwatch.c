@@ -1,0 +1,47 @@
+/* stopwatch: see stopwatch.h. */
+#include "stopwatch.h"
+
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+static double seconds_of(clockid_t clock)
+{
+    struct timespec ts;
+    clock_gettime(clock, &ts);
+    return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
+}
+
+double stopwatch_now(void)
+{
+    return seconds_of(CLOCK_MONOTONIC);
+}
+
+double stopwatch_cpu(void)
+{
+    return seconds_of(CLOCK_PROCESS_CPUTIME_ID);
+}
+
+void stopwatch_pin(int core)
+{
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    if (cores < 2)
+        return;
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    CPU_SET((size_t)(core % cores), &set);
+    sched_setaffinity(0, sizeof(set), &set);
+}
+
+bool stopwatch_smoke(int argc, char **argv)
+{
+    return argc > 1 && strcmp(argv[1], "--smoke") == 0;
+}
+
+void stopwatch_print(const char *driver, const char *unit, double ours, double limit, const char *limit_is)
+{
+    printf("{\"driver\":\"%s\",\"unit\":\"%s\",\"ours\":%.1f,\"limit\":%.1f,\"ratio\":%.3f,\"limit_is\":\"%s\"}\n", driver,
+           unit, ours, limit, limit > 0 ? ours / limit : 0, limit_is);
+}

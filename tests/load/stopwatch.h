@@ -1,0 +1,19 @@
+/* stopwatch: what every load driver needs: time, the core to run on, and the one line at the end. */
+#ifndef LOAD_STOPWATCH_H
+#define LOAD_STOPWATCH_H
+
+#include <stdbool.h>
+
+double stopwatch_now(void); /* seconds, monotonic */
+double stopwatch_cpu(void); /* seconds of CPU that this process has used */
+
+/* Binds this process to one core, if the machine has more than one. */
+void stopwatch_pin(int core);
+
+/* --smoke: a handful of work, to see that the driver runs. */
+bool stopwatch_smoke(int argc, char **argv);
+
+/* Prints {"driver":...,"unit":...,"ours":...,"limit":...,"ratio":ours/limit,"limit_is":...}. Both are speeds: higher is better. */
+void stopwatch_print(const char *driver, const char *unit, double ours, double limit, const char *limit_is);
+
+#endif
