@@ -1,0 +1,101 @@
+/*
+ * httpd_stream: an answer that is pulled (server-sent events). libmicrohttpd asks httpd_stream_read for bytes whenever the socket
+ * has taken the last ones; that asks the owner's pull(). A pull that has nothing suspends the connection, or libmicrohttpd would
+ * ask again without a pause; httpd_stream_wake resumes it. A client that reads slowly is not asked for: the kernel's buffer is
+ * full, libmicrohttpd waits for room, and what the owner queues meanwhile is the owner's to limit.
+ *
+ * The stream lives in its request and ends with it: gone() is called by httpd_req_over.
+ */
+#include "httpd_private.h"
+
+#include <microhttpd.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+static ssize_t httpd_stream_read(void *cls, uint64_t pos, char *out, size_t max);
+static ssize_t httpd_stream_rest(struct httpd_stream *s);
+static ssize_t httpd_stream_finish(int how);
+static void httpd_stream_flush(struct httpd_stream *s);
+
+struct httpd_stream *httpd_stream_start(struct httpd_req *req, int status, const char *const *headers, httpd_pull_fn *pull,
+                                        httpd_gone_fn *gone, void *arg)
+{
+    struct httpd_stream *s = &req->stream;
+    s->req = req;
+    if (httpd_req_open(req))
+        *s = (struct httpd_stream){.req = req, .pull = pull, .gone = gone, .arg = arg};
+    size_t block = req->conn->h->settings.stream_block;
+    httpd_req_answer(req, status, headers, MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, block, httpd_stream_read, s, NULL));
+    return s;
+}
+
+void httpd_stream_wake(struct httpd_stream *s)
+{
+    s->woken = true;
+    if (s->req->phase == HTTPD_ANSWERED)
+        httpd_conn_resume(s->req->conn);
+}
+
+void httpd_stream_end(struct httpd_stream *s, int how)
+{
+    struct httpd_conn *conn = s->req->conn;
+    if (s->end == 0)
+        s->end = how;
+    if (conn->suspended)
+        httpd_conn_resume(conn);
+    else if (how == HTTPD_PULL_ABORT && !s->pulling)
+        shutdown(conn->fd, SHUT_RDWR); /* its client may never make room for another pull */
+}
+
+static ssize_t httpd_stream_read(void *cls, uint64_t pos, char *out, size_t max)
+{
+    struct httpd_stream *s = cls;
+    (void)pos;
+    if (s->req->phase != HTTPD_ANSWERED)
+        return MHD_CONTENT_READER_END_WITH_ERROR;
+    if (s->end != 0)
+        return httpd_stream_finish(s->end);
+    size_t block = s->req->conn->h->settings.stream_block;
+    max = max < block ? max : block;
+    s->woken = false;
+    s->pulling = true;
+    ssize_t n = s->pull(s->arg, out, max);
+    s->pulling = false;
+    if (s->req->phase != HTTPD_ANSWERED || s->end == HTTPD_PULL_ABORT)
+        return MHD_CONTENT_READER_END_WITH_ERROR;
+    if (n == HTTPD_PULL_WAIT)
+        return httpd_stream_rest(s);
+    if (n > 0 && (size_t)n <= max)
+        return n;
+    return httpd_stream_finish((int)n);
+}
+
+/* Nothing to send. A wake that came during the pull must not be lost, nor answered by asking on and on here. */
+static ssize_t httpd_stream_rest(struct httpd_stream *s)
+{
+    struct httpd_conn *conn = s->req->conn;
+    if (s->end != 0 || conn->hung_up)
+        return httpd_stream_finish(s->end != 0 ? s->end : HTTPD_PULL_ABORT);
+    httpd_stream_flush(s);
+    httpd_conn_suspend(conn);
+    if (s->woken)
+        httpd_conn_resume(conn);
+    return 0;
+}
+
+static ssize_t httpd_stream_finish(int how)
+{
+    return how == HTTPD_PULL_END ? MHD_CONTENT_READER_END_OF_STREAM : MHD_CONTENT_READER_END_WITH_ERROR;
+}
+
+/*
+ * libmicrohttpd sends the header with MSG_MORE (or corked) because a body follows; without one the kernel would sit on it for
+ * 200 ms. Setting TCP_NODELAY pushes what is queued, whatever holds it back.
+ */
+static void httpd_stream_flush(struct httpd_stream *s)
+{
+    int on = 1;
+    if (!s->flushed && !s->req->conn->h->is_unix)
+        setsockopt(s->req->conn->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    s->flushed = true;
+}
