@@ -18,7 +18,7 @@ enum pres_trait {
 
 struct pres_rules {
     enum pres_kind tentative;  /* what tentative time counts as [TENTATIVE] */
-    enum pres_kind unanswered; /* [TENTATIVE] */
+    enum pres_kind unanswered; /* [TENTATIVE]; with TENTATIVE, `tentative` above says in turn what that counts as */
     enum pres_kind oof;        /* [OOF] */
     enum pres_kind elsewhere;  /* [ELSEWHERE] */
     bool all_day_counts;       /* [true]: false drops all-day events, whatever they are marked as */
@@ -26,7 +26,7 @@ struct pres_rules {
 
 struct pres_rules pres_rules_default(void);
 
-/* FREE means that the event does not count. Cancelled and declined ones never do. */
+/* FREE means that the event does not count. Cancelled and declined ones never do. A mark of UNKNOWN counts as busy. */
 enum pres_kind pres_rules_apply(const struct pres_rules *rules, enum pres_kind marked, unsigned traits);
 
 #endif

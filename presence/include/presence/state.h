@@ -25,9 +25,12 @@ struct pres_next {
 
 struct pres_presence {
     enum pres_kind state;
-    int64_t since;       /* start of the present unbroken run of this kind; for free: the end of what was before, or `from` */
-    int64_t until;       /* its end; PRES_NEVER when it is free (or unknown) to the end of what is known */
-    struct pres_next next; /* the next run of another kind than free or the present one, within the window */
+    int64_t since;       /* start of the present unbroken run of this kind; for free: the end of what was before, or `from`; for unknown:
+                            when the answer became too old, 0 when nothing was ever known of this moment */
+    int64_t until;       /* its end; PRES_NEVER when it is free (or unknown) to the end of what is known, and for a run that the
+                            window's end cuts: where that one ends is not known */
+    struct pres_next next; /* the run after the present one that is not free (it may be of the same kind when free time lies between),
+                              if it starts within the window; its end is PRES_NEVER where the window cuts it */
     int64_t as_of;       /* 0: never read */
     int64_t valid_until; /* when this becomes unknown if no new answer comes; 0 for unknown */
     const char *reason;  /* for unknown: "never-read", "stale", or the code of the failure; for the others NULL, or the failure
