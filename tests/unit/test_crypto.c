@@ -1,0 +1,151 @@
+/* crypto: published vectors, and the strictness of base64. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/buf.h"
+#include "base/crypto.h"
+
+/* FIPS 180-4: "abc", and the empty message. */
+static void sha256_vectors(void **state)
+{
+    static const uint8_t abc[] = {0xba, 0x78, 0x16, 0xbf, 0x8f, 0x01, 0xcf, 0xea, 0x41, 0x41, 0x40, 0xde, 0x5d, 0xae, 0x22, 0x23,
+                                  0xb0, 0x03, 0x61, 0xa3, 0x96, 0x17, 0x7a, 0x9c, 0xb4, 0x10, 0xff, 0x61, 0xf2, 0x00, 0x15, 0xad};
+    static const uint8_t none[] = {0xe3, 0xb0, 0xc4, 0x42, 0x98, 0xfc, 0x1c, 0x14, 0x9a, 0xfb, 0xf4, 0xc8, 0x99, 0x6f, 0xb9, 0x24,
+                                   0x27, 0xae, 0x41, 0xe4, 0x64, 0x9b, 0x93, 0x4c, 0xa4, 0x95, 0x99, 0x1b, 0x78, 0x52, 0xb8, 0x55};
+    uint8_t out[CRYPTO_SHA256_LEN];
+
+    (void)state;
+    crypto_sha256("abc", 3, out);
+    assert_memory_equal(out, abc, sizeof(abc));
+    crypto_sha256("", 0, out);
+    assert_memory_equal(out, none, sizeof(none));
+}
+
+/* RFC 4648 10, and bytes that use the two odd letters. */
+static void base64_vectors(void **state)
+{
+    static const char *const pairs[][2] = {
+        {"", ""},           {"f", "Zg=="},         {"fo", "Zm8="},         {"foo", "Zm9v"},
+        {"foob", "Zm9vYg=="}, {"fooba", "Zm9vYmE="}, {"foobar", "Zm9vYmFy"}, {"\xFB\xFF\xBF", "+/+/"},
+    };
+    struct buf out;
+    size_t i;
+
+    (void)state;
+    buf_init(&out, 100);
+    for (i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
+        buf_reset(&out);
+        assert_true(crypto_base64_encode(&out, pairs[i][0], strlen(pairs[i][0])));
+        assert_string_equal(out.data, pairs[i][1]);
+        buf_reset(&out);
+        assert_true(crypto_base64_decode(&out, pairs[i][1], strlen(pairs[i][1])));
+        assert_string_equal(out.data, pairs[i][0]);
+    }
+    buf_free(&out);
+}
+
+static void base64_all_bytes(void **state)
+{
+    uint8_t bytes[256];
+    struct buf text, back;
+    size_t i, len;
+
+    (void)state;
+    for (i = 0; i < sizeof(bytes); i++)
+        bytes[i] = (uint8_t)(i * 167 + 13);
+    buf_init(&text, 1000);
+    buf_init(&back, 1000);
+    for (len = 0; len <= sizeof(bytes); len++) {
+        buf_reset(&text);
+        buf_reset(&back);
+        assert_true(crypto_base64_encode(&text, bytes, len));
+        assert_int_equal(text.len, (len + 2) / 3 * 4);
+        assert_true(crypto_base64_decode(&back, text.data, text.len));
+        assert_int_equal(back.len, len);
+        assert_memory_equal(back.data, bytes, len);
+    }
+    buf_free(&text);
+    buf_free(&back);
+}
+
+/* And what was in the buffer before stays as it was. */
+static void base64_refuses(void **state)
+{
+    static const char *const bad[] = {"Z",     "Zg",    "Zg=",    "Zg===",     "Zm8",      "Zm9v=",  "=",       "====",
+                                      "Z===",  "Zg==Zg==", "Zm=8",   "Zm9v!",     "Zm-_",     "Zm9vZh==", "Zm9=",  "Z=g=",
+                                      "Zm9v\x80", "Zm9vYg=A", "Zm9vYg==="};
+    struct buf out;
+    size_t i;
+
+    (void)state;
+    buf_init(&out, 100);
+    for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        buf_reset(&out);
+        buf_adds(&out, "keep");
+        if (crypto_base64_decode(&out, bad[i], strlen(bad[i])))
+            fail_msg("\"%s\" was decoded", bad[i]);
+        assert_string_equal(out.data, "keep");
+        assert_int_equal(out.len, 4);
+    }
+    assert_false(crypto_base64_decode(&out, "Zm9v\0", 5));
+    assert_true(crypto_base64_decode(&out, " Zm\r\n9v\tYg= =\n", 14));
+    assert_string_equal(out.data, "keepfoob");
+    buf_free(&out);
+}
+
+static void base64_has_a_ceiling(void **state)
+{
+    struct buf out;
+
+    (void)state;
+    buf_init(&out, 7);
+    assert_false(crypto_base64_encode(&out, "foobar", 6));
+    assert_int_equal(out.len, 0);
+    buf_reset(&out);
+    assert_false(crypto_base64_decode(&out, "Zm9vYmFyZm9v", 12));
+    assert_int_equal(out.len, 0);
+    buf_free(&out);
+}
+
+static void comparison_sees_each_byte(void **state)
+{
+    char a[32], b[32];
+    size_t i;
+
+    (void)state;
+    crypto_random(a, sizeof(a));
+    for (i = 0; i < sizeof(a); i++) {
+        memcpy(b, a, sizeof(a));
+        assert_true(crypto_equal(a, b, sizeof(a)));
+        b[i] ^= 1;
+        assert_false(crypto_equal(a, b, sizeof(a)));
+        assert_true(crypto_equal(a, b, i));
+    }
+}
+
+static void random_is_not_constant(void **state)
+{
+    uint64_t first = crypto_random_u64(), i, bits = 0;
+
+    (void)state;
+    for (i = 0; i < 64; i++)
+        bits |= crypto_random_u64() ^ first;
+    assert_true(bits == UINT64_MAX); /* fails once in 2^58 runs */
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(sha256_vectors),       cmocka_unit_test(base64_vectors),
+        cmocka_unit_test(base64_all_bytes),     cmocka_unit_test(base64_refuses),
+        cmocka_unit_test(base64_has_a_ceiling), cmocka_unit_test(comparison_sees_each_byte),
+        cmocka_unit_test(random_is_not_constant),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
