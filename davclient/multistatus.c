@@ -1,0 +1,512 @@
+/*
+ * multistatus: reads a 207 as it arrives and hands over one response after the other. Called by query.c with the bytes of a body; the
+ * flavour's callback gets the rows.
+ *
+ * The reader keeps a place in the grammar (enum place) for the wanted parts and counts nested elements for everything else:
+ *
+ *     multistatus / response / href | status | propstat / status | prop / <a wanted property> / whatever
+ *                 / sync-token
+ *
+ * The texts of one response lie one after the other, NUL-terminated, in one buffer that is reused: no allocation per row. A property counts
+ * only when its propstat turns out to be 2xx, which may be known before or after it; until then it is `pending`.
+ *
+ * Names are resolved once and then found by the addresses that the XML reader gives to equal spellings (see struct known).
+ */
+#include "multistatus.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "base/xml.h"
+
+#define DEFAULT_DEPTH 32
+#define HREF_MAX 4096
+#define STATUS_MAX 128
+#define TOKEN_MAX 1024
+#define KNOWN_SLOTS 64
+
+/* Elements of DAV: that carry the structure. */
+enum element { EL_OTHER, EL_MULTISTATUS, EL_RESPONSE, EL_HREF, EL_STATUS, EL_PROPSTAT, EL_PROP, EL_SYNC_TOKEN };
+
+enum place { IN_DOCUMENT, IN_MULTISTATUS, IN_RESPONSE, IN_HREF, IN_STATUS, IN_PROPSTAT, IN_PROPSTAT_STATUS, IN_PROP, IN_VALUE, IN_TOKEN };
+
+/* A name once resolved. The cache is emptied for each document: addresses hold for the life of a reader, and we ask for no more than that. */
+struct known {
+    const char *ns, *name;
+    enum element element;
+    int prop; /* index in the spec, -1: not wanted */
+};
+
+struct dav_ms {
+    const struct dav_ms_spec *spec;
+    struct dav_ms_limits limits;
+    struct xml_reader *xml;
+    struct known known[KNOWN_SLOTS];
+    dav_ms_fn *fn;
+    void *arg;
+    enum dav_ms_result verdict;
+    enum place place;
+    unsigned nested;    /* open elements below `place` that are not looked at */
+    unsigned rows;
+    struct buf text;    /* of the response */
+    struct buf token;   /* of the document */
+    size_t from;        /* where the text being read begins in `text` */
+    size_t max;         /* how much of it is kept */
+    bool cut;
+    int prop;           /* being read */
+    int propstat_status; /* of the propstat, 0: not seen or not a number */
+    int response_status;
+    size_t href_at, href_len;
+    uint32_t have;      /* properties of accepted propstats ... */
+    uint32_t pending;   /* ... and of the one being read */
+    size_t value_at[DAV_MS_PROPS];
+    struct dav_ms_value value[DAV_MS_PROPS];
+};
+
+static bool on_start(void *arg, const char *ns, const char *name);
+static bool on_end(void *arg, const char *ns, const char *name);
+static bool on_text(void *arg, const char *text, size_t len);
+static const struct known *resolve(struct dav_ms *m, const char *ns, const char *name);
+static enum element element_of(const char *ns, const char *name);
+static int prop_of(const struct dav_ms_spec *spec, const char *ns, const char *name);
+static bool prop_matches(const struct dav_ms_prop *p, const char *ns, const char *name);
+static bool start_response(struct dav_ms *m);
+static void start_text(struct dav_ms *m, enum place place, size_t max);
+static void start_value(struct dav_ms *m, int prop);
+static void name_child(struct dav_ms *m, const char *name);
+static void skip(struct dav_ms *m);
+static size_t end_text(struct dav_ms *m);
+static void end_value(struct dav_ms *m);
+static void end_propstat(struct dav_ms *m);
+static bool end_response(struct dav_ms *m);
+static bool refuse(struct dav_ms *m, enum dav_ms_result why);
+
+static const struct xml_handler handler = {.start = on_start, .end = on_end, .text = on_text};
+
+struct dav_ms *dav_ms_new(const struct dav_ms_spec *spec, const struct dav_ms_limits *limits)
+{
+    struct dav_ms *m = mem_calloc(1, sizeof(*m));
+    struct xml_limits xml = {.max_bytes = limits->max_bytes, .max_depth = limits->max_depth ? limits->max_depth : DEFAULT_DEPTH};
+
+    m->spec = spec;
+    m->limits = *limits;
+    m->xml = xml_reader_new(&handler, m, &xml);
+    buf_init(&m->text, limits->max_bytes);
+    buf_init(&m->token, TOKEN_MAX);
+    return m;
+}
+
+void dav_ms_free(struct dav_ms **m)
+{
+    if (!*m)
+        return;
+    xml_reader_free(&(*m)->xml);
+    buf_free(&(*m)->text);
+    buf_free(&(*m)->token);
+    free(*m);
+    *m = NULL;
+}
+
+void dav_ms_begin(struct dav_ms *m, dav_ms_fn *fn, void *arg)
+{
+    xml_reader_reset(m->xml, m);
+    memset(m->known, 0, sizeof(m->known));
+    m->fn = fn;
+    m->arg = arg;
+    m->verdict = DAV_MS_OK;
+    m->place = IN_DOCUMENT;
+    m->nested = 0;
+    m->rows = 0;
+    buf_reset(&m->text);
+    buf_reset(&m->token);
+}
+
+bool dav_ms_feed(struct dav_ms *m, const char *data, size_t len)
+{
+    if (m->verdict != DAV_MS_OK)
+        return false;
+    switch (xml_reader_feed(m->xml, data, len)) {
+    case XML_OK:
+        return true;
+    case XML_TOO_DEEP:
+    case XML_TOO_LONG:
+        return refuse(m, DAV_MS_TOO_LARGE);
+    case XML_STOPPED: /* our own handler did, and said why */
+        return m->verdict == DAV_MS_OK ? refuse(m, DAV_MS_STOPPED) : false;
+    case XML_BROKEN:
+    case XML_DTD:
+        break;
+    }
+    return refuse(m, DAV_MS_BROKEN);
+}
+
+enum dav_ms_result dav_ms_finish(struct dav_ms *m)
+{
+    enum xml_result end;
+
+    if (m->verdict != DAV_MS_OK)
+        return m->verdict;
+    end = xml_reader_finish(m->xml);
+    if (m->verdict == DAV_MS_OK && (end == XML_TOO_DEEP || end == XML_TOO_LONG))
+        m->verdict = DAV_MS_TOO_LARGE;
+    else if (m->verdict == DAV_MS_OK && end != XML_OK)
+        m->verdict = DAV_MS_BROKEN;
+    return m->verdict;
+}
+
+unsigned dav_ms_rows(const struct dav_ms *m)
+{
+    return m->rows;
+}
+
+const char *dav_ms_sync_token(const struct dav_ms *m)
+{
+    return m->token.data;
+}
+
+const struct dav_ms_spec *dav_ms_spec_of(const struct dav_ms *m)
+{
+    return m->spec;
+}
+
+long dav_ms_mapi_id(const char *name)
+{
+    long id = 0;
+    unsigned digits = 0;
+
+    if (str_starts_nocase(name, "_x0030_"))
+        name += strlen("_x0030_");
+    else if (*name == '0')
+        name++;
+    if (*name != 'x' && *name != 'X')
+        return -1;
+    for (name++; *name; name++, digits++) {
+        int digit = *name >= '0' && *name <= '9' ? *name - '0' : (*name | 0x20) >= 'a' && (*name | 0x20) <= 'f' ? (*name | 0x20) - 'a' + 10 : -1;
+
+        if (digit < 0 || digits >= 8)
+            return -1;
+        id = id * 16 + digit;
+    }
+    return digits > 0 ? id : -1;
+}
+
+int dav_ms_status_number(const char *text, size_t len)
+{
+    const char *blank = memchr(text, ' ', len);
+    const char *p = blank ? blank + 1 : text;
+    const char *end = text + len;
+
+    if (!str_starts_nocase(text, "HTTP/") || end - p < 3)
+        return 0;
+    if (p[0] < '1' || p[0] > '5' || p[1] < '0' || p[1] > '9' || p[2] < '0' || p[2] > '9' || (end - p > 3 && p[3] != ' '))
+        return 0;
+    return (p[0] - '0') * 100 + (p[1] - '0') * 10 + (p[2] - '0');
+}
+
+static bool on_start(void *arg, const char *ns, const char *name)
+{
+    struct dav_ms *m = arg;
+    const struct known *k;
+
+    if (m->nested > 0) {
+        m->nested++;
+        return true;
+    }
+    k = resolve(m, ns, name);
+    switch (m->place) {
+    case IN_DOCUMENT:
+        if (k->element != EL_MULTISTATUS)
+            return refuse(m, DAV_MS_BROKEN);
+        m->place = IN_MULTISTATUS;
+        return true;
+    case IN_MULTISTATUS:
+        if (k->element == EL_RESPONSE)
+            return start_response(m);
+        if (k->element == EL_SYNC_TOKEN)
+            start_text(m, IN_TOKEN, TOKEN_MAX);
+        else
+            skip(m);
+        return true;
+    case IN_RESPONSE:
+        if (k->element == EL_HREF && m->href_len == 0)
+            start_text(m, IN_HREF, HREF_MAX);
+        else if (k->element == EL_STATUS)
+            start_text(m, IN_STATUS, STATUS_MAX);
+        else if (k->element == EL_PROPSTAT)
+            m->place = IN_PROPSTAT, m->pending = 0, m->propstat_status = 0;
+        else
+            skip(m);
+        return true;
+    case IN_PROPSTAT:
+        if (k->element == EL_STATUS)
+            start_text(m, IN_PROPSTAT_STATUS, STATUS_MAX);
+        else if (k->element == EL_PROP)
+            m->place = IN_PROP;
+        else
+            skip(m);
+        return true;
+    case IN_PROP:
+        if (k->prop >= 0 && !((m->have | m->pending) & UINT32_C(1) << k->prop))
+            start_value(m, k->prop);
+        else
+            skip(m);
+        return true;
+    case IN_VALUE:
+        name_child(m, name);
+        skip(m);
+        return true;
+    case IN_HREF:
+    case IN_STATUS:
+    case IN_PROPSTAT_STATUS:
+    case IN_TOKEN:
+        break;
+    }
+    skip(m);
+    return true;
+}
+
+static bool on_end(void *arg, const char *ns, const char *name)
+{
+    struct dav_ms *m = arg;
+
+    (void)ns;
+    (void)name;
+    if (m->nested > 0) {
+        m->nested--;
+        return true;
+    }
+    switch (m->place) {
+    case IN_DOCUMENT:
+    case IN_MULTISTATUS:
+        m->place = IN_DOCUMENT;
+        return true;
+    case IN_RESPONSE:
+        return end_response(m);
+    case IN_HREF:
+        m->href_len = end_text(m);
+        m->href_at = m->from;
+        m->place = IN_RESPONSE;
+        return true;
+    case IN_STATUS:
+        m->response_status = dav_ms_status_number(m->text.data + m->from, end_text(m));
+        m->place = IN_RESPONSE;
+        return true;
+    case IN_PROPSTAT:
+        end_propstat(m);
+        return true;
+    case IN_PROPSTAT_STATUS:
+        m->propstat_status = dav_ms_status_number(m->text.data + m->from, end_text(m));
+        m->place = IN_PROPSTAT;
+        return true;
+    case IN_PROP:
+        m->place = IN_PROPSTAT;
+        return true;
+    case IN_VALUE:
+        end_value(m);
+        return true;
+    case IN_TOKEN:
+        end_text(m);
+        buf_reset(&m->token);
+        buf_adds(&m->token, m->text.data + m->from);
+        m->place = IN_MULTISTATUS;
+        return true;
+    }
+    return true;
+}
+
+static bool on_text(void *arg, const char *text, size_t len)
+{
+    struct dav_ms *m = arg;
+    size_t room;
+
+    switch (m->place) {
+    case IN_VALUE:
+        if (m->spec->props[m->prop].mode == DAV_MS_NAMES)
+            return true;
+        break;
+    case IN_HREF:
+    case IN_STATUS:
+    case IN_PROPSTAT_STATUS:
+    case IN_TOKEN:
+        if (m->nested > 0)
+            return true;
+        break;
+    case IN_DOCUMENT:
+    case IN_MULTISTATUS:
+    case IN_RESPONSE:
+    case IN_PROPSTAT:
+    case IN_PROP:
+        return true;
+    }
+    room = m->max - (m->text.len - m->from);
+    if (len > room) {
+        m->cut = true;
+        len = room;
+    }
+    return buf_add(&m->text, text, len) || refuse(m, DAV_MS_TOO_LARGE);
+}
+
+static const struct known *resolve(struct dav_ms *m, const char *ns, const char *name)
+{
+    uintptr_t hash = (uintptr_t)name ^ (uintptr_t)name >> 7;
+    struct known *k = &m->known[(hash >> 1) % KNOWN_SLOTS];
+
+    if (k->name == name && k->ns == ns)
+        return k;
+    k->ns = ns;
+    k->name = name;
+    k->element = element_of(ns, name);
+    k->prop = prop_of(m->spec, ns, name);
+    return k;
+}
+
+static enum element element_of(const char *ns, const char *name)
+{
+    static const struct {
+        const char *name;
+        enum element element;
+    } elements[] = {
+        {"multistatus", EL_MULTISTATUS}, {"response", EL_RESPONSE}, {"href", EL_HREF}, {"status", EL_STATUS},
+        {"propstat", EL_PROPSTAT},       {"prop", EL_PROP},         {"sync-token", EL_SYNC_TOKEN},
+    };
+
+    if (strcmp(ns, "DAV:") != 0)
+        return EL_OTHER;
+    for (size_t i = 0; i < sizeof(elements) / sizeof(elements[0]); i++)
+        if (strcmp(name, elements[i].name) == 0)
+            return elements[i].element;
+    return EL_OTHER;
+}
+
+static int prop_of(const struct dav_ms_spec *spec, const char *ns, const char *name)
+{
+    for (size_t i = 0; i < spec->count && i < DAV_MS_PROPS; i++)
+        if (prop_matches(&spec->props[i], ns, name))
+            return (int)i;
+    return -1;
+}
+
+/* Below Microsoft's MAPI namespaces, names and the GUIDs in them come in either case. */
+static bool prop_matches(const struct dav_ms_prop *p, const char *ns, const char *name)
+{
+    if (!str_starts(p->ns, "http://schemas.microsoft.com/mapi/"))
+        return strcmp(ns, p->ns) == 0 && strcmp(name, p->name) == 0;
+    if (!str_eq_nocase(ns, p->ns))
+        return false;
+    return str_eq_nocase(name, p->name) || (str_starts(p->name, "0x") && dav_ms_mapi_id(name) == dav_ms_mapi_id(p->name));
+}
+
+static bool start_response(struct dav_ms *m)
+{
+    if (m->rows >= m->limits.max_rows)
+        return refuse(m, DAV_MS_TOO_LARGE);
+    m->rows++;
+    m->place = IN_RESPONSE;
+    buf_reset(&m->text);
+    m->href_at = m->href_len = 0;
+    m->response_status = 0;
+    m->have = 0;
+    return true;
+}
+
+static void start_text(struct dav_ms *m, enum place place, size_t max)
+{
+    m->place = place;
+    m->from = m->text.len;
+    m->max = max;
+    m->cut = false;
+}
+
+static void start_value(struct dav_ms *m, int prop)
+{
+    start_text(m, IN_VALUE, m->spec->props[prop].max);
+    m->prop = prop;
+}
+
+static void name_child(struct dav_ms *m, const char *name)
+{
+    size_t len = 0;
+    const char *attr;
+
+    if (m->spec->props[m->prop].mode != DAV_MS_NAMES || m->text.len - m->from + strlen(name) + 1 > m->max)
+        return;
+    buf_addc(&m->text, ' ');
+    buf_adds(&m->text, name);
+    attr = xml_reader_attr(m->xml, "", "name", &len);
+    if (attr && m->text.len - m->from + len + 1 <= m->max) {
+        buf_addc(&m->text, '=');
+        buf_add(&m->text, attr, len);
+    }
+}
+
+static void skip(struct dav_ms *m)
+{
+    m->nested++;
+}
+
+/* Cuts blanks at both ends and closes the text with a NUL; returns its length. m->from is where it begins. */
+static size_t end_text(struct dav_ms *m)
+{
+    size_t len = m->text.len - m->from;
+    const char *begin = m->text.data + m->from;
+    const char *trimmed = str_trim(begin, &len);
+
+    m->from += (size_t)(trimmed - begin);
+    m->text.len = m->from + len;
+    if (!buf_addc(&m->text, '\0'))
+        refuse(m, DAV_MS_TOO_LARGE);
+    return len;
+}
+
+static void end_value(struct dav_ms *m)
+{
+    struct dav_ms_value *v = &m->value[m->prop];
+
+    /* a list of names keeps its first blank: readers look for " name" */
+    if (m->spec->props[m->prop].mode == DAV_MS_NAMES) {
+        v->len = m->text.len - m->from;
+        if (!buf_addc(&m->text, '\0'))
+            refuse(m, DAV_MS_TOO_LARGE);
+    } else {
+        v->len = end_text(m);
+    }
+    m->value_at[m->prop] = m->from;
+    v->cut = m->cut;
+    m->pending |= UINT32_C(1) << m->prop;
+    m->place = IN_PROP;
+}
+
+static void end_propstat(struct dav_ms *m)
+{
+    if (m->propstat_status >= 200 && m->propstat_status <= 299)
+        m->have |= m->pending;
+    m->pending = 0;
+    m->place = IN_RESPONSE;
+}
+
+static bool end_response(struct dav_ms *m)
+{
+    struct dav_ms_response r = {.status = m->response_status, .value = m->value, .href = "", .href_len = m->href_len};
+
+    m->place = IN_MULTISTATUS;
+    if (m->verdict != DAV_MS_OK)
+        return false;
+    for (size_t i = 0; i < m->spec->count; i++) {
+        m->value[i].text = m->have & UINT32_C(1) << i ? m->text.data + m->value_at[i] : NULL;
+        if (!m->value[i].text)
+            m->value[i].len = 0, m->value[i].cut = false;
+    }
+    if (m->href_len > 0)
+        r.href = m->text.data + m->href_at;
+    return m->fn(m->arg, &r) || refuse(m, DAV_MS_STOPPED);
+}
+
+static bool refuse(struct dav_ms *m, enum dav_ms_result why)
+{
+    m->verdict = why;
+    return false;
+}
