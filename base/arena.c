@@ -1,9 +1,10 @@
 /*
- * arena: allocations that end together. A query owns one; its parsers put rows and texts here, and dropping the query frees all
- * at once, whichever of its twenty exits it takes.
+ * arena: allocations that end together. A query owns one; its parsers put rows and texts here, and dropping the query
+ * frees all at once, whichever of its twenty exits it takes.
  *
- * Memory comes in a chain of blocks, newest first; only the first of the chain is filled. A piece larger than half a block gets a
- * block of its own in a second chain, so that one long text does not waste what is left in the current one.
+ * Memory comes in a chain of blocks, newest first; only the first of the chain is filled. A piece larger than half a
+ * block gets a block of its own in a second chain, so that one long text does not waste what is left in the current
+ * one.
  */
 #include "base/arena.h"
 

@@ -1,8 +1,9 @@
 /*
- * buf: growing bytes with a ceiling. Writers of requests, answers and log lines, and readers of sockets, fill one of these.
+ * buf: growing bytes with a ceiling. Writers of requests, answers and log lines, and readers of sockets, fill one of
+ * these.
  *
- * Invariants: data always points somewhere and data[len] is NUL. While cap is 0, data is the shared empty string below, which
- * nobody writes to but with a NUL. Otherwise cap bytes are allocated and len < cap <= max + 1.
+ * Invariants: data always points somewhere and data[len] is NUL. While cap is 0, data is the shared empty string below,
+ * which nobody writes to but with a NUL. Otherwise cap bytes are allocated and len < cap <= max + 1.
  *
  * `failed` sticks: after one piece did not fit, all later ones are refused too, or the result would have a hole in it.
  */
@@ -17,7 +18,8 @@
 
 #define FIRST_CAP 64
 
-/* Blocks up to this size are wiped when the buf grows out of them: they may have held a credential, and are cheap to wipe. */
+/* Blocks up to this size are wiped when the buf grows out of them: they may have held a credential, and are cheap to
+ * wipe. */
 #define WIPE_CAP 16384
 
 static char empty[1];

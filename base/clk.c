@@ -1,6 +1,6 @@
 /*
- * clk: the only place that asks the kernel for the time (apart from the loop's stopwatch for slow callbacks, which must be real
- * even in tests). main() hands clk_system() to the loop; a test hands it a clock that it moves by hand.
+ * clk: the only place that asks the kernel for the time (apart from the loop's stopwatch for slow callbacks, which must
+ * be real even in tests). main() hands clk_system() to the loop; a test hands it a clock that it moves by hand.
  */
 #include "base/clk.h"
 

@@ -1,6 +1,6 @@
 /*
- * crypto: random bytes, SHA-256, comparison in constant time (all OpenSSL's) and base64 (ours: OpenSSL's decoder accepts too
- * much and tells too little). Used for map seeds, credentials, keys of webhooks.
+ * crypto: random bytes, SHA-256, comparison in constant time (all OpenSSL's) and base64 (ours: OpenSSL's decoder
+ * accepts too much and tells too little). Used for map seeds, credentials, keys of webhooks.
  */
 #include "base/crypto.h"
 
@@ -114,7 +114,8 @@ static int base64_value(char c)
     return c == '+' ? 62 : c == '/' ? 63 : -1;
 }
 
-/* Two to four letters are one to three bytes; what is left over of the last letter must be zero, or two texts meant one thing. */
+/* Two to four letters are one to three bytes; what is left over of the last letter must be zero, or two texts meant one
+ * thing. */
 static bool add_group(struct buf *out, uint32_t bits, int letters)
 {
     uint8_t bytes[3];

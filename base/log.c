@@ -1,10 +1,10 @@
 /*
- * log: facts, one line each, to standard error. Under systemd, standard error is a journal stream and takes "<priority>" in
- * front; elsewhere a line starts with a time and a level. A line goes out in one write(), so that lines of several processes do
- * not mix.
+ * log: facts, one line each, to standard error. Under systemd, standard error is a journal stream and takes
+ * "<priority>" in front; elsewhere a line starts with a time and a level. A line goes out in one write(), so that lines
+ * of several processes do not mix.
  *
- * This is the only process-wide state in base: passing a log through every function would cost more than it brings. It is set up
- * by main before any thread starts; log_write itself may be called from the worker thread too.
+ * This is the only process-wide state in base: passing a log through every function would cost more than it brings. It
+ * is set up by main before any thread starts; log_write itself may be called from the worker thread too.
  */
 #include "base/log.h"
 
@@ -119,7 +119,8 @@ static bool stderr_is_journal(void)
     return (unsigned long long)st.st_dev == dev && (unsigned long long)st.st_ino == inode;
 }
 
-/* The last line of defence: whoever forgot str_printable can show odd letters, but cannot forge a line or move a cursor. */
+/* The last line of defence: whoever forgot str_printable can show odd letters, but cannot forge a line or move a
+ * cursor. */
 static void one_line(const char *text, char *out, size_t size)
 {
     size_t pos = 0, len = strlen(text);
@@ -152,7 +153,8 @@ static void to_stderr(enum log_level level, const char *line)
         clock_gettime(CLOCK_REALTIME, &now); /* when it was written, whatever a test's clock says */
         utc_rfc3339(now.tv_sec, when);
         when[strlen(when) - 1] = '\0';
-        n = snprintf(out, sizeof(out), "%s.%03dZ %s %s\n", when, (int)(now.tv_nsec / 1000000), levels[level].name, line);
+        n = snprintf(out, sizeof(out), "%s.%03dZ %s %s\n", when, (int)(now.tv_nsec / 1000000), levels[level].name,
+                     line);
     }
     do {
         done = write(STDERR_FILENO, out, (size_t)n);

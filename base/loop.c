@@ -1,14 +1,14 @@
 /*
- * loop: one thread, one turn after the other. A turn is: wait for descriptors and signals (libevent calls us back for each), run
- * the timers that are due, run what was deferred, free what was reaped. main() owns the only loop and hands it to every _new.
+ * loop: one thread, one turn after the other. A turn is: wait for descriptors and signals (libevent calls us back for
+ * each), run the timers that are due, run what was deferred, free what was reaped. main() owns the only loop and hands
+ * it to every _new.
  *
- * libevent does the waiting and nothing else. Timers are ours (loop_timer.c), so a test can own time; the worker thread is
- * loop_worker.c. Everything that is called from here is called between loop_clock_start and loop_clock_stop: what holds the thread
- * too long is named in the log.
+ * libevent does the waiting and nothing else. Timers are ours (loop_timer.c), so a test can own time; the worker thread
+ * is loop_worker.c. Everything that is called from here is called between loop_clock_start and loop_clock_stop: what
+ * holds the thread too long is named in the log.
  */
 #include "loop_private.h"
 
-#include <assert.h>
 #include <event2/event.h>
 #include <inttypes.h>
 #include <signal.h>
@@ -127,7 +127,8 @@ void loop_advance(struct loop *loop, int64_t ms)
 {
     int64_t end_ms = clk_mono_ms(loop->clk) + ms, now_ms, stop_ms;
 
-    assert(loop->clk != clk_system() && ms >= 0);
+    if (loop->clk == clk_system())
+        die("loop_advance needs a fake clock");
     do {
         now_ms = clk_mono_ms(loop->clk);
         if (!loop_timer_next(loop, &stop_ms) || stop_ms > end_ms)
@@ -174,21 +175,25 @@ struct loop_fd *loop_fd_new(struct loop *loop, const char *name, int fd, loop_fd
     return w;
 }
 
-/* libevent cannot change what a pending event waits for, and its debug mode aborts on trying: so another event each time. */
+/* libevent cannot change what a pending event waits for: it is taken out, made anew in its old place, and put in again.
+ */
 void loop_fd_want(struct loop_fd *w, unsigned want)
 {
     short what = (short)(EV_PERSIST | (want & LOOP_READ ? EV_READ : 0) | (want & LOOP_WRITE ? EV_WRITE : 0));
+    int failed = 0;
 
     if (want == w->want)
         return;
+    if (w->want != 0)
+        event_del(w->event);
     w->want = want;
-    if (w->event)
-        event_free(w->event);
-    w->event = NULL;
     if (want == 0)
         return;
-    w->event = event_new(w->loop->base, w->fd, what, on_fd, w);
-    if (!w->event || event_add(w->event, NULL) != 0)
+    if (w->event)
+        failed = event_assign(w->event, w->loop->base, w->fd, what, on_fd, w);
+    else if (!(w->event = event_new(w->loop->base, w->fd, what, on_fd, w)))
+        die("event_new failed");
+    if (failed || event_add(w->event, NULL) != 0)
         log_error("loop", "cannot watch a descriptor name=%s fd=%d", w->name, w->fd);
 }
 
@@ -196,7 +201,8 @@ void loop_fd_free(struct loop_fd **w)
 {
     if (!*w)
         return;
-    loop_fd_want(*w, 0);
+    if ((*w)->event)
+        event_free((*w)->event);
     (*w)->loop->objects--;
     free(*w);
     *w = NULL;
@@ -270,17 +276,18 @@ static void turn_end(struct loop *loop)
 static void wait_events(struct loop *loop, int wait_ms)
 {
     int64_t timer_ms = time_to_timer(loop), left_ms = wait_ms;
+    int flags = EVLOOP_ONCE | EVLOOP_NO_EXIT_ON_EMPTY;
 
     if (timer_ms >= 0 && (left_ms < 0 || timer_ms < left_ms))
         left_ms = timer_ms;
     if (loop->deferred.len > 0 || loop->reaped.len > 0 || loop->stopping)
         left_ms = 0;
-    if (left_ms == 0) {
-        event_base_loop(loop->base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
-        return;
-    }
-    arm_wake(loop, left_ms);
-    event_base_loop(loop->base, EVLOOP_ONCE | EVLOOP_NO_EXIT_ON_EMPTY);
+    if (left_ms == 0)
+        flags |= EVLOOP_NONBLOCK;
+    else
+        arm_wake(loop, left_ms);
+    if (event_base_loop(loop->base, flags) < 0) /* epoll itself is gone: going on would only burn the processor */
+        die("event_base_loop failed");
 }
 
 /* Touches libevent only when the moment changed: most turns end by a descriptor, long before the next timer. */

@@ -1,9 +1,10 @@
 /*
- * loop_timer: timers as a heap of our own instead of libevent's, so that they follow struct clk: a test moves its clock and sees
- * them fire at the millisecond. loop.c asks for the first due time, sleeps no longer than that, and calls loop_timer_run_due().
+ * loop_timer: timers as a heap of our own instead of libevent's, so that they follow struct clk: a test moves its clock
+ * and sees them fire at the millisecond. loop.c asks for the first due time, sleeps no longer than that, and calls
+ * loop_timer_run_due().
  *
- * The heap has four children a node (flatter, and siblings share a cache line); a timer knows its place in it, so that stopping
- * and re-arming cost O(log n) with any number of them.
+ * The heap has four children a node (flatter, and siblings share a cache line); a timer knows its place in it, so that
+ * stopping and re-arming cost O(log n) with any number of them.
  *
  * An appointment (loop_timer_at) is a timer that, when due, looks at the wall clock and may arm itself again.
  */
@@ -91,8 +92,8 @@ bool loop_timer_next(const struct loop *loop, int64_t *ret_ms)
 }
 
 /*
- * The order of arming tells the timers of this run from those armed meanwhile. Looking at the first alone is enough: what is armed
- * now is due now at the earliest, so it sorts behind everything that was due already.
+ * The order of arming tells the timers of this run from those armed meanwhile. Looking at the first alone is enough:
+ * what is armed now is due now at the earliest, so it sorts behind everything that was due already.
  */
 void loop_timer_run_due(struct loop *loop)
 {

@@ -1,9 +1,9 @@
 /*
- * loop_worker: the one thread beside the loop, for calls that block (files on slow disks, SQLite). loop_work() hands it a job;
- * it runs them in order and puts them on a second list; an eventfd tells the loop, which runs their `done`.
+ * loop_worker: the one thread beside the loop, for calls that block (files on slow disks, SQLite). loop_work() hands it
+ * a job; it runs them in order and puts them on a second list; an eventfd tells the loop, which runs their `done`.
  *
- * Only the two lists and the two flags are shared, under one lock. The thread never touches the loop, and blocks all signals so that
- * they come to the loop's thread.
+ * Only the two lists and the two flags are shared, under one lock. The thread never touches the loop, and blocks all
+ * signals so that they come to the loop's thread.
  */
 #include "loop_private.h"
 
@@ -160,7 +160,7 @@ static void *worker_main(void *arg)
         w->busy = false;
         pthread_cond_signal(&w->idle);
         pthread_mutex_unlock(&w->lock);
-        n = write(w->fd, &one, sizeof(one)); /* fails only when the counter is full, and then it wakes the loop as well */
+        n = write(w->fd, &one, sizeof(one)); /* fails only when the counter is full: the loop is awake then */
         (void)n;
     }
     return NULL;

@@ -1,10 +1,11 @@
 /*
- * map: text -> pointer, open addressing with linear probing. A slot is two pointers and nothing else: a probe compares the keys
- * themselves, which mostly differ within their first bytes, and a table that grows hashes its keys again (SipHash-1-3, some 20 ns
- * for an address).
+ * map: text -> pointer, open addressing with linear probing. A slot is two pointers and nothing else: a probe compares
+ * the keys themselves, which mostly differ within their first bytes, and a table that grows hashes its keys again
+ * (SipHash-1-3, some 20 ns for an address).
  *
- * A deleted slot keeps a mark (value without key), so that nothing moves while somebody walks; marks are swept when the table
- * grows or fills up with them. Both happen only in map_put and map_reserve, which is why those are forbidden while walking.
+ * A deleted slot keeps a mark (value without key), so that nothing moves while somebody walks; marks are swept when the
+ * table grows or fills up with them. Both happen only in map_put and map_reserve, which is why those are forbidden
+ * while walking.
  */
 #include "base/map.h"
 

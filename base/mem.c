@@ -1,9 +1,9 @@
 /*
- * mem: fixed-size allocations that end the program when they fail. There is no use in carrying an error for forty bytes up
- * through ten callers: with overcommit it never comes, and without memory nobody could be told.
+ * mem: fixed-size allocations that end the program when they fail. There is no use in carrying an error for forty bytes
+ * up through ten callers: with overcommit it never comes, and without memory nobody could be told.
  *
- * Everybody calls this; it calls nobody. buf and arena, which take sizes from strangers, get their blocks here too, after they
- * have checked their ceiling.
+ * Everybody calls this; it calls nobody. buf and arena, which take sizes from strangers, get their blocks here too,
+ * after they have checked their ceiling.
  */
 #include "base/mem.h"
 

@@ -1,7 +1,7 @@
 /*
- * secret: a password from a file to the one place that needs it. The type is opaque so that no format string can print it by
- * accident, and the bytes are wiped when it goes. The configuration names files, never passwords; the daemon reads them again
- * when they change.
+ * secret: a password from a file to the one place that needs it. The type is opaque so that no format string can print
+ * it by accident, and the bytes are wiped when it goes. The configuration names files, never passwords; the daemon
+ * reads them again when they change.
  */
 #include "base/secret.h"
 

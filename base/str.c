@@ -1,6 +1,7 @@
 /*
- * str: small pure functions on bounded text. The ones that matter for safety are str_printable, which stands between a peer's
- * bytes and our log, and the percent coding, which stands between an address and a URL. No locale is ever consulted.
+ * str: small pure functions on bounded text. The ones that matter for safety are str_printable, which stands between a
+ * peer's bytes and our log, and the percent coding, which stands between an address and a URL. No locale is ever
+ * consulted.
  */
 #include "base/str.h"
 
@@ -200,8 +201,8 @@ static bool is_blank(char c)
 
 static bool is_unreserved(char c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_' ||
-           c == '~';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' ||
+           c == '_' || c == '~';
 }
 
 static int hex_value(char c)
@@ -247,10 +248,9 @@ static bool is_showable(uint32_t c)
     static const struct {
         uint32_t first, last;
     } bad[] = {
-        {0x00, 0x1F},       {0x22, 0x22},         {0x27, 0x27},         {0x5C, 0x5C},         {0x7F, 0x9F},
-        {0xAD, 0xAD},       {0x61C, 0x61C},       {0x180E, 0x180E},     {0x200B, 0x200F},     {0x2028, 0x202E},
-        {0x2060, 0x206F},   {0xFDD0, 0xFDEF},     {0xFEFF, 0xFEFF},     {0xFFF0, 0xFFFB},     {0xFFFE, 0xFFFF},
-        {0xE0000, 0xE007F},
+        {0x00, 0x1F},     {0x22, 0x22},     {0x27, 0x27},     {0x5C, 0x5C},       {0x7F, 0x9F},     {0xAD, 0xAD},
+        {0x61C, 0x61C},   {0x180E, 0x180E}, {0x200B, 0x200F}, {0x2028, 0x202E},   {0x2060, 0x206F}, {0xFDD0, 0xFDEF},
+        {0xFEFF, 0xFEFF}, {0xFFF0, 0xFFFB}, {0xFFFE, 0xFFFF}, {0xE0000, 0xE007F},
     };
     size_t i;
 

@@ -1,8 +1,10 @@
 /*
- * utc: civil dates in UTC to seconds and back, by arithmetic alone: no zone files, no TZ variable, no struct tm. Everything that
- * puts a moment on a wire or takes one off it comes through here, except iCalendar's own zones (davclient).
+ * utc: civil dates in UTC to seconds and back, by arithmetic alone: no zone files, no TZ variable, no struct tm.
+ * Everything that puts a moment on a wire or takes one off it comes through here, except iCalendar's own zones
+ * (davclient).
  *
- * Reading is exact: what is not completely a date is not a date, since a moment misread by an hour makes somebody look free.
+ * Reading is exact: what is not completely a date is not a date, since a moment misread by an hour makes somebody look
+ * free.
  */
 #include "base/utc.h"
 
@@ -79,7 +81,8 @@ bool utc_parse_basic(const char *text, size_t len, int64_t *ret)
     struct cursor c = {text, text + len};
     struct civil d;
 
-    if (!take_digits(&c, 4, &d.year) || !take_digits(&c, 2, &d.month) || !take_digits(&c, 2, &d.day) || !take_char(&c, 'T'))
+    if (!take_digits(&c, 4, &d.year) || !take_digits(&c, 2, &d.month) || !take_digits(&c, 2, &d.day) ||
+        !take_char(&c, 'T'))
         return false;
     if (!take_digits(&c, 2, &d.hour) || !take_digits(&c, 2, &d.minute) || !take_digits(&c, 2, &d.second))
         return false;
@@ -92,8 +95,8 @@ bool utc_parse_any(const char *text, size_t len, int64_t *ret)
 }
 
 /*
- * Years are counted from March, so that the leap day is the last of its year, and in eras of 400 years, which all have 146097
- * days; the months from March on have 153 days per five.
+ * Years are counted from March, so that the leap day is the last of its year, and in eras of 400 years, which all have
+ * 146097 days; the months from March on have 153 days per five.
  */
 int64_t utc_days(int year, int month, int day)
 {

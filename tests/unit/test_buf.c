@@ -144,9 +144,12 @@ static void formats_of_every_length(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(empty_is_text),       cmocka_unit_test(ceiling_to_the_byte),
-        cmocka_unit_test(failure_sticks_until_reset), cmocka_unit_test(lengths_do_not_wrap),
-        cmocka_unit_test(grows_in_all_ways),   cmocka_unit_test(take_leaves_an_empty_one),
+        cmocka_unit_test(empty_is_text),
+        cmocka_unit_test(ceiling_to_the_byte),
+        cmocka_unit_test(failure_sticks_until_reset),
+        cmocka_unit_test(lengths_do_not_wrap),
+        cmocka_unit_test(grows_in_all_ways),
+        cmocka_unit_test(take_leaves_an_empty_one),
         cmocka_unit_test(formats_of_every_length),
     };
 

@@ -1,4 +1,5 @@
-/* clk: a fake clock stands still, goes forward as a whole, and lets its wall jump alone; the machine's goes by itself. */
+/* clk: a fake clock stands still, goes forward as a whole, and lets its wall jump alone; the machine's goes by itself.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -13,10 +13,12 @@
 /* FIPS 180-4: "abc", and the empty message. */
 static void sha256_vectors(void **state)
 {
-    static const uint8_t abc[] = {0xba, 0x78, 0x16, 0xbf, 0x8f, 0x01, 0xcf, 0xea, 0x41, 0x41, 0x40, 0xde, 0x5d, 0xae, 0x22, 0x23,
-                                  0xb0, 0x03, 0x61, 0xa3, 0x96, 0x17, 0x7a, 0x9c, 0xb4, 0x10, 0xff, 0x61, 0xf2, 0x00, 0x15, 0xad};
-    static const uint8_t none[] = {0xe3, 0xb0, 0xc4, 0x42, 0x98, 0xfc, 0x1c, 0x14, 0x9a, 0xfb, 0xf4, 0xc8, 0x99, 0x6f, 0xb9, 0x24,
-                                   0x27, 0xae, 0x41, 0xe4, 0x64, 0x9b, 0x93, 0x4c, 0xa4, 0x95, 0x99, 0x1b, 0x78, 0x52, 0xb8, 0x55};
+    static const uint8_t abc[] = {0xba, 0x78, 0x16, 0xbf, 0x8f, 0x01, 0xcf, 0xea, 0x41, 0x41, 0x40,
+                                  0xde, 0x5d, 0xae, 0x22, 0x23, 0xb0, 0x03, 0x61, 0xa3, 0x96, 0x17,
+                                  0x7a, 0x9c, 0xb4, 0x10, 0xff, 0x61, 0xf2, 0x00, 0x15, 0xad};
+    static const uint8_t none[] = {0xe3, 0xb0, 0xc4, 0x42, 0x98, 0xfc, 0x1c, 0x14, 0x9a, 0xfb, 0xf4,
+                                   0xc8, 0x99, 0x6f, 0xb9, 0x24, 0x27, 0xae, 0x41, 0xe4, 0x64, 0x9b,
+                                   0x93, 0x4c, 0xa4, 0x95, 0x99, 0x1b, 0x78, 0x52, 0xb8, 0x55};
     uint8_t out[CRYPTO_SHA256_LEN];
 
     (void)state;
@@ -30,8 +32,14 @@ static void sha256_vectors(void **state)
 static void base64_vectors(void **state)
 {
     static const char *const pairs[][2] = {
-        {"", ""},           {"f", "Zg=="},         {"fo", "Zm8="},         {"foo", "Zm9v"},
-        {"foob", "Zm9vYg=="}, {"fooba", "Zm9vYmE="}, {"foobar", "Zm9vYmFy"}, {"\xFB\xFF\xBF", "+/+/"},
+        {"", ""},
+        {"f", "Zg=="},
+        {"fo", "Zm8="},
+        {"foo", "Zm9v"},
+        {"foob", "Zm9vYg=="},
+        {"fooba", "Zm9vYmE="},
+        {"foobar", "Zm9vYmFy"},
+        {"\xFB\xFF\xBF", "+/+/"},
     };
     struct buf out;
     size_t i;
@@ -76,9 +84,9 @@ static void base64_all_bytes(void **state)
 /* And what was in the buffer before stays as it was. */
 static void base64_refuses(void **state)
 {
-    static const char *const bad[] = {"Z",     "Zg",    "Zg=",    "Zg===",     "Zm8",      "Zm9v=",  "=",       "====",
-                                      "Z===",  "Zg==Zg==", "Zm=8",   "Zm9v!",     "Zm-_",     "Zm9vZh==", "Zm9=",  "Z=g=",
-                                      "Zm9v\x80", "Zm9vYg=A", "Zm9vYg==="};
+    static const char *const bad[] = {"Z",    "Zg",   "Zg=",      "Zg===",    "Zm8",      "Zm9v=", "=",
+                                      "====", "Z===", "Zg==Zg==", "Zm=8",     "Zm9v!",    "Zm-_",  "Zm9vZh==",
+                                      "Zm9=", "Z=g=", "Zm9v\x80", "Zm9vYg=A", "Zm9vYg==="};
     struct buf out;
     size_t i;
 
@@ -141,9 +149,9 @@ static void random_is_not_constant(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(sha256_vectors),       cmocka_unit_test(base64_vectors),
-        cmocka_unit_test(base64_all_bytes),     cmocka_unit_test(base64_refuses),
-        cmocka_unit_test(base64_has_a_ceiling), cmocka_unit_test(comparison_sees_each_byte),
+        cmocka_unit_test(sha256_vectors),         cmocka_unit_test(base64_vectors),
+        cmocka_unit_test(base64_all_bytes),       cmocka_unit_test(base64_refuses),
+        cmocka_unit_test(base64_has_a_ceiling),   cmocka_unit_test(comparison_sees_each_byte),
         cmocka_unit_test(random_is_not_constant),
     };
 

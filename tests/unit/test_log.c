@@ -109,7 +109,8 @@ static void errno_survives(void **state)
     assert_int_equal(errno, ENOENT);
 }
 
-/* Runs with standard error in a file; returns what was written. `journal`: what JOURNAL_STREAM says, "%" for the truth. */
+/* Runs with standard error in a file; returns what was written. `journal`: what JOURNAL_STREAM says, "%" for the truth.
+ */
 static char *written(const char *journal)
 {
     static char text[500];

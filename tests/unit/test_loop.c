@@ -1,6 +1,7 @@
 /*
- * loop: the promises of its header, each with the callback that would break it: one that frees itself, one that arms itself
- * again, one that defers for ever. Time is virtual except where a descriptor or the real clock is what is tested.
+ * loop: the promises of its header, each with the callback that would break it: one that frees itself, one that arms
+ * itself again, one that defers for ever. Time is virtual except where a descriptor or the real clock is what is
+ * tested.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -224,7 +225,8 @@ static void many_fired(void *arg)
     m->fired++;
 }
 
-/* The heap against an array: armed, armed again, stopped and freed at random, each fires at its own ms or not at all. */
+/* The heap against an array: armed, armed again, stopped and freed at random, each fires at its own ms or not at all.
+ */
 static void thousands_of_timers(void **state)
 {
     int64_t end_ms;

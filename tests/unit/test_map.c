@@ -74,7 +74,8 @@ static void random_use_equals_the_oracle(void **state)
     (void)state;
     srandom(1);
     for (step = 0; step < 200000; step++) {
-        i = (int)(random() % (step % 20000 < 10000 ? KEYS : 20)); /* fill up, then churn among few: marks must be swept */
+        i = (int)(random() %
+                  (step % 20000 < 10000 ? KEYS : 20)); /* fill up, then churn among few: marks must be swept */
         if (random() % 2) {
             assert_ptr_equal(map_put(m, things[i].key, &things[i]), there[i] ? &things[i] : NULL);
             count += !there[i];
@@ -112,7 +113,8 @@ static void walk_sees_each_once(void **state)
     map_free(&m);
 }
 
-/* Deletes the one it stands on, and another one that may come or have been: none is met twice, none of the rest is missed. */
+/* Deletes the one it stands on, and another one that may come or have been: none is met twice, none of the rest is
+ * missed. */
 static void walk_survives_deletion(void **state)
 {
     struct map *m = map_new();

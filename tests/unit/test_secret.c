@@ -220,7 +220,8 @@ static void paths_look_at_credentials_first(void **state)
 
 static void copies_are_equal_and_apart(void **state)
 {
-    struct secret *a = secret_new("hunter2"), *b = secret_copy(a), *c = secret_new("hunter3"), *d = secret_new("hunter");
+    struct secret *a = secret_new("hunter2"), *b = secret_copy(a), *c = secret_new("hunter3"),
+                  *d = secret_new("hunter");
 
     (void)state;
     assert_true(secret_equal(a, b));
@@ -238,10 +239,14 @@ static void copies_are_equal_and_apart(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(one_line_end_is_dropped),      cmocka_unit_test(wrong_content_is_refused),
-        cmocka_unit_test(length_has_a_limit),           cmocka_unit_test(readers_are_refused),
-        cmocka_unit_test(credentials_keep_their_mode),  cmocka_unit_test(only_files_are_read),
-        cmocka_unit_test(paths_look_at_credentials_first), cmocka_unit_test(copies_are_equal_and_apart),
+        cmocka_unit_test(one_line_end_is_dropped),
+        cmocka_unit_test(wrong_content_is_refused),
+        cmocka_unit_test(length_has_a_limit),
+        cmocka_unit_test(readers_are_refused),
+        cmocka_unit_test(credentials_keep_their_mode),
+        cmocka_unit_test(only_files_are_read),
+        cmocka_unit_test(paths_look_at_credentials_first),
+        cmocka_unit_test(copies_are_equal_and_apart),
     };
 
     return cmocka_run_group_tests(tests, make_folder, drop_folder);

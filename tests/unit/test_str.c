@@ -67,8 +67,19 @@ static void trims_both_ends(void **state)
 
 static void numbers_are_whole(void **state)
 {
-    static const char *const bad[] = {"", "-", "+1", " 1", "1 ", "1x", "0x10", "1.0", "--1", "9223372036854775808",
-                                      "-9223372036854775809", "99999999999999999999", "1e3"};
+    static const char *const bad[] = {"",
+                                      "-",
+                                      "+1",
+                                      " 1",
+                                      "1 ",
+                                      "1x",
+                                      "0x10",
+                                      "1.0",
+                                      "--1",
+                                      "9223372036854775808",
+                                      "-9223372036854775809",
+                                      "99999999999999999999",
+                                      "1e3"};
     int64_t v = 42;
     size_t i;
 
@@ -87,9 +98,19 @@ static void numbers_are_whole(void **state)
 
 static void utf8_is_strict(void **state)
 {
-    static const char *const bad[] = {"\x80",     "\xC3",         "\xC0\xAF",         "\xC1\xBF",     "\xE0\x80\xAF",
-                                      "\xED\xA0\x80", "\xF0\x80\x80\xAF", "\xF4\x90\x80\x80", "\xF8\x88\x80\x80\x80",
-                                      "\xFF",     "a\xE2\x82",    "\xE2\x82(",        "\xC3("};
+    static const char *const bad[] = {"\x80",
+                                      "\xC3",
+                                      "\xC0\xAF",
+                                      "\xC1\xBF",
+                                      "\xE0\x80\xAF",
+                                      "\xED\xA0\x80",
+                                      "\xF0\x80\x80\xAF",
+                                      "\xF4\x90\x80\x80",
+                                      "\xF8\x88\x80\x80\x80",
+                                      "\xFF",
+                                      "a\xE2\x82",
+                                      "\xE2\x82(",
+                                      "\xC3("};
     size_t i;
 
     (void)state;
@@ -115,7 +136,9 @@ static void printable_escapes(void **state)
     show("a\r\nb\tc\0d", 8, "a\\x0d\\x0ab\\x09c\\x00d");
     show("\"it's\" \\x0a", 11, "\\x22it\\x27s\\x22 \\x5cx0a");
     show("\x1B[2J\x7F", 5, "\\x1b[2J\\x7f");
-    show("\xC2\x9B" "31m", 5, "\\xc2\\x9b31m");             /* C1: another CSI */
+    show("\xC2\x9B"
+         "31m",
+         5, "\\xc2\\x9b31m");                                  /* C1: another CSI */
     show("\xE2\x80\xAEgpj.exe", 10, "\\xe2\\x80\\xaegpj.exe"); /* right-to-left override */
     show("\xE2\x81\xA6\xE2\x80\xA8\xEF\xBB\xBF", 9, "\\xe2\\x81\\xa6\\xe2\\x80\\xa8\\xef\\xbb\\xbf");
     show("\xF3\xA0\x81\x81", 4, "\\xf3\\xa0\\x81\\x81"); /* a tag character: invisible */
@@ -178,7 +201,8 @@ static void percent_there_and_back(void **state)
 
 static void percent_decoding_refuses(void **state)
 {
-    static const char *const bad[] = {"%", "%4", "a%4", "%zz", "%4g", "%g4", "%%41", "%00", "a%00b", "% 41", "%-1", "%+4"};
+    static const char *const bad[] = {"%",    "%4",  "a%4",   "%zz",  "%4g", "%g4",
+                                      "%%41", "%00", "a%00b", "% 41", "%-1", "%+4"};
     struct buf out;
     size_t i;
 
@@ -225,12 +249,18 @@ static void splits_at_the_first(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(case_is_ascii_only),       cmocka_unit_test(starts_and_ends),
-        cmocka_unit_test(find_stays_within_length), cmocka_unit_test(trims_both_ends),
-        cmocka_unit_test(numbers_are_whole),        cmocka_unit_test(utf8_is_strict),
-        cmocka_unit_test(printable_escapes),        cmocka_unit_test(printable_cuts_whole),
-        cmocka_unit_test(percent_there_and_back),   cmocka_unit_test(percent_decoding_refuses),
-        cmocka_unit_test(percent_coding_has_a_ceiling), cmocka_unit_test(splits_at_the_first),
+        cmocka_unit_test(case_is_ascii_only),
+        cmocka_unit_test(starts_and_ends),
+        cmocka_unit_test(find_stays_within_length),
+        cmocka_unit_test(trims_both_ends),
+        cmocka_unit_test(numbers_are_whole),
+        cmocka_unit_test(utf8_is_strict),
+        cmocka_unit_test(printable_escapes),
+        cmocka_unit_test(printable_cuts_whole),
+        cmocka_unit_test(percent_there_and_back),
+        cmocka_unit_test(percent_decoding_refuses),
+        cmocka_unit_test(percent_coding_has_a_ceiling),
+        cmocka_unit_test(splits_at_the_first),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,9 +1,9 @@
 /*
- * buf: bytes that grow, with a ceiling known from birth. A buf that hit its ceiling stays `failed` until reset, so that a
- * writer may add many pieces and look once at the end.
+ * buf: bytes that grow, with a ceiling known from birth. A buf that hit its ceiling stays `failed` until reset, so that
+ * a writer may add many pieces and look once at the end.
  *
- * The bytes are always followed by a NUL that does not count, so data can be handed to printf. Running out of memory ends
- * the program; running into `max` does not.
+ * The bytes are always followed by a NUL that does not count, so data can be handed to printf. Running out of memory
+ * ends the program; running into `max` does not.
  */
 #ifndef BASE_BUF_H
 #define BASE_BUF_H
@@ -13,7 +13,7 @@
 #include <stddef.h>
 
 struct buf {
-    char *data;  /* never NULL after buf_init */
+    char *data; /* never NULL after buf_init */
     size_t len;
     size_t cap;
     size_t max;
@@ -39,7 +39,10 @@ bool buf_addc(struct buf *b, char c);
 bool buf_addf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 bool buf_addv(struct buf *b, const char *fmt, va_list ap) __attribute__((format(printf, 2, 0)));
 
-/* Room for `len` more bytes behind data+len, for a writer that fills them itself and then adds to len. NULL: too much. */
+/*
+ * Room for `len` more bytes behind data+len, zeroed, for a writer that fills them itself and then adds to len. NULL:
+ * too much. The next call that adds may move them.
+ */
 char *buf_room(struct buf *b, size_t len);
 
 /* Drops the first `len` bytes. */

@@ -13,7 +13,8 @@ struct clk;
 /* The machine's own clocks. One static object; never freed. */
 struct clk *clk_system(void);
 
-/* A clock that stands still until told otherwise; wall time starts at `wall_ms`, monotonic at 1000. Owned by the caller. */
+/* A clock that stands still until told otherwise; wall time starts at `wall_ms`, monotonic at 1000. Owned by the
+ * caller. */
 struct clk *clk_fake_new(int64_t wall_ms);
 void clk_fake_free(struct clk **clk);
 

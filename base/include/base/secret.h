@@ -1,5 +1,6 @@
 /*
- * secret: a password that cannot be printed by accident. It comes from a file, lives in one place, and is wiped at the end.
+ * secret: a password that cannot be printed by accident. It comes from a file, lives in one place, and is wiped at the
+ * end.
  */
 #ifndef BASE_SECRET_H
 #define BASE_SECRET_H
@@ -14,14 +15,14 @@ struct secret;
 #define SECRET_MAX 4096
 
 /*
- * Where `name` is: an absolute path as it stands; a relative one first below $CREDENTIALS_DIRECTORY (systemd credentials), if it
- * exists there, else below `dir` (the configuration file's folder). The caller frees the path.
+ * Where `name` is: an absolute path as it stands; a relative one first below $CREDENTIALS_DIRECTORY (systemd
+ * credentials), if it exists there, else below `dir` (the configuration file's folder). The caller frees the path.
  */
 char *secret_path(const char *name, const char *dir);
 
 /*
- * Reads the file; one line end at its end is dropped. NULL with a sentence in `why` (free of the content) when it is missing,
- * empty, longer than SECRET_MAX, has a NUL or a line end inside, or may be read by group or others. Below
+ * Reads the file; one line end at its end is dropped. NULL with a sentence in `why` (free of the content) when it is
+ * missing, empty, longer than SECRET_MAX, has a NUL or a line end inside, or may be read by group or others. Below
  * $CREDENTIALS_DIRECTORY the mode is systemd's business and not looked at.
  */
 struct secret *secret_read(const char *path, char *why, size_t why_size);

@@ -19,8 +19,8 @@ bool str_ends(const char *text, const char *suffix);
 /* strstr over a length, without ASCII case. NULL: not there. */
 const char *str_find_nocase(const char *hay, size_t len, const char *needle);
 
-/* Lower-cases ASCII letters in place: how addresses are compared everywhere (RFC 5321 leaves the local part to the server; all
- * servers we read fold it). Returns `text`. */
+/* Lower-cases ASCII letters in place: how addresses are compared everywhere (RFC 5321 leaves the local part to the
+ * server; all servers we read fold it). Returns `text`. */
 char *str_lower(char *text);
 
 /* Cuts blanks (space, tab, CR, LF) at both ends: returns the first other byte, writes the length. */
@@ -33,14 +33,14 @@ bool str_to_int(const char *text, int64_t min, int64_t max, int64_t *ret);
 bool str_is_utf8(const char *text, size_t len);
 
 /*
- * A peer's text for a log line or an error: control characters, quotes and backslashes become \xNN, bytes that are no UTF-8
- * likewise, and what is longer than `size` - 1 ends in "...". Always NUL-terminated; returns `out`.
+ * A peer's text for a log line or an error: control characters, quotes and backslashes become \xNN, bytes that are no
+ * UTF-8 likewise, and what is longer than `size` - 1 ends in "...". Always NUL-terminated; returns `out`.
  */
 char *str_printable(const char *text, size_t len, char *out, size_t size);
 
 /*
- * Percent-encodes for ONE path segment or query value: everything but A-Z a-z 0-9 - . _ ~ (RFC 3986 2.3), upper-case hex.
- * `keep` names further bytes to leave as they are ("" for none), e.g. "@" in a mailbox path.
+ * Percent-encodes for ONE path segment or query value: everything but A-Z a-z 0-9 - . _ ~ (RFC 3986 2.3), upper-case
+ * hex. `keep` names further bytes to leave as they are ("" for none), e.g. "@" in a mailbox path.
  */
 bool str_percent_encode(struct buf *out, const char *text, size_t len, const char *keep);
 

@@ -24,7 +24,8 @@ char *utc_slashed(int64_t t, char out[UTC_TEXT_MAX]);
 
 /*
  * Reads "2008-03-03T09:00:00.000Z": 0 to 9 fractional digits (dropped), 'Z' or a numeric offset, 'T' or a space.
- * The whole of text[0..len) must be the date. False, and *ret untouched, when it is not one. A leap second (:60) reads as :59.
+ * The whole of text[0..len) must be the date. False, and *ret untouched, when it is not one. A leap second (:60) reads
+ * as :59.
  */
 bool utc_parse_rfc3339(const char *text, size_t len, int64_t *ret);
 
