@@ -123,7 +123,7 @@ static bool stderr_is_journal(void)
  * cursor. */
 static void one_line(const char *text, char *out, size_t size)
 {
-    size_t pos = 0, len = strlen(text);
+    size_t pos = 0;
     const char *p;
 
     for (p = text; *p && pos + 5 < size; p++) {
@@ -132,7 +132,7 @@ static void one_line(const char *text, char *out, size_t size)
         else
             out[pos++] = *p;
     }
-    if (*p || len == size - 1) { /* did not fit here, or had not fitted in the first place */
+    if (*p) { /* what vsnprintf had cut before is longer than fits here, too */
         pos = pos + 4 <= size ? pos : size - 4;
         memcpy(out + pos, "...", 3);
         pos += 3;

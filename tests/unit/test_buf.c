@@ -101,6 +101,11 @@ static void grows_in_all_ways(void **state)
     assert_int_equal(strlen(b.data), 70000);
     buf_drop(&b, 69999);
     assert_string_equal(b.data, "x");
+    buf_reset(&b);
+    p = buf_room(&b, 10); /* where letters were */
+    memset(p, 'y', 3);
+    b.len += 3;
+    assert_string_equal(b.data, "yyy");
     buf_free(&b);
 }
 

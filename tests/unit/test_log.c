@@ -109,7 +109,9 @@ static void errno_survives(void **state)
     assert_int_equal(errno, ENOENT);
 }
 
-/* Runs with standard error in a file; returns what was written. `journal`: what JOURNAL_STREAM says, "%" for the truth.
+/*
+ * Runs with standard error in a file; returns what was written. `journal`: what JOURNAL_STREAM says, "%" for the truth,
+ * "%1" for another file of the same disk.
  */
 static char *written(const char *journal)
 {
@@ -120,9 +122,10 @@ static char *written(const char *journal)
     ssize_t n;
 
     assert_true(fd >= 0 && saved >= 0 && fstat(fd, &st) == 0);
-    snprintf(stream, sizeof(stream), "%llu:%llu", (unsigned long long)st.st_dev, (unsigned long long)st.st_ino);
+    snprintf(stream, sizeof(stream), "%llu:%llu", (unsigned long long)st.st_dev,
+             (unsigned long long)st.st_ino + (journal && strcmp(journal, "%1") == 0));
     if (journal)
-        setenv("JOURNAL_STREAM", strcmp(journal, "%") == 0 ? stream : journal, 1);
+        setenv("JOURNAL_STREAM", journal[0] == '%' ? stream : journal, 1);
     else
         unsetenv("JOURNAL_STREAM");
     dup2(fd, STDERR_FILENO);
@@ -148,7 +151,7 @@ static void journal_gets_priorities(void **state)
 
 static void others_get_the_time(void **state)
 {
-    static const char *const streams[] = {NULL, "", "1:2", "junk", "8:"};
+    static const char *const streams[] = {NULL, "", "%1", "1:2", "junk", "8:"};
     int year, day, ms, end;
     size_t i;
     char *text;

@@ -173,7 +173,8 @@ static void stop_next_and_arm_again(void *arg)
     (void)arg;
     say_time(NULL);
     loop_timer_stop(timers[1]);
-    if (strlen(trace) < 10)
+    loop_defer(loop, say_arg, text("d "));
+    if (strlen(trace) < 12)
         loop_timer_in(timers[0], 0);
 }
 
@@ -188,7 +189,7 @@ static void rearmed_at_once_comes_in_the_next_stop(void **state)
     for (i = 0; i < 3; i++)
         loop_timer_in(timers[i], 10);
     loop_advance(loop, 10);
-    assert_string_equal(trace, "10 o 10 10 ");
+    assert_string_equal(trace, "10 o d 10 d 10 d ");
     for (i = 0; i < 3; i++)
         loop_timer_free(&timers[i]);
 }
@@ -627,6 +628,16 @@ static void task_work(void *arg)
     t->worked = true;
 }
 
+/* Long enough that loop_free meets it at work. */
+static void task_work_slowly(void *arg)
+{
+    int64_t end = clk_mono_ms(clk_system()) + 2;
+
+    while (clk_mono_ms(clk_system()) < end)
+        ;
+    task_work(arg);
+}
+
 static void task_done(void *arg)
 {
     struct task *t = arg;
@@ -670,7 +681,7 @@ static void free_waits_for_work(void **state)
     loop_thread = pthread_self();
     for (i = 0; i < 20; i++) {
         tasks[i] = (struct task){.name = "a"};
-        loop_work(loop, task_work, i == 19 ? task_done_more : task_done, &tasks[i]);
+        loop_work(loop, task_work_slowly, i == 19 ? task_done_more : task_done, &tasks[i]);
     }
     loop_free(&loop);
     assert_string_equal(trace, "aaaaaaaaaaaaaaaaaaaa+");
