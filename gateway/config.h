@@ -1,6 +1,6 @@
 /*
- * config: the configuration file as plain data. Read whole through libcyaml against the schema in config_schema.c, then checked
- * (config_check.c); what this header shows has passed both. Reload builds a new one and swaps (reload.c).
+ * config: the configuration file as plain data. Read whole through libcyaml against the schema in config_schema.c, then
+ * checked (config_check.c); what this header shows has passed both. Reload builds a new one and swaps (reload.c).
  */
 #ifndef GATEWAY_CONFIG_H
 #define GATEWAY_CONFIG_H
@@ -8,6 +8,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+/* The same numbers as enum dav_kind and enum dav_scheme: the configuration knows neither side of the house (account.c
+ * asserts it). */
+enum gw_kind { GW_KIND_EXCHANGE, GW_KIND_CALDAV };
+enum gw_scheme { GW_SCHEME_NEGOTIATE, GW_SCHEME_NTLM, GW_SCHEME_BASIC, GW_SCHEME_FORMS };
 
 /* One server to read from. Texts are never NULL unless the comment says so. */
 struct gw_config_tls {
@@ -35,7 +40,7 @@ struct gw_config_server {
     unsigned allowed_hosts_count;
     char **calendars;
     unsigned calendars_count;
-    char *zone; /* NULL */
+    char *zone;    /* NULL */
     unsigned line; /* in the file, for errors */
 };
 
@@ -85,20 +90,26 @@ struct gw_config {
     struct gw_config_http http;
     char *state_directory; /* NULL */
     char *control_socket;
+    struct gw_roster *roster; /* everybody, from `users` and their CSV files; see config_users.h */
+    unsigned refs;            /* for gateway.c, which may have to keep an old one for a moment */
 };
 
-/* What is wrong: one line "FILE:LINE: KEY.PATH: sentence" per problem in `why`, newline-separated, and the stable code. */
+/* What is wrong: one line "FILE:LINE: KEY.PATH: sentence" per problem in `why`, newline-separated, and the stable code.
+ */
 struct gw_config_error {
-    char code[48];  /* "config-unknown-key", "config-wrong-type", "config-missing", "config-value", "config-duplicate", "config-secret"... */
+    char code[48]; /* "config-unknown-key", "config-wrong-type", "config-missing", "config-value", "config-duplicate",
+                      "config-secret"... */
     char why[4000];
 };
 
-/* NULL with *err filled when the file cannot be used. Checks everything that needs no network: secrets readable, CSV files parse. */
+/* NULL with *err filled when the file cannot be used. Checks everything that needs no network: secrets readable, CSV
+ * files parse. */
 struct gw_config *gw_config_read(const char *path, struct gw_config_error *err);
 void gw_config_free(struct gw_config **c);
 
-/* The schema as text for `--print-options` in tests: one line a key, "path<TAB>type<TAB>default<TAB>reload|restart<TAB>sentence". Manual page and
- * sample configuration are checked against it. */
+/* The schema as text for `--print-options` in tests: one line a key,
+ * "path<TAB>type<TAB>default<TAB>reload|restart<TAB>sentence". Manual page and sample configuration are checked against
+ * it. */
 struct buf;
 void gw_config_describe(struct buf *out);
 

@@ -1,0 +1,246 @@
+/*
+ * config_schema: every key of the configuration file, in one table: what it holds, within which limits, what it is when
+ * it is not there, and a sentence about it. config.c derives libcyaml's schema from it, `--print-options` prints it,
+ * the manual page and the sample file are compared with it. Adding a key is adding a row.
+ *
+ * Scalars reach us as text and are read by config_option.c, not by libcyaml, because ranges, durations and a list of
+ * all problems at once are beyond it; the shape of the file (which keys, mappings, lists) is libcyaml's to check.
+ */
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "config_private.h"
+
+#define ROWS(table) (sizeof(table) / sizeof(table)[0])
+#define IN(type, member) .out = offsetof(struct type, member)
+#define LIST_IN(type, member) .out = offsetof(struct type, member), .out_count = offsetof(struct type, member##_count)
+
+static const struct gw_option tls_options[] = {
+    {"ca_file", GW_OPT_FILE, IN(gw_config_tls, ca_file),
+     .sentence = "Certificates (PEM) that may have signed the server's; without it the system's."},
+    {"min_version", GW_OPT_WORD, .dflt = "1.2", .words = "1.0 1.1 1.2 1.3", IN(gw_config_tls, min_version),
+     .sentence = "The oldest TLS version that is accepted."},
+    {"legacy_ciphers", GW_OPT_FLAG, .dflt = "false", IN(gw_config_tls, legacy_ciphers),
+     .sentence = "Accept the weak ciphers and short keys of servers from before 2010."},
+    {"pinned_key", GW_OPT_TEXT, IN(gw_config_tls, pinned_key),
+     .sentence = "The server's public key must be this one: sha256//BASE64 of its SubjectPublicKeyInfo."},
+    {"client_cert_file", GW_OPT_FILE, IN(gw_config_tls, client_cert_file),
+     .sentence = "A client certificate (PEM) to show to the server."},
+    {"client_key_file", GW_OPT_FILE, IN(gw_config_tls, client_key_file),
+     .sentence = "The private key (PEM) of the client certificate."},
+};
+static const struct gw_section tls_section = {.key = "tls",
+                                              .sentence = "How the connection to this server is protected.",
+                                              .out = offsetof(struct gw_config_server, tls),
+                                              .options = tls_options,
+                                              .option_count = ROWS(tls_options)};
+
+static const struct gw_option server_options[] = {
+    {"name", GW_OPT_TEXT, .required = true, IN(gw_config_server, name),
+     .sentence = "How users, log lines and commands call this server."},
+    {"kind", GW_OPT_CHOICE, .words = "exchange caldav", .later = "ews ifb relay", .required = true,
+     IN(gw_config_server, kind),
+     .sentence = "What it speaks: exchange is WebDAV as in Exchange 2000, 2003 and 2007; caldav is RFC 4791."},
+    {"url", GW_OPT_TEXT, .required = true, IN(gw_config_server, url),
+     .sentence = "Where mailboxes or calendars begin, such as https://mail.example.com/exchange/."},
+    {"account", GW_OPT_TEXT, .required = true, IN(gw_config_server, account),
+     .sentence = "The service account: DOMAIN\\user, user@domain or user."},
+    {"password_file", GW_OPT_FILE, .required = true, IN(gw_config_server, password_file),
+     .sentence =
+         "A file with the account's password, readable by the daemon alone; a change is noticed within seconds."},
+    {"auth", GW_OPT_CHOICES, .dflt = "ntlm basic", .words = "negotiate ntlm basic forms", .min = 1, .max = 4,
+     LIST_IN(gw_config_server, auth),
+     .sentence = "Which ways to log in may be used, best first; basic only over TLS or to this machine."},
+    {"lm_compatibility_level", GW_OPT_COUNT, .dflt = "3", .max = 3, IN(gw_config_server, lm_compatibility_level),
+     .sentence = "What NTLM may answer, with Windows' own meaning; 3 is NTLMv2 only."},
+    {"proxy", GW_OPT_TEXT, IN(gw_config_server, proxy),
+     .sentence = "An HTTP proxy on the way to the server, http://host:port."},
+    {"max_connections", GW_OPT_COUNT, .dflt = "8", .min = 1, .max = 256, IN(gw_config_server, max_connections),
+     .sentence = "Connections to this server at the same time."},
+    {"max_requests_per_second", GW_OPT_RATE, .dflt = "50", .min = 0, .max = 1000000,
+     IN(gw_config_server, max_requests_per_second),
+     .sentence = "The load that the server's own administrator allows us."},
+    {"allowed_hosts", GW_OPT_LIST, .max = 100, LIST_IN(gw_config_server, allowed_hosts),
+     .sentence = "Hosts (host or host:port) that a redirect may lead to, with the account's credentials."},
+    {"calendars", GW_OPT_LIST, .max = 16, LIST_IN(gw_config_server, calendars),
+     .sentence = "CalDAV: paths of a person's calendars, where {address}, {local} and {domain} stand for the address "
+                 "and its parts."},
+    {"zone", GW_OPT_TEXT, IN(gw_config_server, zone),
+     .sentence = "Zone of floating times and all-day events where the calendar names none, such as Europe/Berlin; "
+                 "without it UTC."},
+};
+static const struct gw_section *const server_sections[] = {&tls_section};
+static const struct gw_section servers_section = {.key = "servers",
+                                                  .sentence = "The servers with the calendars.",
+                                                  .list = true,
+                                                  .size = sizeof(struct gw_config_server),
+                                                  LIST_IN(gw_config, servers),
+                                                  .out_line = offsetof(struct gw_config_server, line),
+                                                  .options = server_options,
+                                                  .option_count = ROWS(server_options),
+                                                  .sections = server_sections,
+                                                  .section_count = ROWS(server_sections)};
+
+static const struct gw_option user_options[] = {
+    {"address", GW_OPT_TEXT, IN(gw_config_user, address),
+     .sentence = "The person's mail address; either this or file."},
+    {"file", GW_OPT_FILE, IN(gw_config_user, file),
+     .sentence = "A CSV file of people whose header line names the columns (address, server, path, publish_as, group, "
+                 "zone, aliases); watched."},
+    {"server", GW_OPT_TEXT, IN(gw_config_user, server),
+     .sentence = "The name of the server with the calendar; may be left out when there is only one server."},
+    {"path", GW_OPT_TEXT, IN(gw_config_user, path),
+     .sentence = "Path of the mailbox or calendar, where it does not follow from the address."},
+    {"publish_as", GW_OPT_TEXT, IN(gw_config_user, publish_as),
+     .sentence = "The address that is shown to others instead."},
+    {"aliases", GW_OPT_LIST, .max = 100, LIST_IN(gw_config_user, aliases),
+     .sentence = "Further addresses of the person, by which an invitation may call them."},
+    {"group", GW_OPT_TEXT, IN(gw_config_user, group),
+     .sentence = "The group whose rules hold for the person, and by which subscribers may ask."},
+    {"zone", GW_OPT_TEXT, IN(gw_config_user, zone), .sentence = "As the server's zone, for this person."},
+};
+static const struct gw_section users_section = {.key = "users",
+                                                .sentence = "Who is asked about: persons, and files of persons.",
+                                                .list = true,
+                                                .size = sizeof(struct gw_config_user),
+                                                LIST_IN(gw_config, users),
+                                                .out_line = offsetof(struct gw_config_user, line),
+                                                .options = user_options,
+                                                .option_count = ROWS(user_options)};
+
+static const struct gw_option poll_options[] = {
+    {"interval", GW_OPT_MS, .dflt = "60s", .min = 1000, .max = 86400000, IN(gw_config, poll_interval_ms),
+     .sentence = "How often each person is asked about; people are spread evenly over it."},
+    {"window", GW_OPT_S, .dflt = "14d", .min = 3600000, .max = 31622400000, IN(gw_config, poll_window_s),
+     .sentence = "How far ahead calendars are read."},
+    {"demand", GW_OPT_SECOND, .dflt = "all", .words = "all watched", IN(gw_config, demand_watched),
+     .sentence = "Whom to ask about; watched, only those somebody subscribes to, is accepted and so far means all."},
+};
+static const struct gw_section poll_section = {.key = "poll",
+                                               .sentence = "When people are asked about.",
+                                               .options = poll_options,
+                                               .option_count = ROWS(poll_options)};
+
+#define RULE(name, choices, stands, text)                                                                              \
+    {                                                                                                                  \
+#name, GW_OPT_WORD, .dflt = stands, .words = choices, IN(gw_config_rules, name), .sentence = text              \
+    }
+static const struct gw_option group_options[] = {
+    {"name", GW_OPT_TEXT, .required = true, IN(gw_config_rules, group), .sentence = "The group, as users name it."},
+    RULE(tentative, "available busy free", NULL, "As presence.tentative, for this group."),
+    RULE(unanswered, "tentative busy free", NULL, "As presence.unanswered, for this group."),
+    RULE(oof, "oof busy free", NULL, "As presence.oof, for this group."),
+    RULE(elsewhere, "elsewhere busy free", NULL, "As presence.elsewhere, for this group."),
+    {"all_day", GW_OPT_FLAG, IN(gw_config_rules, all_day), .sentence = "As presence.all_day, for this group."},
+};
+static const struct gw_section groups_section = {
+    .key = "groups",
+    .sentence = "Rules for the users of one group, where they differ from the others'.",
+    .list = true,
+    .size = sizeof(struct gw_config_rules),
+    LIST_IN(gw_config, group_rules),
+    .out_line = SIZE_MAX,
+    .options = group_options,
+    .option_count = ROWS(group_options)};
+
+#define DEFAULT_RULES(member) .out = offsetof(struct gw_config, rules) + offsetof(struct gw_config_rules, member)
+static const struct gw_option presence_options[] = {
+    {"tentative", GW_OPT_WORD, .dflt = "available", .words = "available busy free", DEFAULT_RULES(tentative),
+     .sentence = "What tentative time is: available keeps it a state of its own that shows as available, busy makes it "
+                 "busy, free drops it."},
+    {"unanswered", GW_OPT_WORD, .dflt = "tentative", .words = "tentative busy free", DEFAULT_RULES(unanswered),
+     .sentence = "What an invitation counts as that the person has not answered."},
+    {"oof", GW_OPT_WORD, .dflt = "oof", .words = "oof busy free", DEFAULT_RULES(oof),
+     .sentence = "What time out of office counts as."},
+    {"elsewhere", GW_OPT_WORD, .dflt = "elsewhere", .words = "elsewhere busy free", DEFAULT_RULES(elsewhere),
+     .sentence = "What time working elsewhere counts as."},
+    {"all_day", GW_OPT_FLAG, .dflt = "true", DEFAULT_RULES(all_day), .sentence = "Whether all-day events count."},
+    {"stale_after", GW_OPT_S, .dflt = "15m", .min = 2000, .max = 604800000, IN(gw_config, stale_after_s),
+     .sentence = "How old an answer may grow before the person is unknown; at least twice poll.interval."},
+};
+static const struct gw_section *const presence_sections[] = {&groups_section};
+static const struct gw_section presence_section = {.key = "presence",
+                                                   .sentence = "How kinds of time become presence.",
+                                                   .options = presence_options,
+                                                   .option_count = ROWS(presence_options),
+                                                   .sections = presence_sections,
+                                                   .section_count = ROWS(presence_sections)};
+
+static const struct gw_option http_options[] = {
+    {"listen", GW_OPT_LIST, .dflt = "127.0.0.1:8008", .max = 16, LIST_IN(gw_config_http, listen),
+     .sentence = "Addresses and ports to serve HTTP on; an empty list serves none."},
+    {"certificate_file", GW_OPT_FILE, IN(gw_config_http, certificate_file),
+     .sentence = "The certificate chain (PEM) of the listeners; with it they speak TLS."},
+    {"key_file", GW_OPT_FILE, IN(gw_config_http, key_file), .sentence = "The private key (PEM) of the certificate."},
+    {"allow_remote", GW_OPT_FLAG, .dflt = "false", IN(gw_config_http, allow_remote),
+     .sentence = "The explicit word for a listener that other machines can reach: whoever reaches it sees everybody's "
+                 "presence."},
+    {"max_connections", GW_OPT_COUNT, .dflt = "1000", .min = 4, .max = 1000000, IN(gw_config_http, max_connections),
+     .sentence = "Connections at the same time, open event streams included."},
+};
+static const struct gw_section http_section = {.key = "http",
+                                               .sentence = "The HTTP interface.",
+                                               .out = offsetof(struct gw_config, http),
+                                               .options = http_options,
+                                               .option_count = ROWS(http_options)};
+static const struct gw_section *const publish_sections[] = {&http_section};
+static const char *const publish_later[] = {"xmpp", "sip", "mqtt", "webhooks", NULL};
+static const struct gw_section publish_section = {.key = "publish",
+                                                  .sentence = "Where presence can be had.",
+                                                  .sections = publish_sections,
+                                                  .section_count = ROWS(publish_sections),
+                                                  .later = publish_later};
+
+static const struct gw_option state_options[] = {
+    {"directory", GW_OPT_TEXT, IN(gw_config, state_directory), .restart = true,
+     .sentence = "Where to keep what must survive a restart; so far nothing is kept there."},
+};
+static const struct gw_section state_section = {.key = "state",
+                                                .sentence = "What is kept over a restart.",
+                                                .options = state_options,
+                                                .option_count = ROWS(state_options)};
+
+static const struct gw_option control_options[] = {
+    {"socket", GW_OPT_TEXT, IN(gw_config, control_socket),
+     .sentence = "The Unix socket that freebusyctl talks to; without it $RUNTIME_DIRECTORY/control.sock, else "
+                 "/run/freebusyd/control.sock."},
+};
+static const struct gw_section control_section = {.key = "control",
+                                                  .sentence = "How freebusyctl reaches the daemon.",
+                                                  .options = control_options,
+                                                  .option_count = ROWS(control_options)};
+
+static const struct gw_section *const root_sections[] = {&servers_section,  &users_section,   &poll_section,
+                                                         &presence_section, &publish_section, &state_section,
+                                                         &control_section};
+static const char *const root_later[] = {"policy", NULL};
+const struct gw_section gw_config_root = {.key = "",
+                                          .size = sizeof(struct gw_config),
+                                          .sections = root_sections,
+                                          .section_count = ROWS(root_sections),
+                                          .later = root_later};
+
+static void describe_section(const struct gw_section *s, const char *around, struct buf *out)
+{
+    struct buf path;
+    buf_init(&path, 256);
+    if (s->key[0])
+        buf_addf(out, "%s%s%s\t%s\tnone\treload\t%s\n", around, s->key, s->list ? "[]" : "",
+                 s->list ? "list of mappings" : "mapping", s->sentence);
+    buf_addf(&path, "%s%s%s%s", around, s->key, s->list ? "[]" : "", s->key[0] ? "." : "");
+    for (unsigned i = 0; i < s->option_count; i++) {
+        const struct gw_option *o = &s->options[i];
+        buf_addf(out, "%s%s\t", path.data, o->key);
+        gw_option_type_text(o, out);
+        const char *dflt = o->required ? "required" : o->dflt ? o->dflt : "none";
+        buf_addf(out, "\t%s\t%s\t%s\n", dflt, o->restart ? "restart" : "reload", o->sentence);
+    }
+    for (unsigned i = 0; i < s->section_count; i++)
+        describe_section(s->sections[i], path.data, out);
+    buf_free(&path);
+}
+
+void gw_config_describe(struct buf *out)
+{
+    describe_section(&gw_config_root, "", out);
+}
