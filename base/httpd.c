@@ -1,7 +1,7 @@
 /*
  * httpd: the server. libmicrohttpd (MHD) parses and writes HTTP; we own when it runs. It is started without threads in its epoll
  * mode, its epoll descriptor is watched by our loop, and MHD_run() is called when that is ready, when MHD's next idle deadline is
- * reached, or at the end of the turn when MHD says that it has work left.
+ * reached, or at the end of the turn when there is work left, above all connections that were resumed.
  *
  * MHD knows nothing of waiting for an answer, so a connection whose request is not answered yet, or whose stream has nothing to
  * say, is suspended: MHD forgets its socket until it is resumed. It would not notice a client that leaves meanwhile; for this each
@@ -32,7 +32,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { HTTPD_HANGUPS_A_TURN = 64 };
+enum { HTTPD_HANGUPS_A_TURN = 64, HTTPD_POOL_EXTRA = 6 * 1024 };
 
 static void httpd_set_defaults(struct httpd *h, const struct httpd_settings *settings);
 static bool httpd_start(struct httpd *h, const struct httpd_settings *settings);
@@ -40,6 +40,8 @@ static size_t httpd_pool_size(const struct httpd_settings *settings);
 static bool httpd_watch(struct httpd *h);
 static void httpd_run_when_ready(void *arg, int fd, unsigned ready);
 static void httpd_run(void *arg);
+static void httpd_run_soon(struct httpd *h);
+static void httpd_run_again(void *arg);
 static void httpd_see_hangups(void *arg, int fd, unsigned ready);
 static void httpd_stop_listening(struct httpd *h);
 static void httpd_destroy(void *arg);
@@ -152,12 +154,13 @@ static bool httpd_start(struct httpd *h, const struct httpd_settings *settings)
 }
 
 /*
- * MHD keeps the header's bytes, a record for each field and the response's header in one pool per connection. Ours is larger than
- * the ceiling, so that whatever is below it fits; what fits although it is above is refused in httpd_req_begin.
+ * MHD keeps the header's bytes, a record for each field and then the response's header in one pool per connection, and wipes all of
+ * it after each request: larger costs speed. Ours holds a header at the ceiling with some eighty fields; one with more is refused
+ * a little below it. What fits although it is above the ceiling is refused in httpd_req_begin.
  */
 static size_t httpd_pool_size(const struct httpd_settings *settings)
 {
-    return settings->max_header + settings->max_header / 2 + 8 * 1024;
+    return settings->max_header + HTTPD_POOL_EXTRA;
 }
 
 static bool httpd_watch(struct httpd *h)
@@ -189,7 +192,6 @@ static void httpd_run(void *arg)
 {
     struct httpd *h = arg;
     MHD_UNSIGNED_LONG_LONG ms;
-    h->again = false;
     if (h->closing || h->running)
         return;
     h->running = true;
@@ -197,13 +199,29 @@ static void httpd_run(void *arg)
     h->running = false;
     if (h->closing || MHD_get_timeout(h->mhd, &ms) == MHD_NO)
         return;
-    if (ms == 0) {
-        h->again = true;
-        loop_undefer(h->loop, httpd_run, h);
-        loop_defer(h->loop, httpd_run, h);
-    } else if (!loop_timer_armed(h->timer)) {
+    if (ms == 0)
+        httpd_run_soon(h);
+    else if (!loop_timer_armed(h->timer))
         loop_timer_in(h->timer, (int64_t)ms + 1);
-    }
+}
+
+/*
+ * MHD does not tell through its descriptor, nor through its timeout, that a connection was resumed or that there is room for
+ * another one.
+ */
+static void httpd_run_soon(struct httpd *h)
+{
+    if (h->again || h->closing)
+        return;
+    h->again = true;
+    loop_defer(h->loop, httpd_run_again, h);
+}
+
+static void httpd_run_again(void *arg)
+{
+    struct httpd *h = arg;
+    h->again = false;
+    httpd_run(h);
 }
 
 static void httpd_see_hangups(void *arg, int fd, unsigned ready)
@@ -232,7 +250,7 @@ static void httpd_stop_listening(struct httpd *h)
 static void httpd_destroy(void *arg)
 {
     struct httpd *h = arg;
-    loop_undefer(h->loop, httpd_run, h);
+    loop_undefer(h->loop, httpd_run_again, h);
     if (h->ready != NULL)
         loop_fd_free(&h->ready);
     if (h->hangups != NULL)
@@ -369,6 +387,7 @@ static void httpd_conn_free(struct httpd_conn *conn)
     if (conn->next != NULL)
         conn->next->prev = conn->prev;
     h->n_conns--;
+    httpd_run_soon(h);
     if (conn->data_free != NULL)
         conn->data_free(conn->data);
     free(conn);
@@ -410,4 +429,5 @@ void httpd_conn_resume(struct httpd_conn *conn)
         return;
     conn->suspended = false;
     MHD_resume_connection(conn->mhd);
+    httpd_run_soon(conn->h);
 }

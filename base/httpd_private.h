@@ -45,7 +45,7 @@ struct httpd {
     struct httpd_conn *conns; /* list */
     unsigned n_conns;
     bool running; /* inside MHD_run */
-    bool again;   /* httpd_run is deferred */
+    bool again;   /* httpd_run_again is deferred */
     bool closing;
     char *complaint; /* while starting: what libmicrohttpd had to say last */
 };

@@ -264,9 +264,10 @@ static bool httpd_req_split_target(struct httpd_req *req)
             return false;
     }
     if (str_starts_nocase(path, "http://") || str_starts_nocase(path, "https://")) {
-        path = strchr(strchr(path, ':') + 3, '/');
-        if (path == NULL)
-            path = strcpy(req->target, "/");
+        path = strchr(path, ':') + 3;
+        path += strcspn(path, "/?");
+        if (*path != '/')
+            *--path = '/'; /* "http://host?q" means "/?q" */
     }
     if (*path != '/' && strcmp(path, "*") != 0)
         return false;

@@ -10,6 +10,7 @@
 
 #include <microhttpd.h>
 #include <netinet/tcp.h>
+#include <string.h>
 #include <sys/socket.h>
 
 static ssize_t httpd_stream_read(void *cls, uint64_t pos, char *out, size_t max);
@@ -25,7 +26,11 @@ struct httpd_stream *httpd_stream_start(struct httpd_req *req, int status, const
     if (httpd_req_open(req))
         *s = (struct httpd_stream){.req = req, .pull = pull, .gone = gone, .arg = arg};
     size_t block = req->conn->h->settings.stream_block;
-    httpd_req_answer(req, status, headers, MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, block, httpd_stream_read, s, NULL));
+    struct MHD_Response *response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, block, httpd_stream_read, s, NULL);
+    /* 0.9.75 answers HEAD with the last chunk of a body that it does not send; not chunked, but closing, is right. */
+    if (response != NULL && strcmp(req->method, "HEAD") == 0)
+        MHD_set_response_options(response, MHD_RF_HTTP_1_0_COMPATIBLE_STRICT, MHD_RO_END);
+    httpd_req_answer(req, status, headers, response);
     return s;
 }
 
@@ -51,7 +56,7 @@ static ssize_t httpd_stream_read(void *cls, uint64_t pos, char *out, size_t max)
 {
     struct httpd_stream *s = cls;
     (void)pos;
-    if (s->req->phase != HTTPD_ANSWERED)
+    if (s->req->phase != HTTPD_ANSWERED || s->req->conn->hung_up)
         return MHD_CONTENT_READER_END_WITH_ERROR;
     if (s->end != 0)
         return httpd_stream_finish(s->end);
@@ -74,8 +79,8 @@ static ssize_t httpd_stream_read(void *cls, uint64_t pos, char *out, size_t max)
 static ssize_t httpd_stream_rest(struct httpd_stream *s)
 {
     struct httpd_conn *conn = s->req->conn;
-    if (s->end != 0 || conn->hung_up)
-        return httpd_stream_finish(s->end != 0 ? s->end : HTTPD_PULL_ABORT);
+    if (s->end != 0)
+        return httpd_stream_finish(s->end);
     httpd_stream_flush(s);
     httpd_conn_suspend(conn);
     if (s->woken)
