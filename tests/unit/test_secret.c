@@ -212,6 +212,13 @@ static void paths_look_at_credentials_first(void **state)
     path = secret_path("file", "/etc");
     assert_string_equal(path, "/etc/file");
     free(path);
+    char loaded[300];
+    snprintf(loaded, sizeof(loaded), "%s/secrets_other", credentials); /* a folder loaded as "secrets" */
+    fclose(fopen(loaded, "w"));
+    path = secret_path("other", "/etc");
+    assert_string_equal(path, loaded);
+    unlink(loaded);
+    free(path);
     path = secret_path("../credentials", "/etc"); /* exists, but is not below */
     assert_string_equal(path, "/etc/../credentials");
     free(path);

@@ -1,0 +1,188 @@
+/*
+ * check: see check.h. The walk itself is davclient's dav_check_start; here its steps become lines of JSON.
+ */
+#include "check.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/clk.h"
+#include "base/json.h"
+#include "base/loop.h"
+#include "base/mem.h"
+#include "base/secret.h"
+#include "config.h"
+#include "gateway.h"
+
+enum { WINDOW_S = 2 * 86400 };
+
+struct alone {
+    struct loop *loop;
+    struct dav_account account;
+    const char *user;
+    bool ok;
+};
+
+static char *fill_in(const char *advice, const struct dav_account *account);
+static bool check_one(const struct gw_config *config, const struct gw_config_server *server, const char *user);
+static void print_step(void *arg, const struct dav_step_report *report);
+static void print_done(void *arg, const struct dav_result *result);
+static void print_config_failure(const char *code, const char *evidence);
+
+void gw_check_step_line(struct buf *out, const struct dav_step_report *report, const struct dav_account *account)
+{
+    struct jv *v = jv_set_str(jv_object(), "step", dav_step_name(report->step));
+    jv_set_bool(v, "ok", report->ok);
+    jv_set_str(v, "code", report->cause ? report->cause->code : NULL);
+    jv_set_str(v, "meaning", report->cause ? report->cause->meaning : NULL);
+    jv_set_str(v, "evidence", report->evidence);
+    char *advice = report->cause ? fill_in(report->cause->advice, account) : NULL;
+    jv_set_str(v, "advice", advice);
+    free(advice);
+    jv_write(out, v, false);
+    buf_addc(out, '\n');
+    jv_free(&v);
+}
+
+void gw_check_done_line(struct buf *out, const struct dav_result *result, const char *server, const char *user, const char *by)
+{
+    struct jv *v = jv_set_bool(jv_object(), "done", true);
+    jv_set_bool(v, "ok", result->err == DAV_OK);
+    jv_set_str(v, "code", result->code);
+    jv_set_int(v, "appointments", (int64_t)result->count);
+    jv_set_int(v, "broken_items", result->skipped);
+    jv_set_str(v, "server", server);
+    jv_set_str(v, "user", user);
+    jv_set_str(v, "by", by);
+    jv_write(out, v, false);
+    buf_addc(out, '\n');
+    jv_free(&v);
+}
+
+const char *gw_check_default_user(const struct gw_config *config, const char *server)
+{
+    for (unsigned i = 0; i < config->users_count; i++)
+        if (config->users[i].address && strcmp(config->users[i].server, server) == 0)
+            return config->users[i].address;
+    return NULL;
+}
+
+int gw_check_alone(const char *config_path, const char *server, const char *user)
+{
+    struct gw_config_error err;
+    struct gw_config *config = gw_config_read(config_path, &err);
+    if (!config) {
+        print_config_failure(err.code, err.why);
+        return 2;
+    }
+    int exit_code = 0;
+    unsigned checked = 0;
+    for (unsigned i = 0; i < config->servers_count; i++) {
+        if (server && strcmp(server, config->servers[i].name) != 0)
+            continue;
+        checked++;
+        if (!check_one(config, &config->servers[i], user))
+            exit_code = 1;
+    }
+    if (checked == 0) {
+        print_config_failure("config-unknown-server", server ? server : "no server is configured");
+        exit_code = 2;
+    }
+    gw_config_free(&config);
+    return exit_code;
+}
+
+/* {account} and {server} in an advice become the site's own names, so that a command can be copied. */
+static char *fill_in(const char *advice, const struct dav_account *account)
+{
+    struct buf b;
+    buf_init(&b, 8192);
+    while (*advice) {
+        if (account && strncmp(advice, "{account}", 9) == 0) {
+            buf_adds(&b, account->user);
+            advice += 9;
+        } else if (account && strncmp(advice, "{server}", 8) == 0) {
+            buf_adds(&b, account->name);
+            advice += 8;
+        } else {
+            buf_addc(&b, *advice++);
+        }
+    }
+    return buf_take(&b);
+}
+
+static bool check_one(const struct gw_config *config, const struct gw_config_server *server, const char *user)
+{
+    char why[300];
+    struct alone a = {.user = user ? user : gw_check_default_user(config, server->name)};
+    if (!a.user) {
+        print_config_failure("config-missing", "this server has no person yet: name one with --user ADDRESS");
+        return false;
+    }
+    gw_account(config, server, &a.account);
+    char *path = secret_path(server->password_file, config->folder);
+    struct secret *secret = secret_read(path, why, sizeof(why));
+    free(path);
+    if (!secret) {
+        print_config_failure("config-secret", why);
+        return false;
+    }
+    a.loop = loop_new(clk_system());
+    struct dav_session *session = dav_session_new(a.loop, &a.account, secret, why, sizeof(why));
+    if (!session) {
+        print_config_failure("config-value", why);
+    } else {
+        print_step(&a, &(struct dav_step_report){.step = DAV_STEP_CONFIG, .ok = true, .evidence = config->path});
+        int64_t now = clk_wall_s(clk_system());
+        struct dav_question q = {.address = a.user, .from = now - 86400, .until = now + WINDOW_S};
+        dav_check_start(session, &q, print_step, print_done, &a);
+        loop_run(a.loop);
+        dav_session_close(&session, "check done");
+    }
+    secret_free(&secret);
+    loop_free(&a.loop);
+    return a.ok;
+}
+
+static void print_step(void *arg, const struct dav_step_report *report)
+{
+    struct alone *a = arg;
+    struct buf b;
+    buf_init(&b, 65536);
+    gw_check_step_line(&b, report, &a->account);
+    fputs(b.data, stdout);
+    fflush(stdout);
+    buf_free(&b);
+}
+
+static void print_done(void *arg, const struct dav_result *result)
+{
+    struct alone *a = arg;
+    struct buf b;
+    buf_init(&b, 65536);
+    gw_check_done_line(&b, result, a->account.name, a->user, "file");
+    fputs(b.data, stdout);
+    fflush(stdout);
+    buf_free(&b);
+    a->ok = result->err == DAV_OK;
+    loop_stop(a->loop);
+}
+
+static void print_config_failure(const char *code, const char *evidence)
+{
+    const struct dav_cause *cause = dav_cause_find(code);
+    struct jv *v = jv_set_str(jv_object(), "step", dav_step_name(DAV_STEP_CONFIG));
+    jv_set_bool(v, "ok", false);
+    jv_set_str(v, "code", code);
+    jv_set_str(v, "meaning", cause ? cause->meaning : NULL);
+    jv_set_str(v, "evidence", evidence);
+    jv_set_str(v, "advice", cause ? cause->advice : NULL);
+    struct buf b;
+    buf_init(&b, 65536);
+    jv_write(&b, v, false);
+    puts(b.data);
+    buf_free(&b);
+    jv_free(&v);
+}

@@ -1,0 +1,31 @@
+/*
+ * check: the steps of `freebusyctl check` as JSON lines, in one spelling whether the daemon runs it or the configuration file alone.
+ *
+ * A line is {"step","ok","code","meaning","evidence","advice"}; the last is {"done":true,"ok","code","server","user","by"}.
+ */
+#ifndef GATEWAY_CHECK_H
+#define GATEWAY_CHECK_H
+
+#include <stdbool.h>
+
+#include "davclient/query.h"
+
+struct buf;
+struct gw_config;
+
+/* Appends one line for a step. `account` fills the advice's placeholders, {account} and {server}; may be NULL. */
+void gw_check_step_line(struct buf *out, const struct dav_step_report *report, const struct dav_account *account);
+
+/* Appends the last line. */
+void gw_check_done_line(struct buf *out, const struct dav_result *result, const char *server, const char *user, const char *by);
+
+/*
+ * Without a daemon: reads the file, checks `server` (NULL: each in turn) by asking about `user` (NULL: the server's first person), and prints
+ * the lines to standard output. Returns the exit code: 0 well, 1 a step failed, 2 the configuration cannot be used.
+ */
+int gw_check_alone(const char *config_path, const char *server, const char *user);
+
+/* The address to ask about when none was named: the first person of that server; NULL when it has none. */
+const char *gw_check_default_user(const struct gw_config *config, const char *server);
+
+#endif

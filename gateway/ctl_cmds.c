@@ -1,0 +1,129 @@
+/*
+ * ctl_cmds: what an administrator may ask of the running daemon: people with their polls, a refresh that is answered when the mail server
+ * answered, a reload, another try for a refused secret.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/httpd.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "ctl.h"
+#include "gateway.h"
+#include "http_face.h"
+#include "report.h"
+
+struct refresh {
+    struct gateway *gateway;
+    struct httpd_req *req;
+    struct gw_refresh *running;
+    char *address;
+};
+
+static bool matches(struct gateway *g, pres_id id, const char *state, const char *server);
+static void refreshed(void *arg, enum dav_err err, const char *code);
+static void asker_gone(void *arg);
+
+void gw_ctl_get_users(struct gw_face *face, struct httpd_req *req, const char *rest)
+{
+    (void)rest;
+    struct gateway *g = face->gateway;
+    bool bad = false;
+    const char *state = httpd_param(req, "state", 0, &bad), *server = httpd_param(req, "server", 0, &bad);
+    enum pres_kind kind;
+    if (bad || (state && !pres_kind_parse(state, &kind))) {
+        gw_http_problem(req, 400, "bad-state", "The states are free, elsewhere, tentative, busy, oof and unknown.");
+        return;
+    }
+    struct jv *list = jv_array();
+    for (pres_id id = PRES_NOBODY; (id = pres_table_next(gw_table(g), id)) != PRES_NOBODY;) {
+        if (!matches(g, id, state, server))
+            continue;
+        struct jv *row = gw_report_presence(g, id);
+        jv_set_str(row, "group", pres_table_group(gw_table(g), id));
+        size_t number = pres_table_server(gw_table(g), id);
+        jv_set_str(row, "server", number < gw_config(g)->servers_count ? gw_config(g)->servers[number].name : NULL);
+        jv_add(list, row);
+    }
+    gw_http_json(req, 200, jv_set(jv_object(), "users", list));
+}
+
+void gw_ctl_get_person(struct gw_face *face, struct httpd_req *req, const char *rest)
+{
+    pres_id id = pres_table_find(gw_table(face->gateway), rest);
+    if (id == PRES_NOBODY)
+        gw_http_nobody(req);
+    else
+        gw_http_json(req, 200, gw_report_person(face->gateway, id));
+}
+
+void gw_ctl_post_refresh(struct gw_face *face, struct httpd_req *req, const char *rest)
+{
+    pres_id id = pres_table_find(gw_table(face->gateway), rest);
+    if (id == PRES_NOBODY) {
+        gw_http_nobody(req);
+        return;
+    }
+    struct refresh *r = mem_calloc(1, sizeof(*r));
+    *r = (struct refresh){.gateway = face->gateway, .req = req, .address = mem_strdup(rest)};
+    httpd_on_gone(req, asker_gone, r);
+    r->running = gw_refresh(face->gateway, id, refreshed, r);
+}
+
+void gw_ctl_post_unbreak(struct gw_face *face, struct httpd_req *req, const char *rest)
+{
+    if (gw_unbreak(face->gateway, rest))
+        gw_http_json(req, 200, jv_set_bool(jv_object(), "ok", true));
+    else
+        gw_http_problem(req, 404, "no-such-server", "No server of this name is configured.");
+}
+
+void gw_ctl_post_reload(struct gw_face *face, struct httpd_req *req, const char *rest)
+{
+    (void)rest;
+    char why[4200] = "";
+    if (gw_reload(face->gateway, why, sizeof(why)))
+        gw_http_json(req, 200, jv_set_str(jv_set_bool(jv_object(), "ok", true), "changes", why));
+    else
+        gw_http_problem(req, 422, "config-refused", why);
+}
+
+static bool matches(struct gateway *g, pres_id id, const char *state, const char *server)
+{
+    if (state) {
+        struct pres_presence p;
+        pres_table_presence(gw_table(g), id, &p);
+        if (strcmp(state, pres_kind_name(p.state)) != 0)
+            return false;
+    }
+    size_t number = pres_table_server(gw_table(g), id);
+    return !server || (number < gw_config(g)->servers_count && strcmp(gw_config(g)->servers[number].name, server) == 0);
+}
+
+static void refresh_free(struct refresh *r)
+{
+    free(r->address);
+    free(r);
+}
+
+static void refreshed(void *arg, enum dav_err err, const char *code)
+{
+    struct refresh *r = arg;
+    pres_id id = pres_table_find(gw_table(r->gateway), r->address);
+    if (id == PRES_NOBODY) {
+        gw_http_nobody(r->req);
+    } else {
+        struct jv *v = jv_set_bool(jv_object(), "ok", err == DAV_OK);
+        jv_set_str(v, "code", code);
+        gw_http_json(r->req, 200, jv_set(v, "person", gw_report_person(r->gateway, id)));
+    }
+    refresh_free(r);
+}
+
+static void asker_gone(void *arg)
+{
+    struct refresh *r = arg;
+    gw_refresh_cancel(&r->running);
+    refresh_free(r);
+}

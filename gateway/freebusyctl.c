@@ -1,0 +1,136 @@
+/*
+ * freebusyctl: arguments and the table of commands. Exit codes: 0 well, 1 the thing asked about is not well, 2 wrong usage or configuration,
+ * 3 the daemon cannot be reached.
+ */
+#include "freebusyctl.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/str.h"
+
+const struct ctl_command ctl_commands[] = {
+    {"status", "", "what is wrong now and how many people are in which state", 0, 0, ctl_status},
+    {"show", "ADDRESS", "one person: state, what comes next, how old the data is", 1, 1, ctl_show},
+    {"watch", "[ADDRESS...]", "presence as it changes (--changes N: end after N changes)", 0, 10000, ctl_watch},
+    {"servers", "", "each mail server: product, logon, requests, freshness", 0, 0, ctl_servers},
+    {"users", "[--state STATE]", "everybody, or everybody in one state", 0, 0, ctl_users},
+    {"subscribers", "", "how many subscribers are connected", 0, 0, ctl_subscribers},
+    {"refresh", "ADDRESS", "ask the mail server about this person now", 1, 1, ctl_refresh},
+    {"reload", "", "take the configuration file again, whole or not at all", 0, 0, ctl_reload},
+    {"unbreak", "SERVER", "let a refused password be tried once more", 1, 1, ctl_unbreak},
+    {"check", "[SERVER] [--user ADDRESS]", "walk to a calendar step by step and name the cause of a failure", 0, 1, ctl_check},
+    {NULL, NULL, NULL, 0, 0, NULL},
+};
+
+enum { OPTION_SOCKET = 256, OPTION_CONFIG, OPTION_USER, OPTION_STATE, OPTION_CHANGES, OPTION_JSON, OPTION_HELP, OPTION_VERSION,
+       OPTION_COMMANDS };
+
+static const struct option long_options[] = {
+    {"socket", required_argument, NULL, OPTION_SOCKET},   {"config", required_argument, NULL, OPTION_CONFIG},
+    {"user", required_argument, NULL, OPTION_USER},       {"state", required_argument, NULL, OPTION_STATE},
+    {"changes", required_argument, NULL, OPTION_CHANGES}, {"json", no_argument, NULL, OPTION_JSON},
+    {"help", no_argument, NULL, OPTION_HELP},             {"version", no_argument, NULL, OPTION_VERSION},
+    {"print-commands", no_argument, NULL, OPTION_COMMANDS}, {NULL, 0, NULL, 0},
+};
+
+static bool read_options(int argc, char **argv, struct ctl_options *o, int *ret_exit);
+static char *default_socket(void);
+static void usage(FILE *out);
+static const struct ctl_command *find(const char *name);
+
+int main(int argc, char **argv)
+{
+    char *fallback = default_socket();
+    struct ctl_options o = {.socket = fallback};
+    int exit_code = CTL_USAGE;
+    log_set_level(LOG_LEVEL_ERROR);
+    if (read_options(argc, argv, &o, &exit_code)) {
+        const struct ctl_command *command = optind < argc ? find(argv[optind]) : NULL;
+        if (!command) {
+            if (optind < argc)
+                fprintf(stderr, "freebusyctl: there is no command '%s'\n", argv[optind]);
+            usage(stderr);
+        } else {
+            o.args = argv + optind + 1;
+            o.arg_count = argc - optind - 1;
+            if (o.arg_count < command->min_args || o.arg_count > command->max_args)
+                fprintf(stderr, "usage: freebusyctl %s %s\n", command->name, command->arguments);
+            else
+                exit_code = command->fn(&o);
+        }
+    }
+    free(fallback);
+    return exit_code;
+}
+
+static bool read_options(int argc, char **argv, struct ctl_options *o, int *ret_exit)
+{
+    for (int c; (c = getopt_long(argc, argv, "", long_options, NULL)) != -1;) {
+        switch (c) {
+        case OPTION_SOCKET:
+            o->socket = optarg;
+            break;
+        case OPTION_CONFIG:
+            o->config = optarg;
+            break;
+        case OPTION_USER:
+            o->user = optarg;
+            break;
+        case OPTION_STATE:
+            o->state = optarg;
+            break;
+        case OPTION_CHANGES:
+            if (str_to_int(optarg, 1, 1000000000, &o->changes))
+                break;
+            fprintf(stderr, "freebusyctl: --changes takes a number from 1 up\n");
+            return false;
+        case OPTION_JSON:
+            o->json = true;
+            break;
+        case OPTION_HELP:
+            usage(stdout);
+            *ret_exit = CTL_WELL;
+            return false;
+        case OPTION_VERSION:
+            puts("freebusyctl " FB_VERSION);
+            *ret_exit = CTL_WELL;
+            return false;
+        case OPTION_COMMANDS:
+            for (const struct ctl_command *command = ctl_commands; command->name; command++)
+                printf("%s\t%s\t%s\n", command->name, command->arguments, command->help);
+            *ret_exit = CTL_WELL;
+            return false;
+        default:
+            usage(stderr);
+            return false;
+        }
+    }
+    return true;
+}
+
+static char *default_socket(void)
+{
+    const char *runtime = getenv("RUNTIME_DIRECTORY");
+    return runtime && *runtime ? mem_printf("%s/control.sock", runtime) : mem_strdup("/run/freebusyd/control.sock");
+}
+
+static void usage(FILE *out)
+{
+    fputs("usage: freebusyctl [--socket PATH] [--json] COMMAND ...\n\n", out);
+    for (const struct ctl_command *command = ctl_commands; command->name; command++)
+        fprintf(out, "  %-12s %-26s %s\n", command->name, command->arguments, command->help);
+    fputs("\n  --config FILE with check: without a daemon, from this file alone\n", out);
+}
+
+static const struct ctl_command *find(const char *name)
+{
+    for (const struct ctl_command *command = ctl_commands; command->name; command++)
+        if (strcmp(command->name, name) == 0)
+            return command;
+    return NULL;
+}

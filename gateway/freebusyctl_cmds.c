@@ -1,0 +1,226 @@
+/* freebusyctl_cmds: the commands that ask once and print the answer. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "base/mem.h"
+#include "freebusyctl.h"
+
+static const char *number(const struct jv *v);
+static bool is_unknown(const struct jv *person);
+static void print_server(struct ctl_table *t, const struct jv *s);
+
+enum ctl_exit ctl_status(const struct ctl_options *o)
+{
+    struct jv *v = NULL;
+    enum ctl_exit result = ctl_talk(o, "GET", "/v1/status", &v);
+    if (result != CTL_WELL)
+        return result;
+    bool well = jv_truth(jv_get(v, "well"), false);
+    if (o->json) {
+        ctl_print_json(v);
+    } else {
+        const struct jv *persons = jv_get(v, "persons");
+        printf("freebusyd %s, running since %s, %s\n", ctl_text(jv_get(v, "version"), "?"), ctl_when(jv_get(v, "started_at")),
+               jv_truth(jv_get(v, "ready"), false) ? "ready" : "not ready yet: a server has neither answered nor failed");
+        printf("%s persons:", number(jv_get(persons, "all")));
+        const char *key;
+        struct jv *count;
+        for (size_t pos = 0; jv_next(persons, &pos, &key, &count);)
+            if (strcmp(key, "all") != 0 && jv_num(count, 0) > 0)
+                printf(" %s %s", number(count), key);
+        printf("\n%s subscribers; polls: %s ok, %s failed; next change at %s\n", number(jv_get(v, "subscribers")),
+               number(jv_get(jv_get(v, "polls"), "ok")), number(jv_get(jv_get(v, "polls"), "failed")),
+               ctl_when(jv_get(jv_get(v, "transitions"), "next_at")));
+        if (jv_is_string(jv_get(v, "reload_error")))
+            printf("the last reload was refused: %s\n", jv_str(jv_get(v, "reload_error"), ""));
+        puts(well ? "all is well" : "");
+        ctl_print_causes(jv_get(v, "causes"));
+    }
+    jv_free(&v);
+    return well ? CTL_WELL : CTL_NOT_WELL;
+}
+
+static void print_person(const struct jv *v)
+{
+    ctl_print_presence_line(v);
+    printf("  read from %s", ctl_text(jv_get(v, "server"), "?"));
+    if (jv_is_string(jv_get(v, "calendar")))
+        printf(" (%s)", ctl_text(jv_get(v, "calendar"), ""));
+    printf(", last good answer %s, next question %s\n", jv_is_null(jv_get(v, "last_ok_at")) ? "never" : ctl_when(jv_get(v, "last_ok_at")),
+           jv_is_null(jv_get(v, "next_poll_at")) ? "not planned" : ctl_when(jv_get(v, "next_poll_at")));
+    const struct jv *failure = jv_get(v, "failure");
+    if (jv_is_object(failure))
+        printf("  failing: %s: %s\n    evidence: %s\n    what to do: %s\n", ctl_text(jv_get(failure, "code"), "?"),
+               ctl_text(jv_get(failure, "meaning"), ""), ctl_text(jv_get(failure, "evidence"), "none"),
+               jv_str(jv_get(failure, "advice"), ""));
+    if (jv_num(jv_get(v, "broken_items"), 0) > 0)
+        printf("  %s broken items of the calendar were left out\n", number(jv_get(v, "broken_items")));
+    const struct jv *intervals = jv_get(v, "intervals");
+    for (size_t i = 0; i < jv_count(intervals) && i < 20; i++) {
+        const struct jv *one = jv_at(intervals, i);
+        printf("  %-10s %s - %s\n", ctl_text(jv_get(one, "state"), ""), ctl_when(jv_get(one, "start")), ctl_when(jv_get(one, "end")));
+    }
+}
+
+enum ctl_exit ctl_show(const struct ctl_options *o)
+{
+    struct jv *v = NULL;
+    char *path = ctl_path("/ctl/person/", o->args[0]);
+    enum ctl_exit result = ctl_talk(o, "GET", path, &v);
+    free(path);
+    if (result != CTL_WELL)
+        return result;
+    if (o->json)
+        ctl_print_json(v);
+    else
+        print_person(v);
+    result = is_unknown(v) ? CTL_NOT_WELL : CTL_WELL;
+    jv_free(&v);
+    return result;
+}
+
+enum ctl_exit ctl_servers(const struct ctl_options *o)
+{
+    static const char *const heads[] = {"SERVER", "STATE", "PRODUCT", "LOGON", "CONN", "REQUESTS", "MS", "FRESH", "STALE", "OLDEST"};
+    struct jv *v = NULL;
+    enum ctl_exit result = ctl_talk(o, "GET", "/v1/servers", &v);
+    if (result != CTL_WELL)
+        return result;
+    const struct jv *servers = jv_get(v, "servers");
+    struct ctl_table *t = ctl_table_new(heads, 10);
+    for (size_t i = 0; i < jv_count(servers); i++) {
+        print_server(t, jv_at(servers, i));
+        if (jv_is_object(jv_get(jv_at(servers, i), "failure")))
+            result = CTL_NOT_WELL;
+    }
+    if (o->json)
+        ctl_print_json(v);
+    if (!o->json)
+        ctl_table_print(&t);
+    for (size_t i = 0; !o->json && i < jv_count(servers); i++) {
+        const struct jv *failure = jv_get(jv_at(servers, i), "failure"), *note = jv_get(jv_at(servers, i), "secret_note");
+        if (jv_is_object(failure))
+            printf("\n%s: %s: %s\n    evidence: %s\n    what to do: %s\n", ctl_text(jv_get(jv_at(servers, i), "name"), "?"),
+                   ctl_text(jv_get(failure, "code"), "?"), ctl_text(jv_get(failure, "meaning"), ""),
+                   ctl_text(jv_get(failure, "evidence"), "none"), jv_str(jv_get(failure, "advice"), ""));
+        if (jv_is_string(note))
+            printf("%s: %s\n", ctl_text(jv_get(jv_at(servers, i), "name"), "?"), ctl_text(note, ""));
+    }
+    jv_free(&v);
+    return result;
+}
+
+enum ctl_exit ctl_users(const struct ctl_options *o)
+{
+    static const char *const heads[] = {"PERSON", "STATE", "UNTIL", "NEXT", "AS OF", "SERVER", "REASON"};
+    struct jv *v = NULL;
+    char *path = o->state ? ctl_path("/ctl/users?state=", o->state) : mem_strdup("/ctl/users");
+    enum ctl_exit result = ctl_talk(o, "GET", path, &v);
+    free(path);
+    if (result != CTL_WELL)
+        return result;
+    const struct jv *users = jv_get(v, "users");
+    if (o->json) {
+        ctl_print_json(v);
+    } else {
+        struct ctl_table *t = ctl_table_new(heads, 7);
+        for (size_t i = 0; i < jv_count(users); i++) {
+            const struct jv *u = jv_at(users, i), *next = jv_get(u, "next");
+            const char *cells[] = {ctl_text(jv_get(u, "address"), ""), ctl_text(jv_get(u, "state"), ""), ctl_when(jv_get(u, "until")),
+                                   ctl_when(jv_get(next, "start")),    ctl_when(jv_get(u, "as_of")),     ctl_text(jv_get(u, "server"), ""),
+                                   ctl_text(jv_get(u, "reason"), "")};
+            ctl_table_row(t, cells);
+        }
+        ctl_table_print(&t);
+    }
+    jv_free(&v);
+    return CTL_WELL;
+}
+
+enum ctl_exit ctl_subscribers(const struct ctl_options *o)
+{
+    struct jv *v = NULL;
+    enum ctl_exit result = ctl_talk(o, "GET", "/v1/status", &v);
+    if (result != CTL_WELL)
+        return result;
+    int64_t n = jv_num(jv_get(v, "subscribers"), 0);
+    if (o->json)
+        printf("{\"subscribers\": %lld}\n", (long long)n);
+    else
+        printf("%lld event %s over HTTP\n", (long long)n, n == 1 ? "stream" : "streams");
+    jv_free(&v);
+    return CTL_WELL;
+}
+
+enum ctl_exit ctl_refresh(const struct ctl_options *o)
+{
+    struct jv *v = NULL;
+    char *path = ctl_path("/ctl/refresh/", o->args[0]);
+    enum ctl_exit result = ctl_talk(o, "POST", path, &v);
+    free(path);
+    if (result != CTL_WELL)
+        return result;
+    if (o->json)
+        ctl_print_json(v);
+    else
+        print_person(jv_get(v, "person"));
+    result = jv_truth(jv_get(v, "ok"), false) ? CTL_WELL : CTL_NOT_WELL;
+    jv_free(&v);
+    return result;
+}
+
+enum ctl_exit ctl_reload(const struct ctl_options *o)
+{
+    struct jv *v = NULL;
+    enum ctl_exit result = ctl_talk(o, "POST", "/ctl/reload", &v);
+    if (result != CTL_WELL)
+        return result;
+    if (o->json)
+        ctl_print_json(v);
+    else
+        printf("reloaded: %s\n", ctl_text(jv_get(v, "changes"), "nothing changed"));
+    jv_free(&v);
+    return CTL_WELL;
+}
+
+enum ctl_exit ctl_unbreak(const struct ctl_options *o)
+{
+    struct jv *v = NULL;
+    char *path = ctl_path("/ctl/unbreak/", o->args[0]);
+    enum ctl_exit result = ctl_talk(o, "POST", path, &v);
+    free(path);
+    if (result == CTL_WELL)
+        puts("the password will be tried once more");
+    jv_free(&v);
+    return result;
+}
+
+static const char *number(const struct jv *v)
+{
+    static char out[16][24];
+    static unsigned turn;
+    char *here = out[turn++ % 16];
+    snprintf(here, sizeof(out[0]), "%lld", (long long)jv_num(v, 0));
+    return here;
+}
+
+static bool is_unknown(const struct jv *person)
+{
+    return strcmp(jv_str(jv_get(person, "state"), "unknown"), "unknown") == 0;
+}
+
+static void print_server(struct ctl_table *t, const struct jv *s)
+{
+    char connections[50];
+    const struct jv *persons = jv_get(s, "persons");
+    snprintf(connections, sizeof(connections), "%s/%s", number(jv_get(s, "connections")), number(jv_get(s, "max_connections")));
+    char stale[24];
+    snprintf(stale, sizeof(stale), "%lld", (long long)(jv_num(jv_get(persons, "stale"), 0) + jv_num(jv_get(persons, "unknown"), 0)));
+    const char *cells[] = {ctl_text(jv_get(s, "name"), "?"),   ctl_text(jv_get(s, "state"), ""),     ctl_text(jv_get(s, "product"), "-"),
+                           ctl_text(jv_get(s, "scheme"), "-"), connections,                          number(jv_get(s, "requests")),
+                           number(jv_get(s, "latency_ms")),    number(jv_get(persons, "fresh")),     stale,
+                           ctl_when(jv_get(s, "oldest_as_of"))};
+    ctl_table_row(t, cells);
+}

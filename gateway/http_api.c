@@ -1,0 +1,327 @@
+/*
+ * http_api: what is served under /v1, /healthz and /readyz, as one table of routes.
+ *
+ * httpd hands over a whole request; gw_http_dispatch finds its row and calls it. Errors are RFC 9457 problems with a stable code. An
+ * address that nobody configured and one that the caller may not see are the same 404. Nothing here waits: every answer is ready
+ * when its question comes, except the event streams (http_events.c).
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/clk.h"
+#include "base/httpd.h"
+#include "base/json.h"
+#include "base/loop.h"
+#include "base/str.h"
+#include "base/utc.h"
+#include "gateway.h"
+#include "http_face.h"
+#include "presence/render.h"
+#include "report.h"
+
+enum { PATH_MAX_DECODED = 1024, LIST_BYTES_MAX = 256 * 1024 * 1024, ADDRESSES_MAX = 10000 };
+
+static void get_health(struct gw_face *face, struct httpd_req *req, const char *rest);
+static void get_ready(struct gw_face *face, struct httpd_req *req, const char *rest);
+static void get_presence(struct gw_face *face, struct httpd_req *req, const char *rest);
+static void get_presence_list(struct gw_face *face, struct httpd_req *req, const char *rest);
+static void get_freebusy(struct gw_face *face, struct httpd_req *req, const char *rest);
+static void get_servers(struct gw_face *face, struct httpd_req *req, const char *rest);
+static void get_status(struct gw_face *face, struct httpd_req *req, const char *rest);
+
+static const struct gw_http_route public_routes[] = {
+    {"GET", "/", false, gw_http_get_page},
+    {"GET", "/page.js", false, gw_http_get_page},
+    {"GET", "/healthz", false, get_health},
+    {"GET", "/readyz", false, get_ready},
+    {"GET", "/metrics", false, gw_http_get_metrics},
+    {"GET", "/v1/presence", false, get_presence_list},
+    {"GET", "/v1/presence/", true, get_presence},
+    {"GET", "/v1/events", false, gw_http_get_events},
+    {"GET", "/v1/freebusy/", true, get_freebusy},
+    {"GET", "/v1/servers", false, get_servers},
+    {"GET", "/v1/status", false, get_status},
+    {NULL, NULL, false, NULL},
+};
+
+static const char *const json_headers[] = {"Content-Type: application/json", "Cache-Control: no-store", NULL};
+static const char *const text_headers[] = {"Content-Type: text/plain; charset=utf-8", "Cache-Control: no-store", NULL};
+static const char *const calendar_headers[] = {"Content-Type: text/calendar; charset=utf-8",
+                                               "Cache-Control: private, max-age=30", NULL};
+
+static const struct gw_http_route *find(const struct gw_http_route *routes, struct httpd_req *req, bool *ret_path_known);
+static bool same_method(const char *have, const char *asked);
+static pres_id known_person(struct gw_face *face, struct httpd_req *req, const char *address);
+static void add_presence(struct gw_face *face, struct buf *out, pres_id id);
+static void add_listed(struct gw_face *face, struct httpd_req *req, struct buf *out, struct buf *missing);
+static void add_group(struct gw_face *face, struct buf *out, const char *group);
+static bool window_of(struct httpd_req *req, const struct pres_known *known, int64_t *ret_start, int64_t *ret_end);
+
+void gw_http_dispatch(struct gw_face *face, struct httpd_req *req, const struct gw_http_route *extra)
+{
+    bool path_known = false;
+    const struct gw_http_route *route = extra ? find(extra, req, &path_known) : NULL;
+    if (!route)
+        route = find(public_routes, req, &path_known);
+    if (!route && path_known) {
+        gw_http_problem(req, 405, "method-not-allowed", "This resource does not know that method.");
+        return;
+    }
+    if (!route) {
+        gw_http_problem(req, 404, "not-found", "There is nothing at this path.");
+        return;
+    }
+    struct buf rest;
+    buf_init(&rest, PATH_MAX_DECODED);
+    const char *raw = route->prefix ? httpd_path(req) + strlen(route->path) : "";
+    if (strlen(raw) > 3 * PATH_MAX_DECODED)
+        gw_http_problem(req, 414, "path-too-long", "No address is that long.");
+    else if (!str_percent_decode(&rest, raw, strlen(raw)) || !str_is_utf8(rest.data, rest.len))
+        gw_http_problem(req, 400, "bad-escape", "The path has a broken percent-escape or is not UTF-8.");
+    else
+        route->fn(face, req, rest.data);
+    buf_free(&rest);
+}
+
+void gw_http_problem(struct httpd_req *req, int status, const char *code, const char *detail)
+{
+    static const char *const headers[] = {"Content-Type: application/problem+json", "Cache-Control: no-store", NULL};
+    static const char *const headers_405[] = {"Content-Type: application/problem+json", "Allow: GET, HEAD", NULL};
+    static const char *const headers_503[] = {"Content-Type: application/problem+json", "Cache-Control: no-store", "Retry-After: 30",
+                                              NULL};
+    struct buf b;
+    buf_init(&b, 8192);
+    buf_adds(&b, "{\"type\":\"about:blank\",\"title\":");
+    jv_quote(&b, status == 404 ? "Not found" : status == 503 ? "Not known at present" : status >= 500 ? "Failed" : "Not accepted");
+    buf_addf(&b, ",\"status\":%d,\"code\":", status);
+    jv_quote(&b, code);
+    buf_adds(&b, ",\"detail\":");
+    jv_quote(&b, detail);
+    buf_adds(&b, "}\n");
+    httpd_reply(req, status, status == 405 ? headers_405 : status == 503 ? headers_503 : headers, b.data, b.len);
+    buf_free(&b);
+}
+
+void gw_http_json(struct httpd_req *req, int status, struct jv *v)
+{
+    struct buf b;
+    buf_init(&b, LIST_BYTES_MAX);
+    bool fits = jv_write(&b, v, false) && buf_addc(&b, '\n');
+    jv_free(&v);
+    if (!fits) {
+        buf_free(&b);
+        gw_http_problem(req, 500, "answer-too-large", "The answer is larger than we send.");
+        return;
+    }
+    size_t len = b.len;
+    httpd_reply_take(req, status, json_headers, buf_take(&b), len);
+}
+
+void gw_http_nobody(struct httpd_req *req)
+{
+    gw_http_problem(req, 404, "no-such-person", "There is no person with this address, or none that you may see.");
+}
+
+static const struct gw_http_route *find(const struct gw_http_route *routes, struct httpd_req *req, bool *ret_path_known)
+{
+    const char *path = httpd_path(req);
+    for (const struct gw_http_route *r = routes; r->path; r++) {
+        size_t len = strlen(r->path);
+        bool here = r->prefix ? strncmp(path, r->path, len) == 0 && path[len] : strcmp(path, r->path) == 0;
+        if (!here)
+            continue;
+        *ret_path_known = true;
+        if (same_method(r->method, httpd_method(req)))
+            return r;
+    }
+    return NULL;
+}
+
+static bool same_method(const char *have, const char *asked)
+{
+    return strcmp(have, asked) == 0 || (strcmp(have, "GET") == 0 && strcmp(asked, "HEAD") == 0);
+}
+
+static void get_health(struct gw_face *face, struct httpd_req *req, const char *rest)
+{
+    (void)face, (void)rest;
+    httpd_reply(req, 200, text_headers, "alive\n", 6);
+}
+
+/* Ready: every server answered once, or its failure is known and reported. */
+static void get_ready(struct gw_face *face, struct httpd_req *req, const char *rest)
+{
+    (void)rest;
+    struct gw_stats stats;
+    gw_stats(face->gateway, &stats);
+    if (stats.ready)
+        httpd_reply(req, 200, text_headers, "ready\n", 6);
+    else
+        gw_http_problem(req, 503, "not-ready", "A server has neither answered nor failed yet.");
+}
+
+static void get_presence(struct gw_face *face, struct httpd_req *req, const char *rest)
+{
+    pres_id id = known_person(face, req, rest);
+    if (id == PRES_NOBODY)
+        return;
+    struct buf b;
+    buf_init(&b, 16384);
+    add_presence(face, &b, id);
+    buf_addc(&b, '\n');
+    size_t len = b.len;
+    httpd_reply_take(req, 200, json_headers, buf_take(&b), len);
+}
+
+/* Persons nobody knows do not spoil the answer about the others: they are named in "not_found". */
+static void get_presence_list(struct gw_face *face, struct httpd_req *req, const char *rest)
+{
+    (void)rest;
+    bool bad = false;
+    const char *group = httpd_param(req, "group", 0, &bad);
+    const char *first = httpd_param(req, "address", 0, &bad);
+    if (bad) {
+        gw_http_problem(req, 400, "bad-escape", "A parameter has a broken percent-escape.");
+        return;
+    }
+    if (!group && !first) {
+        gw_http_problem(req, 400, "parameter-missing", "Say whom: ?address=A, as often as you like, or ?group=G.");
+        return;
+    }
+    struct buf out, missing;
+    buf_init(&out, LIST_BYTES_MAX);
+    buf_init(&missing, LIST_BYTES_MAX);
+    buf_adds(&out, "{\"presence\":[");
+    add_listed(face, req, &out, &missing);
+    if (group)
+        add_group(face, &out, group);
+    buf_addf(&out, "],\"not_found\":[%s]}\n", missing.data);
+    buf_free(&missing);
+    if (out.failed) {
+        buf_free(&out);
+        gw_http_problem(req, 413, "answer-too-large", "Ask about fewer people at a time.");
+        return;
+    }
+    size_t len = out.len;
+    httpd_reply_take(req, 200, json_headers, buf_take(&out), len);
+}
+
+static void get_freebusy(struct gw_face *face, struct httpd_req *req, const char *rest)
+{
+    char address[PATH_MAX_DECODED + 1];
+    snprintf(address, sizeof(address), "%s", rest);
+    size_t len = strlen(address);
+    if (len > 4 && (str_ends(address, ".ifb") || str_ends(address, ".vfb")))
+        address[len - 4] = '\0';
+    pres_id id = known_person(face, req, address);
+    if (id == PRES_NOBODY)
+        return;
+
+    struct gateway *g = face->gateway;
+    struct pres_presence now;
+    struct pres_known known;
+    pres_table_presence(gw_table(g), id, &now);
+    pres_table_known(gw_table(g), id, &known);
+    if (now.state == PRES_UNKNOWN) {
+        gw_http_problem(req, 503, now.reason ? now.reason : "unknown",
+                        "This person's calendar is not known at present; the code says why. This is not an answer of 'free'.");
+        return;
+    }
+    int64_t start, end;
+    if (!window_of(req, &known, &start, &end)) {
+        gw_http_problem(req, 400, "bad-window", "start and end are UTC times (2026-11-22T09:00:00Z or 20261122T090000Z), start first.");
+        return;
+    }
+    /* Never claim more than is known: where the asked window reaches beyond it, the answer is narrower. */
+    start = start < known.from ? known.from : start;
+    end = end > known.until ? known.until : end;
+    if (start >= end) {
+        gw_http_problem(req, 503, "outside-window", "Nothing is known of this time: it lies outside the window that is polled.");
+        return;
+    }
+    struct buf b;
+    buf_init(&b, LIST_BYTES_MAX);
+    pres_render_vfb(&b, pres_table_publish_as(gw_table(g), id), known.set, start, end, clk_wall_s(loop_clk(gw_loop(g))));
+    size_t bytes = b.len;
+    httpd_reply_take(req, 200, calendar_headers, buf_take(&b), bytes);
+}
+
+static void get_servers(struct gw_face *face, struct httpd_req *req, const char *rest)
+{
+    (void)rest;
+    gw_http_json(req, 200, gw_report_servers(face->gateway));
+}
+
+static void get_status(struct gw_face *face, struct httpd_req *req, const char *rest)
+{
+    (void)rest;
+    gw_http_json(req, 200, gw_report_status(face->gateway));
+}
+
+/* Answers the 404 itself when it returns PRES_NOBODY. */
+static pres_id known_person(struct gw_face *face, struct httpd_req *req, const char *address)
+{
+    pres_id id = pres_table_find(gw_table(face->gateway), address);
+    if (id == PRES_NOBODY)
+        gw_http_nobody(req);
+    return id;
+}
+
+static void add_presence(struct gw_face *face, struct buf *out, pres_id id)
+{
+    struct pres_presence p;
+    pres_table_presence(gw_table(face->gateway), id, &p);
+    pres_render_json(out, pres_table_publish_as(gw_table(face->gateway), id), &p);
+}
+
+static void add_comma(struct buf *out)
+{
+    if (out->len > 0 && out->data[out->len - 1] != '[')
+        buf_addc(out, ',');
+}
+
+static void add_listed(struct gw_face *face, struct httpd_req *req, struct buf *out, struct buf *missing)
+{
+    bool bad = false;
+    const char *address;
+    for (unsigned i = 0; i < ADDRESSES_MAX && (address = httpd_param(req, "address", i, &bad)); i++) {
+        pres_id id = pres_table_find(gw_table(face->gateway), address);
+        if (id == PRES_NOBODY) {
+            add_comma(missing);
+            jv_quote(missing, address);
+        } else {
+            add_comma(out);
+            add_presence(face, out, id);
+        }
+    }
+}
+
+static void add_group(struct gw_face *face, struct buf *out, const char *group)
+{
+    struct pres_table *table = gw_table(face->gateway);
+    for (pres_id id = PRES_NOBODY; (id = pres_table_next(table, id)) != PRES_NOBODY;) {
+        const char *of = pres_table_group(table, id);
+        if (of && strcmp(of, group) == 0) {
+            add_comma(out);
+            add_presence(face, out, id);
+        }
+    }
+}
+
+/* Without parameters: all that is known. */
+static bool window_of(struct httpd_req *req, const struct pres_known *known, int64_t *ret_start, int64_t *ret_end)
+{
+    bool bad = false;
+    const char *start = httpd_param(req, "start", 0, &bad), *end = httpd_param(req, "end", 0, &bad);
+    *ret_start = known->from;
+    *ret_end = known->until;
+    if (bad || (start && !utc_parse_any(start, strlen(start), ret_start)) || (end && !utc_parse_any(end, strlen(end), ret_end)))
+        return false;
+    if (start && !end)
+        *ret_end = *ret_start < known->until ? known->until : *ret_start + 1;
+    if (end && !start)
+        *ret_start = known->from < *ret_end ? known->from : *ret_end - 1;
+    return *ret_start < *ret_end;
+}

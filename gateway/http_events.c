@@ -1,0 +1,213 @@
+/*
+ * http_events: server-sent events. Each open stream is one pres_watch read at the pace of its socket: httpd asks for bytes when there is room,
+ * and the watch yields the next event or nothing. No stream has a queue of its own; one that falls off the journal's tail is told so and
+ * ended, and its last event id lets it catch up when it comes back.
+ *
+ * One timer serves all streams with a comment line every 15 s, so that proxies and clients see a living connection.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/httpd.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "base/mem.h"
+#include "gateway.h"
+#include "http_face.h"
+#include "presence/render.h"
+#include "presence/watch.h"
+
+enum { COMMENT_EVERY_MS = 15000, EVENT_MAX = 8192, WATCHED_MAX = 100000 };
+
+struct stream {
+    struct gw_events *owner;
+    struct stream *next, **back;
+    struct httpd_stream *http;
+    struct pres_watch *watch;
+    char peer[64];
+    bool comment_due;
+    bool ended; /* the farewell is written, the end comes with the next pull */
+};
+
+struct gw_events {
+    struct gateway *gateway;
+    struct loop_timer *comments;
+    struct stream *first;
+    size_t count;
+    struct buf event; /* where one event is put together */
+};
+
+static void send_comments(void *arg);
+static void wake(void *arg);
+static void gone(void *arg);
+static ssize_t pull(void *arg, char *out, size_t max);
+static size_t put_event(struct stream *s, char *out, size_t room, bool *ret_idle);
+static pres_id *asked_for(struct gw_face *face, struct httpd_req *req, size_t *ret_n, bool *ret_ok);
+
+struct gw_events *gw_events_new(struct gateway *g)
+{
+    struct gw_events *e = mem_calloc(1, sizeof(*e));
+    e->gateway = g;
+    e->comments = loop_timer_new(gw_loop(g), "http events comments", send_comments, e);
+    buf_init(&e->event, EVENT_MAX);
+    return e;
+}
+
+void gw_events_free(struct gw_events **e)
+{
+    if (!*e)
+        return;
+    loop_timer_free(&(*e)->comments);
+    buf_free(&(*e)->event);
+    free(*e);
+    *e = NULL;
+}
+
+size_t gw_events_count(const struct gw_events *e)
+{
+    return e ? e->count : 0;
+}
+
+void gw_http_get_events(struct gw_face *face, struct httpd_req *req, const char *rest)
+{
+    (void)rest;
+    static const char *const headers[] = {"Content-Type: text/event-stream", "Cache-Control: no-store",
+                                          "X-Accel-Buffering: no", NULL};
+    size_t n = 0;
+    bool ok = true, bad = false;
+    pres_id *ids = asked_for(face, req, &n, &ok);
+    if (!ok)
+        return;
+    const char *cursor = httpd_header(req, "Last-Event-ID");
+    if (!cursor)
+        cursor = httpd_param(req, "last_event_id", 0, &bad); /* for clients that cannot set a header */
+
+    struct gw_events *e = face->events;
+    struct stream *s = mem_calloc(1, sizeof(*s));
+    s->owner = e;
+    snprintf(s->peer, sizeof(s->peer), "%s", httpd_peer(req));
+    s->watch = pres_watch_new(gw_journal(e->gateway), ids, n, cursor, wake, s);
+    free(ids);
+    s->next = e->first;
+    s->back = &e->first;
+    if (s->next)
+        s->next->back = &s->next;
+    e->first = s;
+    if (e->count++ == 0)
+        loop_timer_in(e->comments, COMMENT_EVERY_MS);
+    s->comment_due = true; /* the first bytes go out at once, so that the client knows it is connected */
+    log_debug("http", "events open peer=%s watching=%zu resumed=%d", s->peer, n, pres_watch_resumed(s->watch));
+    s->http = httpd_stream_start(req, 200, headers, pull, gone, s);
+}
+
+/* The persons named by `address` parameters; NULL for everybody. Answers the request itself when it sets *ret_ok to false. */
+static pres_id *asked_for(struct gw_face *face, struct httpd_req *req, size_t *ret_n, bool *ret_ok)
+{
+    bool bad = false;
+    unsigned n = 0;
+    while (n < WATCHED_MAX && httpd_param(req, "address", n, &bad))
+        n++;
+    if (bad) {
+        gw_http_problem(req, 400, "bad-escape", "A parameter has a broken percent-escape.");
+        *ret_ok = false;
+        return NULL;
+    }
+    if (n == 0)
+        return NULL;
+    pres_id *ids = mem_calloc(n, sizeof(*ids));
+    for (unsigned i = 0; i < n; i++) {
+        ids[i] = pres_table_find(gw_table(face->gateway), httpd_param(req, "address", i, &bad));
+        if (ids[i] == PRES_NOBODY) {
+            free(ids);
+            gw_http_nobody(req);
+            *ret_ok = false;
+            return NULL;
+        }
+    }
+    *ret_n = n;
+    return ids;
+}
+
+static void send_comments(void *arg)
+{
+    struct gw_events *e = arg;
+    for (struct stream *s = e->first; s; s = s->next) {
+        s->comment_due = true;
+        httpd_stream_wake(s->http);
+    }
+    if (e->first)
+        loop_timer_in(e->comments, COMMENT_EVERY_MS);
+}
+
+static void wake(void *arg)
+{
+    struct stream *s = arg;
+    if (s->http)
+        httpd_stream_wake(s->http);
+}
+
+static void gone(void *arg)
+{
+    struct stream *s = arg;
+    log_debug("http", "events closed peer=%s", s->peer);
+    *s->back = s->next;
+    if (s->next)
+        s->next->back = s->back;
+    s->owner->count--;
+    pres_watch_free(&s->watch);
+    free(s);
+}
+
+static ssize_t pull(void *arg, char *out, size_t max)
+{
+    struct stream *s = arg;
+    size_t len = 0;
+    if (s->ended)
+        return HTTPD_PULL_END;
+    if (s->comment_due && max >= 3) {
+        memcpy(out, ":\n\n", 3);
+        len = 3;
+        s->comment_due = false;
+    }
+    for (bool idle = false; !idle && !s->ended;)
+        len += put_event(s, out + len, max - len, &idle);
+    return len > 0 ? (ssize_t)len : HTTPD_PULL_WAIT;
+}
+
+/* Writes one event, if there is one and it fits; *ret_idle says that no more can follow now. */
+static size_t put_event(struct stream *s, char *out, size_t room, bool *ret_idle)
+{
+    struct buf *b = &s->owner->event;
+    struct pres_event event;
+    buf_reset(b);
+    switch (pres_watch_next(s->watch, &event)) {
+    case PRES_WATCH_NOTHING:
+        *ret_idle = true;
+        return 0;
+    case PRES_WATCH_BEHIND:
+        buf_adds(b, "event: cut\ndata: {\"reason\":\"too-slow\",\"detail\":\"Changes came faster than they were read."
+                    " Connect again: the present states come first.\"}\n\n");
+        break;
+    case PRES_WATCH_EVENT:
+        buf_addf(b, "id: %s\nevent: presence\ndata: ", event.cursor);
+        pres_render_json(b, pres_table_publish_as(gw_table(s->owner->gateway), event.id), &event.now);
+        buf_adds(b, "\n\n");
+        s->ended = false;
+        if (b->len <= room && !b->failed) {
+            memcpy(out, b->data, b->len);
+            return b->len;
+        }
+        pres_watch_unget(s->watch);
+        *ret_idle = true;
+        return 0;
+    }
+    *ret_idle = true;
+    if (b->len > room)
+        return 0;
+    log_info("http", "events cut peer=%s why=too-slow", s->peer);
+    memcpy(out, b->data, b->len);
+    s->ended = true;
+    return b->len;
+}

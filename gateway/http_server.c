@@ -1,0 +1,113 @@
+/*
+ * http_server: one httpd for each configured listener, all serving the same face. gw_new and gw_reload make a whole new set before the old one
+ * goes, so that a listener that cannot be bound changes nothing.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/httpd.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "gateway.h"
+#include "http_face.h"
+
+enum { PEM_MAX = 1024 * 1024, STREAM_BLOCK = 4096 };
+
+struct gw_http {
+    struct gw_face face;
+    struct httpd **listeners;
+    unsigned count;
+};
+
+static void handle(void *arg, struct httpd_req *req);
+static bool open_all(struct gw_http *h, const struct gw_config *config, char *why, size_t why_size);
+static char *read_pem(const struct gw_config *config, const char *name, char *why, size_t why_size);
+
+struct gw_http *gw_http_new(struct gateway *g, char *why, size_t why_size)
+{
+    struct gw_http *h = mem_calloc(1, sizeof(*h));
+    h->face = (struct gw_face){.gateway = g, .events = gw_events_new(g)};
+    if (!open_all(h, gw_config(g), why, why_size))
+        gw_http_free(&h);
+    return h;
+}
+
+void gw_http_free(struct gw_http **h)
+{
+    if (!*h)
+        return;
+    for (unsigned i = 0; i < (*h)->count; i++)
+        httpd_free(&(*h)->listeners[i]);
+    gw_events_free(&(*h)->face.events);
+    free((*h)->listeners);
+    free(*h);
+    *h = NULL;
+}
+
+size_t gw_http_subscribers(const struct gw_http *h)
+{
+    return h ? gw_events_count(h->face.events) : 0;
+}
+
+unsigned gw_http_port(const struct gw_http *h, size_t listener)
+{
+    return h && listener < h->count ? httpd_port(h->listeners[listener]) : 0;
+}
+
+static void handle(void *arg, struct httpd_req *req)
+{
+    gw_http_dispatch(arg, req, NULL);
+}
+
+static bool open_all(struct gw_http *h, const struct gw_config *config, char *why, size_t why_size)
+{
+    const struct gw_config_http *http = &config->http;
+    char *cert = NULL, *key = NULL;
+    bool ok = true;
+    if (http->certificate_file) {
+        cert = read_pem(config, http->certificate_file, why, why_size);
+        key = cert ? read_pem(config, http->key_file, why, why_size) : NULL;
+        ok = key;
+    }
+    h->listeners = mem_calloc(http->listen_count + 1, sizeof(struct httpd *));
+    for (unsigned i = 0; ok && i < http->listen_count; i++) {
+        struct httpd_settings settings = {.listen = http->listen[i], .tls_cert_pem = cert, .tls_key_pem = key,
+                                          .max_connections = http->max_connections, .stream_block = STREAM_BLOCK};
+        h->listeners[i] = httpd_new(gw_loop(h->face.gateway), &settings, handle, &h->face, why, why_size);
+        if (!h->listeners[i]) {
+            ok = false;
+            break;
+        }
+        h->count++;
+        log_info("http", "listening on=%s port=%u tls=%s", http->listen[i], httpd_port(h->listeners[i]), cert ? "yes" : "no");
+    }
+    if (key)
+        mem_wipe(key, strlen(key));
+    free(cert);
+    free(key);
+    return ok;
+}
+
+/* A relative path is below the configuration file's folder. */
+static char *read_pem(const struct gw_config *config, const char *name, char *why, size_t why_size)
+{
+    char *path = name[0] == '/' ? mem_strdup(name) : mem_printf("%s/%s", config->folder, name);
+    FILE *file = fopen(path, "re");
+    struct buf b;
+    buf_init(&b, PEM_MAX);
+    char piece[4096];
+    for (size_t n; file && (n = fread(piece, 1, sizeof(piece), file)) > 0;)
+        buf_add(&b, piece, n);
+    mem_wipe(piece, sizeof(piece));
+    bool ok = file && !ferror(file) && !b.failed && strstr(b.data, "-----BEGIN ");
+    if (!ok)
+        snprintf(why, why_size, "publish.http: %s is not a readable PEM file", path);
+    if (file)
+        fclose(file);
+    free(path);
+    char *text = ok ? buf_take(&b) : NULL;
+    buf_wipe(&b);
+    return text;
+}

@@ -1,0 +1,239 @@
+/*
+ * report: see report.h. Reads gateway.h's views and changes nothing. The trees are for people and their scripts: built when somebody asks,
+ * never on a poll's path.
+ */
+#include "report.h"
+
+#include <stdio.h>
+
+#include "base/json.h"
+#include "base/utc.h"
+#include "gateway.h"
+
+enum { CAUSES_MAX = 100 };
+
+static struct jv *server_list(struct gateway *g);
+static struct jv *cause_list(struct gateway *g);
+static struct jv *cause_object(const struct dav_cause *cause);
+static struct jv *server_object(const struct gw_server_view *view);
+static void add_freshness(struct jv *v, const struct gw_server_view *view);
+static struct jv *listeners(struct gateway *g);
+static struct jv *persons_by_state(struct gateway *g);
+
+struct jv *gw_report_time(int64_t t)
+{
+    char text[UTC_TEXT_MAX];
+    return t == 0 || t == PRES_NEVER ? jv_null() : jv_string(utc_rfc3339(t, text));
+}
+
+struct jv *gw_report_status(struct gateway *g)
+{
+    struct gw_stats stats;
+    struct pres_table_stats table;
+    gw_stats(g, &stats);
+    pres_table_stats(gw_table(g), &table);
+
+    struct jv *v = jv_object();
+    jv_set_str(v, "version", FB_VERSION);
+    jv_set_str(v, "config", gw_config(g)->path);
+    jv_set(v, "started_at", gw_report_time(gw_started_at(g)));
+    jv_set(v, "reloaded_at", gw_report_time(gw_reloaded_at(g)));
+    jv_set_str(v, "reload_error", gw_reload_error(g));
+    jv_set_bool(v, "ready", stats.ready);
+    jv_set(v, "listen", listeners(g));
+    jv_set(v, "persons", persons_by_state(g));
+    jv_set_int(v, "subscribers", (int64_t)gw_http_subscribers(gw_http(g)));
+    struct jv *polls = jv_object();
+    jv_set_int(polls, "ok", (int64_t)stats.polls_ok);
+    jv_set_int(polls, "failed", (int64_t)stats.polls_failed);
+    jv_set_int(polls, "running", (int64_t)stats.polls_running);
+    jv_set(v, "polls", polls);
+    struct jv *transitions = jv_object();
+    jv_set_int(transitions, "reported", (int64_t)table.transitions);
+    jv_set_int(transitions, "worst_late_ms", table.worst_late_ms);
+    jv_set(transitions, "next_at", gw_report_time(table.next_change_at));
+    jv_set(v, "transitions", transitions);
+    jv_set(v, "oldest_as_of", gw_report_time(table.oldest_as_of));
+    struct jv *causes = cause_list(g);
+    jv_set_bool(v, "well", jv_count(causes) == 0);
+    jv_set(v, "servers", server_list(g));
+    return jv_set(v, "causes", causes);
+}
+
+struct jv *gw_report_servers(struct gateway *g)
+{
+    return jv_set(jv_object(), "servers", server_list(g));
+}
+
+struct jv *gw_report_causes(struct gateway *g)
+{
+    return jv_set(jv_object(), "causes", cause_list(g));
+}
+
+struct jv *gw_report_presence(struct gateway *g, pres_id id)
+{
+    struct pres_presence p;
+    pres_table_presence(gw_table(g), id, &p);
+    struct jv *v = jv_object();
+    jv_set_str(v, "address", pres_table_publish_as(gw_table(g), id));
+    jv_set_str(v, "state", pres_kind_name(p.state));
+    jv_set(v, "since", gw_report_time(p.since));
+    jv_set(v, "until", gw_report_time(p.until));
+    struct jv *next = jv_null();
+    if (p.next.some) {
+        jv_free(&next);
+        next = jv_object();
+        jv_set_str(next, "state", pres_kind_name(p.next.kind));
+        jv_set(next, "start", gw_report_time(p.next.start));
+        jv_set(next, "end", gw_report_time(p.next.end));
+    }
+    jv_set(v, "next", next);
+    jv_set(v, "as_of", gw_report_time(p.as_of));
+    jv_set(v, "valid_until", gw_report_time(p.valid_until));
+    jv_set_str(v, "reason", p.reason);
+    return v;
+}
+
+struct jv *gw_report_person(struct gateway *g, pres_id id)
+{
+    struct gw_person_view view;
+    gw_person_view(g, id, &view);
+    struct jv *v = gw_report_presence(g, id);
+    jv_set_str(v, "configured_as", pres_table_address(gw_table(g), id));
+    jv_set_str(v, "group", pres_table_group(gw_table(g), id));
+    jv_set_str(v, "server", view.server);
+    jv_set_str(v, "calendar", view.remember ? view.remember : view.path);
+    jv_set(v, "last_asked_at", gw_report_time(view.last_asked_at));
+    jv_set(v, "last_ok_at", gw_report_time(view.last_ok_at));
+    jv_set(v, "next_poll_at", gw_report_time(view.next_poll_at));
+    jv_set_int(v, "broken_items", view.skipped);
+    struct jv *failure = view.code ? cause_object(dav_cause_find(view.code)) : jv_null();
+    if (view.code)
+        jv_set_str(failure, "evidence", view.evidence);
+    jv_set(v, "failure", failure);
+
+    struct pres_known known;
+    pres_table_known(gw_table(g), id, &known);
+    struct jv *busy = jv_array();
+    for (size_t i = 0; i < pres_set_count(known.set); i++) {
+        struct pres_interval one = pres_set_at(known.set, i);
+        struct jv *row = jv_set_str(jv_object(), "state", pres_kind_name(one.kind));
+        jv_set(row, "start", gw_report_time(one.start));
+        jv_set(row, "end", gw_report_time(one.end));
+        jv_add(busy, row);
+    }
+    return jv_set(v, "intervals", busy);
+}
+
+static struct jv *server_list(struct gateway *g)
+{
+    struct jv *list = jv_array();
+    for (size_t i = 0; i < gw_server_count(g); i++) {
+        struct gw_server_view view;
+        gw_server_view(g, i, &view);
+        jv_add(list, server_object(&view));
+    }
+    return list;
+}
+
+static struct jv *cause_list(struct gateway *g)
+{
+    struct gw_cause_row rows[CAUSES_MAX];
+    size_t n = gw_causes(g, rows, CAUSES_MAX);
+    struct jv *list = jv_array();
+    for (size_t i = 0; i < n && i < CAUSES_MAX; i++) {
+        struct jv *row = cause_object(rows[i].cause);
+        jv_set_str(row, "server", rows[i].server);
+        jv_set_int(row, "persons", (int64_t)rows[i].persons);
+        jv_set(row, "since", gw_report_time(rows[i].since));
+        jv_set_str(row, "evidence", rows[i].evidence[0] ? rows[i].evidence : NULL);
+        jv_set_str(row, "example", rows[i].example == PRES_NOBODY ? NULL : pres_table_address(gw_table(g), rows[i].example));
+        jv_add(list, row);
+    }
+    return list;
+}
+
+static struct jv *cause_object(const struct dav_cause *cause)
+{
+    struct jv *v = jv_object();
+    if (!cause)
+        return v;
+    jv_set_str(v, "code", cause->code);
+    jv_set_str(v, "meaning", cause->meaning);
+    jv_set_str(v, "advice", cause->advice);
+    return v;
+}
+
+static struct jv *server_object(const struct gw_server_view *view)
+{
+    const struct dav_session_info *s = &view->session;
+    struct jv *v = jv_object();
+    jv_set_str(v, "name", view->config->name);
+    jv_set_str(v, "kind", view->config->kind == DAV_KIND_CALDAV ? "caldav" : "exchange");
+    jv_set_str(v, "url", view->config->url);
+    jv_set_str(v, "state", s->state);
+    jv_set_str(v, "product", s->product);
+    jv_set_str(v, "scheme", s->scheme);
+    jv_set_str(v, "offered", s->offered);
+    jv_set_int(v, "connections", s->connections);
+    jv_set_int(v, "max_connections", view->config->max_connections);
+    jv_set_int(v, "running", s->running);
+    jv_set_int(v, "waiting", s->waiting);
+    jv_set_int(v, "requests", (int64_t)s->requests);
+    jv_set_int(v, "failures", (int64_t)s->failures);
+    jv_set_int(v, "rejected_logons", (int64_t)s->rejected_logons);
+    jv_set_int(v, "bytes_in", (int64_t)s->bytes_in);
+    jv_set_int(v, "latency_ms", s->latency_ms);
+    jv_set(v, "last_ok", gw_report_time(s->last_ok));
+    jv_set(v, "retry_at", gw_report_time(s->retry_at));
+    jv_set(v, "certificate_until", gw_report_time(s->cert_not_after));
+    jv_set(v, "secret_changed_at", gw_report_time(view->secret_changed_at));
+    jv_set_str(v, "secret_note", view->secret_note);
+    add_freshness(v, view);
+    struct jv *failure = s->code ? cause_object(dav_cause_find(s->code)) : jv_null();
+    if (s->code) {
+        jv_set_str(failure, "evidence", s->evidence);
+        jv_set(failure, "since", gw_report_time(s->failing_since));
+    }
+    return jv_set(v, "failure", failure);
+}
+
+static void add_freshness(struct jv *v, const struct gw_server_view *view)
+{
+    struct jv *persons = jv_object();
+    jv_set_int(persons, "all", (int64_t)view->persons);
+    jv_set_int(persons, "fresh", (int64_t)view->fresh);
+    jv_set_int(persons, "ageing", (int64_t)view->ageing);
+    jv_set_int(persons, "stale", (int64_t)view->stale);
+    jv_set_int(persons, "unknown", (int64_t)view->unknown);
+    jv_set(v, "persons", persons);
+    jv_set(v, "oldest_as_of", gw_report_time(view->oldest_as_of));
+}
+
+/* "127.0.0.1:8008", with the port that was bound where the configuration says 0. */
+static struct jv *listeners(struct gateway *g)
+{
+    const struct gw_config_http *http = &gw_config(g)->http;
+    struct jv *list = jv_array();
+    for (unsigned i = 0; i < http->listen_count; i++) {
+        const char *configured = http->listen[i];
+        int host = 0;
+        for (int at = 0; configured[at]; at++)
+            host = configured[at] == ':' ? at : host;
+        char text[300];
+        snprintf(text, sizeof(text), "%.*s:%u", host, configured, gw_http_port(gw_http(g), i));
+        jv_add(list, jv_string(text));
+    }
+    return list;
+}
+
+static struct jv *persons_by_state(struct gateway *g)
+{
+    struct pres_table_stats table;
+    pres_table_stats(gw_table(g), &table);
+    struct jv *v = jv_object();
+    jv_set_int(v, "all", (int64_t)table.persons);
+    for (int kind = 0; kind < PRES_KINDS; kind++)
+        jv_set_int(v, pres_kind_name((enum pres_kind)kind), (int64_t)table.by_state[kind]);
+    return v;
+}
