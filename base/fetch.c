@@ -15,6 +15,7 @@
 
 #include <assert.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -105,6 +106,7 @@ void fetch_drain(struct fetch_client *c)
 {
     struct fetch_slot *slot;
     CURLMsg *msg;
+    char text[CURL_ERROR_SIZE] = "";
     int left;
 
     give_pieces(c);
@@ -113,10 +115,14 @@ void fetch_drain(struct fetch_client *c)
         if (msg->msg != CURLMSG_DONE || curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, &slot) != CURLE_OK)
             continue;
         struct fetch *f = slot->fetch;
-        if (f->early != FETCH_OK)
+        if (f->early != FETCH_OK) {
             finish(f, f->early, f->early_text);
-        else if (!f->has_piece || give_piece(slot))
-            finish(f, fetch_error_of(slot, code), slot->error[0] ? slot->error : curl_easy_strerror(code));
+        } else if (!f->has_piece || give_piece(slot)) {
+            enum fetch_err err = fetch_error_of(slot, code);
+            if (err != FETCH_OK)
+                fetch_error_text(slot, code, text, sizeof(text));
+            finish(f, err, text);
+        }
     }
 }
 
@@ -126,12 +132,19 @@ void fetch_expire(struct fetch_slot *slot)
     struct fetch *f = slot->fetch;
     int64_t now_ms = clk_mono_ms(loop_clk(f->client->loop));
     enum fetch_err err = FETCH_TIMEOUT;
-    const char *text = "nothing arrived for too long";
+    const char *what = "nothing arrived for";
+    int64_t limit_ms = f->client->idle_ms;
+    char text[100];
 
+    if (f->state == FETCH_CONNECTING) {
+        err = fetch_error_of_connecting(slot, &what);
+        limit_ms = f->client->connect_ms;
+    }
     if (f->total_ms >= 0 && now_ms - f->start_ms >= f->total_ms)
-        text = f->status ? "the answer took too long" : "no answer in time";
-    if (f->state == FETCH_CONNECTING)
-        err = fetch_error_of_connecting(slot, &text);
+        limit_ms = f->total_ms;
+    if (f->state == FETCH_TRANSFERRING && limit_ms == f->total_ms)
+        what = f->status ? "answer not complete after" : "no answer for";
+    snprintf(text, sizeof(text), "%s %" PRId64 " ms", what, limit_ms);
     finish(f, err, text);
 }
 

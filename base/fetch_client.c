@@ -309,6 +309,20 @@ void fetch_socket_sweep(struct fetch_client *c)
     }
 }
 
+bool fetch_socket_stands(const struct fetch_slot *slot)
+{
+    const struct fetch_socket *s;
+    struct sockaddr_storage peer;
+    socklen_t len = sizeof(peer);
+
+    TAILQ_FOREACH(s, &slot->client->sockets, entry)
+    {
+        if (s->id >= 0 && s->id == slot->connection_id)
+            return getpeername(s->fd, (struct sockaddr *)&peer, &len) == 0;
+    }
+    return false;
+}
+
 /*
  * Makes a connection look dead to curl, which asks the socket before it uses one again. The bytes that are there must
  * go: curl would take them for the answer to its next request.

@@ -6,6 +6,7 @@
  * about them.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "fetch_private.h"
@@ -17,6 +18,7 @@ enum {
 
     /* Results of OpenSSL's verification, X509_V_ERR_... */
     VERIFY_OK = 0,
+    VERIFY_UNSET = 1, /* curl's initial value: OpenSSL found nothing, and then curl itself did */
     VERIFY_NOT_YET_VALID = 9,
     VERIFY_EXPIRED = 10,
     VERIFY_HOSTNAME_MISMATCH = 62,
@@ -73,6 +75,7 @@ const char *fetch_err_code(enum fetch_err err)
 
 enum fetch_err fetch_error_of(const struct fetch_slot *slot, CURLcode code)
 {
+    const char *unused;
     long status;
 
     if (code == CURLE_OK) {
@@ -89,7 +92,7 @@ enum fetch_err fetch_error_of(const struct fetch_slot *slot, CURLcode code)
     case CURLE_INTERFACE_FAILED:
         return of_errno(slot, FETCH_TCP_REFUSED);
     case CURLE_OPERATION_TIMEDOUT:
-        return slot->fetch->state == FETCH_CONNECTING ? fetch_error_of_connecting(slot, NULL) : FETCH_TIMEOUT;
+        return slot->fetch->state == FETCH_CONNECTING ? fetch_error_of_connecting(slot, &unused) : FETCH_TIMEOUT;
     case CURLE_PROXY:
         return FETCH_PROXY_DENIED;
     case CURLE_PEER_FAILED_VERIFICATION:
@@ -123,27 +126,43 @@ enum fetch_err fetch_error_of(const struct fetch_slot *slot, CURLcode code)
     }
 }
 
-/* Connecting took too long: which part of it? */
+/* Connecting took too long: which part of it? Curl notes the moment of the TCP connection only when all of it is done.
+ */
 enum fetch_err fetch_error_of_connecting(const struct fetch_slot *slot, const char **ret_text)
 {
     curl_off_t named_us = 0;
-    curl_off_t connected_us = 0;
-    const char *text;
-    enum fetch_err err = FETCH_TCP_TIMEOUT;
 
     curl_easy_getinfo(slot->easy, CURLINFO_NAMELOOKUP_TIME_T, &named_us);
-    curl_easy_getinfo(slot->easy, CURLINFO_CONNECT_TIME_T, &connected_us);
-    if (named_us == 0 && !slot->client->unix_socket) {
-        err = FETCH_DNS_TIMEOUT;
-        text = "no answer from the name server in time";
-    } else if (connected_us == 0) {
-        text = "no TCP connection in time";
-    } else {
-        text = "TCP connection stands, but nothing came in the TLS or proxy handshake";
+    if (fetch_socket_stands(slot)) {
+        *ret_text = "TCP connection stands, but the TLS or proxy handshake did not end for";
+        return FETCH_TCP_TIMEOUT;
     }
-    if (ret_text)
-        *ret_text = text;
-    return err;
+    if (named_us == 0 && !slot->client->unix_socket) {
+        *ret_text = "no answer from the name server for";
+        return FETCH_DNS_TIMEOUT;
+    }
+    *ret_text = "no TCP connection for";
+    return FETCH_TCP_TIMEOUT;
+}
+
+/* Quotes only get in the way of a text that is quoted itself, and escaped for it. */
+void fetch_error_text(const struct fetch_slot *slot, CURLcode code, char *out, size_t size)
+{
+    const char *text = slot->error[0] ? slot->error : curl_easy_strerror(code);
+    long number = 0;
+    size_t len = 0;
+
+    if (code == CURLE_OK)
+        text = "the proxy answered 407";
+    if (code == CURLE_OUT_OF_MEMORY)
+        text = "header line too long";
+    curl_easy_getinfo(slot->easy, CURLINFO_OS_ERRNO, &number);
+    for (; *text && len + 1 < size; text++)
+        if (*text != '\'' && *text != '"')
+            out[len++] = *text;
+    out[len] = '\0';
+    if (code == CURLE_COULDNT_CONNECT && number > 0)
+        snprintf(out + len, size - len, " (%s)", strerrordesc_np((int)number));
 }
 
 /* A tunnel was asked for and refused. */
@@ -208,6 +227,7 @@ static enum fetch_err of_verification(const struct fetch_slot *slot)
     case VERIFY_NOT_YET_VALID:
         return FETCH_TLS_NOT_YET_VALID;
     case VERIFY_OK:
+    case VERIFY_UNSET:
     case VERIFY_HOSTNAME_MISMATCH:
     case VERIFY_ADDRESS_MISMATCH:
         return FETCH_TLS_NAME_MISMATCH;

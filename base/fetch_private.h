@@ -131,9 +131,11 @@ void fetch_slot_describe(struct fetch_slot *slot, struct fetch_answer *answer);
 curl_socket_t fetch_socket_open(void *slot, curlsocktype purpose, struct curl_sockaddr *address);
 int fetch_socket_close(void *client, curl_socket_t fd);
 void fetch_socket_sweep(struct fetch_client *c);
+bool fetch_socket_stands(const struct fetch_slot *slot); /* is the TCP connection there that the slot waits for? */
 
 /* fetch_error.c */
 enum fetch_err fetch_error_of(const struct fetch_slot *slot, CURLcode code);
+void fetch_error_text(const struct fetch_slot *slot, CURLcode code, char *out, size_t size);
 enum fetch_err fetch_error_of_connecting(const struct fetch_slot *slot, const char **ret_text);
 
 #endif
