@@ -1,10 +1,11 @@
 /*
- * interval: packed sets of busy time. Answers of a server come in as loose intervals, in any order and overlapping; a set is what a
- * person's record keeps of them.
+ * interval: packed sets of busy time. Answers of a server come in as loose intervals, in any order and overlapping; a
+ * set is what a person's record keeps of them.
  *
- * pres_set_build() turns each interval into two edges (a kind begins, a kind ends), sorts the edges and sweeps over them with one
- * counter a kind: between two edges the strongest kind with a counter above zero holds. The sweep runs twice, first to count the
- * runs, then to write them into a block of exactly that size: a person's set lives for hours, and a million of them are kept.
+ * pres_set_build() turns each interval into two edges (a kind begins, a kind ends), sorts the edges and sweeps over
+ * them with one counter a kind: between two edges the strongest kind with a counter above zero holds. The sweep runs
+ * twice, first to count the runs, then to write them into a block of exactly that size: a person's set lives for hours,
+ * and a million of them are kept.
  *
  * The block is a count and 8 bytes an interval: start in seconds since 1970 (32 bits), length (29 bits), kind (3 bits).
  * state.c and render_vfb.c read the sets; the table owns them.
@@ -44,8 +45,8 @@ static size_t emit(struct item *out, size_t count, uint32_t start, uint32_t end,
 static struct pres_interval unpack(const struct item *item);
 
 static const char *const kind_names[PRES_KINDS] = {
-    [PRES_FREE] = "free", [PRES_ELSEWHERE] = "elsewhere", [PRES_TENTATIVE] = "tentative",
-    [PRES_BUSY] = "busy", [PRES_OOF] = "oof",             [PRES_UNKNOWN] = "unknown",
+    [PRES_FREE] = "free", [PRES_ELSEWHERE] = "elsewhere", [PRES_TENTATIVE] = "tentative", [PRES_BUSY] = "busy",
+    [PRES_OOF] = "oof",   [PRES_UNKNOWN] = "unknown",
 };
 
 const char *pres_kind_name(enum pres_kind kind)
@@ -65,7 +66,7 @@ bool pres_kind_parse(const char *name, enum pres_kind *ret)
 
 struct pres_set *pres_set_build(const struct pres_interval *in, size_t n, int64_t from, int64_t until)
 {
-    uint64_t small[2 * SMALL], *edges = n <= SMALL ? small : mem_calloc(n, 2 * sizeof(*edges));
+    uint64_t small[2 * SMALL] = {0}, *edges = n <= SMALL ? small : mem_calloc(n, 2 * sizeof(*edges));
     size_t count = edges_make(edges, in, n, from, until), runs;
     struct pres_set *set = NULL;
 
@@ -120,7 +121,8 @@ size_t pres_set_bytes(size_t n)
     return n > 0 ? sizeof(struct pres_set) + n * sizeof(struct item) : 0;
 }
 
-/* An edge is one number, so that sorting is comparing: time << 4 | kind << 1 | "ends here". Returns how many there are. */
+/* An edge is one number, so that sorting is comparing: time << 4 | kind << 1 | "ends here". Returns how many there are.
+ */
 static size_t edges_make(uint64_t *edges, const struct pres_interval *in, size_t n, int64_t from, int64_t until)
 {
     size_t count = 0;
@@ -166,8 +168,8 @@ static int edge_compare(const void *a, const void *b)
     return *x < *y ? -1 : *x > *y;
 }
 
-/* Writes the runs to `out`, or only counts them when it is NULL. All edges of one second are taken together: no flicker between
- * neighbours. */
+/* Writes the runs to `out`, or only counts them when it is NULL. All edges of one second are taken together: no flicker
+ * between neighbours. */
 static size_t sweep(const uint64_t *edges, size_t n, struct item *out)
 {
     size_t active[PRES_KINDS] = {0}, count = 0;

@@ -1,9 +1,9 @@
 /*
- * rules: from what a calendar says of an event to the kind of time that we keep, or to "does not count". feed and the tests call it
- * once an event; a group of people may have rules of its own.
+ * rules: from what a calendar says of an event to the kind of time that we keep, or to "does not count". feed and the
+ * tests call it once an event; a group of people may have rules of its own.
  *
- * Two steps: first what the event is (cancelled? an invitation nobody answered?), then what such time counts as here. A mark that we
- * do not understand counts as busy: the one mistake that we must not make is a false "free".
+ * Two steps: first what the event is (cancelled? an invitation nobody answered?), then what such time counts as here. A
+ * mark that we do not understand counts as busy: the one mistake that we must not make is a false "free".
  */
 #include "presence/rules.h"
 

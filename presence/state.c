@@ -1,9 +1,11 @@
 /*
- * state: what a person is at a moment. Pure functions of what is known and the moment, called by the table at every answer and every
- * transition, and by whoever asks "and at three o'clock?". Nothing is set and later undone here: there is no memory.
+ * state: what a person is at a moment. Pure functions of what is known and the moment, called by the table at every
+ * answer and every transition, and by whoever asks "and at three o'clock?". Nothing is set and later undone here: there
+ * is no memory.
  *
- * An answer is good for [from, good_until): from the start of its window to whichever comes first, the window's end or the moment at
- * which the answer is too old. Outside of that stretch the state is unknown, inside it is a run of the set, or free between two runs.
+ * An answer is good for [from, good_until): from the start of its window to whichever comes first, the window's end or
+ * the moment at which the answer is too old. Outside of that stretch the state is unknown, inside it is a run of the
+ * set, or free between two runs.
  */
 #include "presence/state.h"
 

@@ -1,6 +1,6 @@
 /*
- * interval: random answers, built into sets and compared second by second with the plain reading of the rule (the strongest kind
- * that covers the second); then the limits of the packing.
+ * interval: random answers, built into sets and compared second by second with the plain reading of the rule (the
+ * strongest kind that covers the second); then the limits of the packing.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -116,8 +116,8 @@ static void test_random_many(void **state)
 static void test_empty(void **state)
 {
     const struct pres_interval none[] = {
-        {10, 20, PRES_FREE}, {10, 20, PRES_UNKNOWN}, {10, 10, PRES_BUSY}, {20, 10, PRES_BUSY}, {INT64_MAX, INT64_MIN, PRES_OOF},
-        {0, 5, PRES_BUSY},
+        {10, 20, PRES_FREE}, {10, 20, PRES_UNKNOWN},           {10, 10, PRES_BUSY},
+        {20, 10, PRES_BUSY}, {INT64_MAX, INT64_MIN, PRES_OOF}, {0, 5, PRES_BUSY},
     };
 
     (void)state;
@@ -148,7 +148,8 @@ static void test_equal(void **state)
 /* The first and last second that fit, and a run too long for one length. */
 static void test_limits(void **state)
 {
-    struct pres_set *set = pres_set_build((struct pres_interval[]){{INT64_MIN, INT64_MAX, PRES_OOF}}, 1, INT64_MIN, INT64_MAX);
+    struct pres_set *set =
+        pres_set_build((struct pres_interval[]){{INT64_MIN, INT64_MAX, PRES_OOF}}, 1, INT64_MIN, INT64_MAX);
     int64_t at = 0;
 
     (void)state;
@@ -193,8 +194,8 @@ static void test_kind_names(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_random), cmocka_unit_test(test_random_many), cmocka_unit_test(test_empty),
-        cmocka_unit_test(test_equal),  cmocka_unit_test(test_limits),      cmocka_unit_test(test_packing),
+        cmocka_unit_test(test_random),     cmocka_unit_test(test_random_many), cmocka_unit_test(test_empty),
+        cmocka_unit_test(test_equal),      cmocka_unit_test(test_limits),      cmocka_unit_test(test_packing),
         cmocka_unit_test(test_kind_names),
     };
 

@@ -25,8 +25,8 @@ static void check(const struct pres_rules *rules, const struct row *rows, size_t
         enum pres_kind got = pres_rules_apply(rules, rows[i].marked, rows[i].traits);
 
         if (got != rows[i].want)
-            fail_msg("row %zu: %s with traits %u counts as %s, not %s", i, pres_kind_name(rows[i].marked), rows[i].traits,
-                     pres_kind_name(got), pres_kind_name(rows[i].want));
+            fail_msg("row %zu: %s with traits %u counts as %s, not %s", i, pres_kind_name(rows[i].marked),
+                     rows[i].traits, pres_kind_name(got), pres_kind_name(rows[i].want));
     }
 }
 
@@ -63,18 +63,15 @@ static void test_default(void **state)
 static void test_own(void **state)
 {
     static const struct row rows[] = {
-        {PRES_TENTATIVE, 0, PRES_FREE},
-        {PRES_BUSY, M, PRES_FREE},
-        {PRES_BUSY, U, PRES_BUSY},
-        {PRES_OOF, 0, PRES_BUSY},
-        {PRES_ELSEWHERE, 0, PRES_FREE},
-        {PRES_BUSY, A, PRES_FREE},
-        {PRES_OOF, A | U, PRES_FREE},
-        {PRES_UNKNOWN, 0, PRES_BUSY},
-        {PRES_BUSY, C | U, PRES_FREE},
+        {PRES_TENTATIVE, 0, PRES_FREE}, {PRES_BUSY, M, PRES_FREE},      {PRES_BUSY, U, PRES_BUSY},
+        {PRES_OOF, 0, PRES_BUSY},       {PRES_ELSEWHERE, 0, PRES_FREE}, {PRES_BUSY, A, PRES_FREE},
+        {PRES_OOF, A | U, PRES_FREE},   {PRES_UNKNOWN, 0, PRES_BUSY},   {PRES_BUSY, C | U, PRES_FREE},
     };
-    struct pres_rules rules = {
-        .tentative = PRES_FREE, .unanswered = PRES_BUSY, .oof = PRES_BUSY, .elsewhere = PRES_FREE, .all_day_counts = false};
+    struct pres_rules rules = {.tentative = PRES_FREE,
+                               .unanswered = PRES_BUSY,
+                               .oof = PRES_BUSY,
+                               .elsewhere = PRES_FREE,
+                               .all_day_counts = false};
 
     (void)state;
     check(&rules, rows, sizeof(rows) / sizeof(rows[0]));

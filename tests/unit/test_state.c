@@ -1,6 +1,7 @@
 /*
- * state: random calendars, windows and ages, against an oracle that knows nothing but one kind for each second and looks left and
- * right. Every second of the horizon is compared, and so is the promise that nothing differs before next_change.
+ * state: random calendars, windows and ages, against an oracle that knows nothing but one kind for each second and
+ * looks left and right. Every second of the horizon is compared, and so is the promise that nothing differs before
+ * next_change.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -49,7 +50,8 @@ static int64_t end_of(const struct oracle *o, int64_t t, enum pres_kind kind)
 
 static struct pres_presence oracle_unknown(const struct oracle *o, int64_t t)
 {
-    struct pres_presence p = {.state = PRES_UNKNOWN, .until = PRES_NEVER, .as_of = o->known.as_of, .reason = "never-read"};
+    struct pres_presence p = {
+        .state = PRES_UNKNOWN, .until = PRES_NEVER, .as_of = o->known.as_of, .reason = "never-read"};
     int64_t known_from;
 
     if (o->known.as_of != 0) {
@@ -113,11 +115,13 @@ static void random_case(struct oracle *o, struct pres_interval *in, size_t *n)
 static void assert_presence(const struct pres_presence *got, const struct pres_presence *want, int64_t t)
 {
     if (!pres_presence_same(got, want) || got->as_of != want->as_of || got->valid_until != want->valid_until)
-        fail_msg("t=%d: %s %jd..%jd next %s %jd..%jd valid %jd (%s), not %s %jd..%jd next %s %jd..%jd valid %jd (%s)", (int)t,
-                 pres_kind_name(got->state), (intmax_t)got->since, (intmax_t)got->until, pres_kind_name(got->next.kind),
-                 (intmax_t)got->next.start, (intmax_t)got->next.end, (intmax_t)got->valid_until, got->reason ? got->reason : "-",
-                 pres_kind_name(want->state), (intmax_t)want->since, (intmax_t)want->until, pres_kind_name(want->next.kind),
-                 (intmax_t)want->next.start, (intmax_t)want->next.end, (intmax_t)want->valid_until, want->reason ? want->reason : "-");
+        fail_msg("t=%d: %s %jd..%jd next %s %jd..%jd valid %jd (%s), not %s %jd..%jd next %s %jd..%jd valid %jd (%s)",
+                 (int)t, pres_kind_name(got->state), (intmax_t)got->since, (intmax_t)got->until,
+                 pres_kind_name(got->next.kind), (intmax_t)got->next.start, (intmax_t)got->next.end,
+                 (intmax_t)got->valid_until, got->reason ? got->reason : "-", pres_kind_name(want->state),
+                 (intmax_t)want->since, (intmax_t)want->until, pres_kind_name(want->next.kind),
+                 (intmax_t)want->next.start, (intmax_t)want->next.end, (intmax_t)want->valid_until,
+                 want->reason ? want->reason : "-");
 }
 
 /* The oracle's own next change: exactly where something differs, not earlier and not later. */
@@ -157,7 +161,9 @@ static void test_against_oracle(void **state)
 static void test_next_is_the_next_run(void **state)
 {
     struct pres_set *set = pres_set_build(
-        (struct pres_interval[]){{100, 200, PRES_BUSY}, {150, 250, PRES_BUSY}, {300, 400, PRES_BUSY}, {390, 450, PRES_OOF}}, 4, 0, 1000);
+        (struct pres_interval[]){
+            {100, 200, PRES_BUSY}, {150, 250, PRES_BUSY}, {300, 400, PRES_BUSY}, {390, 450, PRES_OOF}},
+        4, 0, 1000);
     struct pres_known known = {.set = set, .from = 0, .until = 1000, .as_of = 1, .stale_after = PRES_NEVER};
     struct pres_presence p;
 
@@ -198,7 +204,13 @@ static void test_long_run(void **state)
 
 static void test_same(void **state)
 {
-    struct pres_presence a = {.state = PRES_BUSY, .since = 5, .until = 9, .reason = NULL, .as_of = 1, .valid_until = 100}, b = a;
+    struct pres_presence a = {.state = PRES_BUSY,
+                              .since = 5,
+                              .until = 9,
+                              .reason = NULL,
+                              .as_of = 1,
+                              .valid_until = 100},
+                         b = a;
 
     (void)state;
     b.as_of = 2;
@@ -219,7 +231,9 @@ static void test_same(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_against_oracle), cmocka_unit_test(test_next_is_the_next_run), cmocka_unit_test(test_long_run),
+        cmocka_unit_test(test_against_oracle),
+        cmocka_unit_test(test_next_is_the_next_run),
+        cmocka_unit_test(test_long_run),
         cmocka_unit_test(test_same),
     };
 

@@ -1,6 +1,6 @@
 /*
- * interval: stretches of time by kind. Half-open, UTC seconds, and no room for a subject, a place or a person: what is not here
- * cannot leak.
+ * interval: stretches of time by kind. Half-open, UTC seconds, and no room for a subject, a place or a person: what is
+ * not here cannot leak.
  */
 #ifndef PRESENCE_INTERVAL_H
 #define PRESENCE_INTERVAL_H
@@ -24,15 +24,15 @@ struct pres_interval {
 };
 
 /*
- * An immutable set: sorted, one kind at a time (the strongest wins where several overlap), neighbours of one kind joined, nothing
- * of kind FREE inside. Packed to 8 bytes an interval, because a million people have forty each. Times outside 1970 to 2106 are cut;
- * runs longer than 17 years are stored in several pieces, which readers join again.
+ * An immutable set: sorted, one kind at a time (the strongest wins where several overlap), neighbours of one kind
+ * joined, nothing of kind FREE inside. Packed to 8 bytes an interval, because a million people have forty each. Times
+ * outside 1970 to 2106 are cut; runs longer than 17 years are stored in several pieces, which readers join again.
  */
 struct pres_set;
 
 /*
- * From any order, with overlaps. Intervals of kind FREE or UNKNOWN, and those that end at or before their start, are left out.
- * What lies outside [from, until) is cut off. NULL for an empty set; the caller frees with free().
+ * From any order, with overlaps. Intervals of kind FREE or UNKNOWN, and those that end at or before their start, are
+ * left out. What lies outside [from, until) is cut off. NULL for an empty set; the caller frees with free().
  */
 struct pres_set *pres_set_build(const struct pres_interval *in, size_t n, int64_t from, int64_t until);
 

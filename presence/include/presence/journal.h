@@ -1,8 +1,10 @@
 /*
- * journal: the last changes in order, numbered, for subscribers who read at their own pace. A subscriber holds a cursor, not a queue: a
- * slow one costs nothing, and one that falls behind the journal's tail is told so and starts again from the present states.
+ * journal: the last changes in order, numbered, for subscribers who read at their own pace. A subscriber holds a
+ * cursor, not a queue: a slow one costs nothing, and one that falls behind the journal's tail is told so and starts
+ * again from the present states.
  *
- * A cursor is text "EPOCH-SEQ" (SEQ decimal, EPOCH drawn at each start of the daemon), given to clients as the event id.
+ * A cursor is text "EPOCH-SEQ" (SEQ decimal, EPOCH drawn at each start of the daemon), given to clients as the event
+ * id.
  */
 #ifndef PRESENCE_JOURNAL_H
 #define PRESENCE_JOURNAL_H
@@ -12,24 +14,25 @@
 struct pres_journal;
 
 struct pres_change {
-    uint64_t seq;               /* from 1, without gaps */
+    uint64_t seq; /* from 1, without gaps */
     pres_id id;
-    uint32_t generation;        /* of the person: an entry about somebody removed since is skipped by readers */
-    struct pres_presence now;   /* as it was at this change */
+    uint32_t generation;      /* of the person: an entry about somebody removed since is skipped by readers */
+    struct pres_presence now; /* as it was at this change */
 };
 
-/* Keeps the last `capacity` changes. */
+/* Keeps the last `capacity` changes (48 bytes each, touched as they come). */
 struct pres_journal *pres_journal_new(struct pres_table *table, size_t capacity);
-void pres_journal_free(struct pres_journal **j);
+void pres_journal_free(struct pres_journal **j); /* after its readers and before the table */
 
-/* To be called from the table's pres_change_fn. Wakes the readers (through the loop, once a turn). */
+/* To be called for every change, first thing in the table's pres_change_fn: a subscriber's snapshot shows what was
+ * reported, and counts it as numbered. Wakes the readers (through the loop, once a turn). */
 void pres_journal_add(struct pres_journal *j, pres_id id, const struct pres_presence *now);
 
-uint64_t pres_journal_head(const struct pres_journal *j);  /* seq of the newest, 0: none yet */
-uint64_t pres_journal_tail(const struct pres_journal *j);  /* seq of the oldest kept, head + 1 when none */
+uint64_t pres_journal_head(const struct pres_journal *j); /* seq of the newest, 0: none yet */
+uint64_t pres_journal_tail(const struct pres_journal *j); /* seq of the oldest kept, head + 1 when none */
 uint64_t pres_journal_epoch(const struct pres_journal *j);
 
-/* NULL when seq is not kept. Valid until the next add. */
+/* NULL when seq is not kept. Valid until the next add or get. */
 const struct pres_change *pres_journal_get(const struct pres_journal *j, uint64_t seq);
 
 /* Called once a turn after additions, never from inside pres_journal_add. */

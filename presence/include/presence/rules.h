@@ -10,8 +10,8 @@
 enum pres_trait {
     PRES_TRAIT_ALL_DAY = 1,
     PRES_TRAIT_CANCELLED = 2,
-    PRES_TRAIT_DECLINED = 4,    /* by this person */
-    PRES_TRAIT_UNANSWERED = 8,  /* an invitation this person has not answered */
+    PRES_TRAIT_DECLINED = 4,        /* by this person */
+    PRES_TRAIT_UNANSWERED = 8,      /* an invitation this person has not answered */
     PRES_TRAIT_ACCEPTED_MAYBE = 16, /* this person answered "tentative" */
     PRES_TRAIT_PRIVATE = 32,
 };

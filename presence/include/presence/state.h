@@ -23,29 +23,38 @@ struct pres_next {
     int64_t start, end;
 };
 
+/*
+ * since: start of the present unbroken run of this kind; for free: the end of what was before, or `from`; for unknown:
+ * when the answer became too old, 0 when nothing was ever known of this moment.
+ *
+ * until: its end; PRES_NEVER when it is free (or unknown) to the end of what is known, and for a run that the window's
+ * end cuts: where that one ends is not known.
+ *
+ * next: the run after the present one that is not free, if it starts within the window (it may be of the present kind
+ * when free time lies between). Its end is PRES_NEVER where the window cuts it. None when the state is unknown.
+ *
+ * reason: for unknown "never-read", "stale", or the code of the failure; for the others NULL, or the failure that
+ * stands behind an answer that is growing old.
+ */
 struct pres_presence {
     enum pres_kind state;
-    int64_t since;       /* start of the present unbroken run of this kind; for free: the end of what was before, or `from`; for unknown:
-                            when the answer became too old, 0 when nothing was ever known of this moment */
-    int64_t until;       /* its end; PRES_NEVER when it is free (or unknown) to the end of what is known, and for a run that the
-                            window's end cuts: where that one ends is not known */
-    struct pres_next next; /* the run after the present one that is not free (it may be of the same kind when free time lies between),
-                              if it starts within the window; its end is PRES_NEVER where the window cuts it */
+    int64_t since;
+    int64_t until;
+    struct pres_next next;
     int64_t as_of;       /* 0: never read */
     int64_t valid_until; /* when this becomes unknown if no new answer comes; 0 for unknown */
-    const char *reason;  /* for unknown: "never-read", "stale", or the code of the failure; for the others NULL, or the failure
-                            that stands behind an answer that is growing old */
+    const char *reason;
 };
 
 /*
- * The state at t. UNKNOWN when never read, when as_of + stale_after <= t, or when t lies outside the window. Back-to-back intervals of
- * one kind are one run. An overlap ends where the strongest kind's unbroken run ends.
+ * The state at t. UNKNOWN when never read, when as_of + stale_after <= t, or when t lies outside the window.
+ * Back-to-back intervals of one kind are one run. An overlap ends where the strongest kind's unbroken run ends.
  */
 void pres_state_at(const struct pres_known *known, int64_t t, struct pres_presence *ret);
 
 /*
- * The first moment after t at which the state, or its since/until/next, can differ: start or end of a run, staleness, the window's end.
- * PRES_NEVER when nothing will ever change by itself (never read).
+ * The first moment after t at which the state, or its since/until/next, can differ: start or end of a run, staleness,
+ * the window's end. PRES_NEVER when nothing will ever change by itself (never read).
  */
 int64_t pres_state_next_change(const struct pres_known *known, int64_t t);
 

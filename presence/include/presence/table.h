@@ -1,9 +1,9 @@
 /*
  * table: all persons. Answers come in, changes go out; owns the one timer that fires transitions at their second.
  *
- * A person is a pres_id: small, dense, reused after removal with a new generation inside the table, never held across a removal by
- * anybody else than its adder. Costs per person are bounded (see docs/performance.md); nothing is done for a person between
- * changes and answers.
+ * A person is a pres_id: small, dense, reused after removal with a new generation inside the table, never held across a
+ * removal by anybody else than its adder. Costs per person are bounded (see docs/performance.md); nothing is done for a
+ * person between changes and answers.
  */
 #ifndef PRESENCE_TABLE_H
 #define PRESENCE_TABLE_H
@@ -18,26 +18,29 @@ typedef uint32_t pres_id;
 #define PRES_NOBODY UINT32_MAX
 
 /*
- * A person's presence became `now`. Comes from the loop (from the transition timer, or at the end of the turn in which an answer
- * came), in slices when many change at once; never from inside pres_table_update. Persons may be added, removed and updated in it.
+ * A person's presence became `now`. Comes from the loop (from the transition timer, or at the end of the turn in which
+ * an answer came), in slices when many change at once; never from inside pres_table_update. Persons may be added,
+ * removed and updated in it.
  */
 typedef void pres_change_fn(void *arg, pres_id id, const struct pres_presence *now);
 
 struct pres_table *pres_table_new(struct loop *loop, pres_change_fn *change, void *arg);
 void pres_table_free(struct pres_table **t);
 
-/* Addresses are compared without case. PRES_NOBODY when the address, or another person's alias, is there already. Everything is copied;
- * `group` and `publish_as` may be NULL. stale_after in seconds. */
+/* Addresses are compared without case. PRES_NOBODY when the address or publish_as is there already, as anybody's
+ * address or publish_as, is empty, or has more than 1000 bytes. Everything is copied; `group` and `publish_as` may be
+ * NULL. stale_after in seconds. Somebody added is unknown ("never-read"), and no change is reported of it. */
 struct pres_person_spec {
     const char *address;
     const char *publish_as; /* the address shown outside, NULL: the same */
     const char *group;
     int64_t stale_after;
-    uint16_t server;        /* the caller's number of the person's server */
+    uint16_t server; /* the caller's number of the person's server */
 };
 pres_id pres_table_add(struct pres_table *t, const struct pres_person_spec *spec);
 
-/* Changes group, publish_as, stale_after and server; intervals and presence stay. */
+/* Changes group, publish_as, stale_after and server; intervals and presence stay (but for what another stale_after
+ * makes of them). A publish_as that somebody else has is not taken: the old one stays. */
 void pres_table_respec(struct pres_table *t, pres_id id, const struct pres_person_spec *spec);
 void pres_table_remove(struct pres_table *t, pres_id id); /* no change is reported */
 
@@ -54,16 +57,17 @@ const char *pres_table_group(const struct pres_table *t, pres_id id);      /* NU
 unsigned pres_table_server(const struct pres_table *t, pres_id id);
 
 /*
- * A good answer: what the person does in [from, until), asked at `as_of`. The intervals are copied and packed. Clears the failure.
- * An answer older than the one known is ignored.
+ * A good answer: what the person does in [from, until), asked at `as_of`. The intervals are copied and packed. Clears
+ * the failure. An answer older than the one known is ignored; `as_of` counts as now at the latest.
  */
-void pres_table_update(struct pres_table *t, pres_id id, const struct pres_interval *in, size_t n, int64_t from, int64_t until,
-                       int64_t as_of);
+void pres_table_update(struct pres_table *t, pres_id id, const struct pres_interval *in, size_t n, int64_t from,
+                       int64_t until, int64_t as_of);
 
 /* A question that failed: `reason` is a stable code (static text). The intervals stay until stale. */
 void pres_table_fail(struct pres_table *t, pres_id id, const char *reason);
 
-/* The presence now, by the loop's clock. */
+/* The presence now, by the loop's clock. `since` of a run that the window's start cuts is the one last reported, if
+ * there was one: a window that moves with each answer makes no change. */
 void pres_table_presence(const struct pres_table *t, pres_id id, struct pres_presence *ret);
 
 /* What is known, for free/busy answers and for `why`; `set` is borrowed and valid until the loop's next turn. */

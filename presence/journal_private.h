@@ -1,0 +1,14 @@
+/*
+ * journal (private): what watch.c needs beyond the public header.
+ */
+#ifndef PRESENCE_JOURNAL_PRIVATE_H
+#define PRESENCE_JOURNAL_PRIVATE_H
+
+#include "presence/journal.h"
+
+struct pres_table *pres_journal_table(const struct pres_journal *j);
+
+/* About whom entry `seq` is, without unfolding the rest. False when it is not kept. */
+bool pres_journal_whose(const struct pres_journal *j, uint64_t seq, pres_id *ret_id, uint32_t *ret_generation);
+
+#endif

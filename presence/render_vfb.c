@@ -1,0 +1,142 @@
+/*
+ * render_vfb: the times somebody is busy as iCalendar free/busy (RFC 5545 3.6.4), for the .ifb address that
+ * Thunderbird, Evolution and Outlook read. The plain form that all of them understand: UTC, one line a period with
+ * start and end, the kind always written, the window as asked. The address appears only percent-encoded, so the text is
+ * ASCII whatever an address contains.
+ *
+ * The caller decides whether there is anything to say: for somebody never read, or too long ago, there is no VFREEBUSY.
+ */
+#include "presence/render.h"
+
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/str.h"
+#include "base/utc.h"
+
+#define FOLD 75
+
+/* Longest line before folding: an address of 4 KB with every byte encoded. */
+#define LINE_CEILING 16384
+
+/* What RFC 6068 leaves as it is in an address, beyond the unreserved characters; "," and ";" would part a value
+ * elsewhere. */
+#define MAILTO_PLAIN "@!$'()*+"
+
+static const char *fbtype(enum pres_kind kind);
+static void add_line(struct buf *out, const char *text, size_t len);
+static void add_text(struct buf *out, const char *text);
+static void add_time(struct buf *out, const char *name, int64_t t);
+static void add_owner(struct buf *out, const char *address, int64_t start, int64_t end);
+static void add_periods(struct buf *out, const struct pres_set *set, int64_t start, int64_t end);
+static void add_period(struct buf *out, enum pres_kind kind, int64_t start, int64_t end);
+
+bool pres_render_vfb(struct buf *out, const char *address, const struct pres_set *set, int64_t start, int64_t end,
+                     int64_t now)
+{
+    add_text(out, "BEGIN:VCALENDAR");
+    add_text(out, "VERSION:2.0");
+    add_text(out, "PRODID:-//freebusyd//EN");
+    add_text(out, "BEGIN:VFREEBUSY");
+    add_time(out, "DTSTAMP", now);
+    add_time(out, "DTSTART", start);
+    add_time(out, "DTEND", end);
+    add_owner(out, address, start, end);
+    add_periods(out, set, start, end);
+    add_text(out, "END:VFREEBUSY");
+    add_text(out, "END:VCALENDAR");
+    return !out->failed;
+}
+
+/* NULL: no period is written for it. */
+static const char *fbtype(enum pres_kind kind)
+{
+    switch (kind) {
+    case PRES_TENTATIVE:
+        return "BUSY-TENTATIVE";
+    case PRES_BUSY:
+        return "BUSY";
+    case PRES_OOF:
+        return "BUSY-UNAVAILABLE";
+    case PRES_FREE:
+    case PRES_ELSEWHERE:
+    case PRES_UNKNOWN:
+        break;
+    }
+    return NULL;
+}
+
+/* One content line, folded at 75 bytes but never inside a character (RFC 5545 3.1). */
+static void add_line(struct buf *out, const char *text, size_t len)
+{
+    size_t room = FOLD, piece;
+
+    for (; len > room; text += piece, len -= piece) {
+        piece = room;
+        while (piece > room - 4 && ((unsigned char)text[piece] & 0xc0) == 0x80)
+            piece--;
+        if (((unsigned char)text[piece] & 0xc0) == 0x80) /* no UTF-8 at all */
+            piece = room;
+        buf_add(out, text, piece);
+        buf_adds(out, "\r\n ");
+        room = FOLD - 1;
+    }
+    buf_add(out, text, len);
+    buf_adds(out, "\r\n");
+}
+
+static void add_text(struct buf *out, const char *text)
+{
+    add_line(out, text, strlen(text));
+}
+
+static void add_time(struct buf *out, const char *name, int64_t t)
+{
+    char text[UTC_TEXT_MAX];
+
+    buf_addf(out, "%s:%s\r\n", name, utc_basic(t, text));
+}
+
+/* The same question has the same UID; the owner of the time is its ORGANIZER. */
+static void add_owner(struct buf *out, const char *address, int64_t start, int64_t end)
+{
+    char from[UTC_TEXT_MAX], until[UTC_TEXT_MAX];
+    struct buf line;
+
+    buf_init(&line, LINE_CEILING);
+    buf_addf(&line, "UID:%s-%s-", utc_basic(start, from), utc_basic(end, until));
+    str_percent_encode(&line, address, strlen(address), MAILTO_PLAIN);
+    add_line(out, line.data, line.len);
+    out->failed |= line.failed;
+    buf_reset(&line);
+    buf_adds(&line, "ORGANIZER:mailto:");
+    str_percent_encode(&line, address, strlen(address), MAILTO_PLAIN);
+    add_line(out, line.data, line.len);
+    out->failed |= line.failed;
+    buf_free(&line);
+}
+
+/* What lies in the window, cut by it. Pieces of one long run become one period again. */
+static void add_periods(struct buf *out, const struct pres_set *set, int64_t start, int64_t end)
+{
+    size_t count = pres_set_count(set), i = pres_set_find(set, start);
+
+    while (i < count) {
+        struct pres_interval run = pres_set_at(set, i);
+
+        if (run.start >= end)
+            return;
+        for (i++; i < count && pres_set_at(set, i).start == run.end && pres_set_at(set, i).kind == run.kind; i++)
+            run.end = pres_set_at(set, i).end;
+        add_period(out, run.kind, run.start > start ? run.start : start, run.end < end ? run.end : end);
+    }
+}
+
+static void add_period(struct buf *out, enum pres_kind kind, int64_t start, int64_t end)
+{
+    char from[UTC_TEXT_MAX], until[UTC_TEXT_MAX];
+
+    if (!fbtype(kind) || start >= end)
+        return;
+    buf_addf(out, "FREEBUSY;FBTYPE=%s:%s/%s\r\n", fbtype(kind), utc_basic(start, from), utc_basic(end, until));
+}

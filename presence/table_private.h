@@ -1,0 +1,157 @@
+/*
+ * table (private): a person's record, and what the table's files tell each other.
+ *
+ *   table.c         persons come, go, and are asked about; answers and failures come in
+ *   table_name.c    addresses: texts and look-up
+ *   table_class.c   what many persons share: group, age limit, server
+ *   table_due.c     whose presence changes next
+ *   table_report.c  changes go out: at their second, at the end of the turn, in slices
+ */
+#ifndef PRESENCE_TABLE_PRIVATE_H
+#define PRESENCE_TABLE_PRIVATE_H
+
+#include <assert.h>
+
+#include "presence/table.h"
+
+struct map;
+struct loop_timer;
+struct pres_slab;
+
+#define PRES_CHUNK_BITS 10
+#define PRES_CHUNK (1U << PRES_CHUNK_BITS)
+#define PRES_NOT_DUE UINT32_MAX
+#define PRES_CLASS_BITS 20
+#define PRES_LATE_MINUTES 60
+
+/*
+ * Moments are seconds since 1970; UINT32_MAX stands for PRES_NEVER. The presence last reported ("told") is kept whole,
+ * because a change is what differs from it, and because a subscriber's snapshot must agree with the changes already in
+ * the journal.
+ */
+struct pres_person {
+    struct pres_set *set;
+    uint32_t text;  /* of the slab, see table_name.c */
+    uint32_t as_of; /* 0: never read */
+    uint32_t from, until;
+    uint32_t due_pos; /* in the heap, or PRES_NOT_DUE; of an unused record: the next unused id */
+    uint32_t generation;
+    uint32_t told_since, told_until;
+    uint32_t told_next_start, told_next_end;
+    uint32_t class : PRES_CLASS_BITS;
+    uint32_t told_state : 3;
+    uint32_t told_next : 3; /* kind; FREE: there is no next */
+    uint32_t used : 1;
+    uint32_t queued : 1;       /* for the end of the turn */
+    uint32_t has_spelling : 1; /* which texts follow the lower-cased address */
+    uint32_t has_alias : 1;
+    uint32_t has_alias_spelling : 1;
+    uint8_t reason; /* in the table's reasons; 0: none */
+    uint8_t told_reason;
+};
+
+static_assert(sizeof(struct pres_person) <= 56, "a million of them are kept");
+
+struct pres_class {
+    char *key;         /* "SERVER STALE_AFTER GROUP": in the map; the group is its tail */
+    const char *group; /* NULL: none */
+    uint32_t stale_after;
+    uint32_t index;
+    uint32_t users;
+    uint16_t server;
+};
+
+struct pres_due {
+    uint32_t at;
+    pres_id id;
+};
+
+struct pres_table {
+    struct loop *loop;
+    pres_change_fn *change;
+    void *arg;
+
+    struct pres_person **chunks; /* a person's address never changes */
+    uint32_t n_ids;              /* ever given */
+    uint32_t first_unused;       /* PRES_NOBODY: none */
+    size_t count;
+
+    struct pres_slab *slab;
+    struct map *by_name; /* value: id + 2, as a pointer */
+
+    struct map *class_by_key;
+    struct pres_class **classes; /* by index, NULL: unused */
+    uint32_t *free_classes;      /* numbers given back */
+    uint32_t n_classes, n_free_classes, cap_classes;
+
+    const char *reasons[UINT8_MAX + 1];
+    unsigned n_reasons;
+
+    struct pres_due *due; /* heap */
+    uint32_t n_due, cap_due;
+
+    pres_id *queue; /* ring of persons to be looked at when the turn ends */
+    size_t queue_first, queue_len, queue_cap;
+    uint32_t sweep; /* after a backward step of the clock: the next id to be looked at, PRES_NOBODY: none */
+    struct loop_timer *timer, *minute;
+    int64_t armed_for;  /* s, PRES_NEVER: not armed */
+    int64_t settled_at; /* latest wall second at which changes were looked for */
+    bool deferred;
+
+    size_t by_state[PRES_KINDS];
+    size_t transitions;
+    struct {
+        int64_t minute, worst_ms;
+    } late[PRES_LATE_MINUTES];
+};
+
+static inline uint32_t pres_time_pack(int64_t t)
+{
+    return t < 0 ? 0 : t < UINT32_MAX ? (uint32_t)t : UINT32_MAX;
+}
+
+static inline int64_t pres_time_unpack(uint32_t t)
+{
+    return t == UINT32_MAX ? PRES_NEVER : t;
+}
+
+static inline struct pres_person *pres_person(const struct pres_table *t, pres_id id)
+{
+    return &t->chunks[id >> PRES_CHUNK_BITS][id & (PRES_CHUNK - 1)];
+}
+
+static inline bool pres_table_has(const struct pres_table *t, pres_id id)
+{
+    return id < t->n_ids && pres_person(t, id)->used;
+}
+
+/* For journal.c and watch.c. */
+struct loop *pres_table_loop(const struct pres_table *t);
+uint32_t pres_table_generation(const struct pres_table *t, pres_id id);                  /* 0: nobody has this id */
+void pres_table_told(const struct pres_table *t, pres_id id, struct pres_presence *ret); /* as last reported */
+
+/* table_name.c. False, and nothing changed, when somebody else has one of the names or one is too long. */
+bool pres_name_set(struct pres_table *t, pres_id id, const char *address, const char *publish_as);
+void pres_name_drop(struct pres_table *t, pres_id id);
+
+/* table_class.c. NULL when there are too many. */
+struct pres_class *pres_class_use(struct pres_table *t, const struct pres_person_spec *spec);
+void pres_class_leave(struct pres_table *t, uint32_t index);
+
+/* table_due.c. */
+void pres_due_set(struct pres_table *t, pres_id id, int64_t at); /* PRES_NEVER: not due at all */
+int64_t pres_due_first(const struct pres_table *t, pres_id *ret_id);
+
+/* table_report.c. */
+void pres_report_start(struct pres_table *t);
+void pres_report_stop(struct pres_table *t);
+void pres_report_later(struct pres_table *t, pres_id id);
+void pres_report_known(const struct pres_table *t, const struct pres_person *p, struct pres_known *ret);
+void pres_report_presence(const struct pres_table *t, const struct pres_person *p, int64_t now,
+                          struct pres_presence *ret);
+void pres_report_told(const struct pres_table *t, const struct pres_person *p, struct pres_presence *ret);
+void pres_report_tell(struct pres_table *t, struct pres_person *p, const struct pres_presence *now);
+uint8_t pres_report_reason(struct pres_table *t, const char *code);
+int64_t pres_report_worst_late(const struct pres_table *t);
+
+#endif

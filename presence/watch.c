@@ -1,0 +1,321 @@
+/*
+ * watch: one subscriber's place in the journal. http_events and the control socket hold one for each stream, pull
+ * events when the client takes bytes, and give each event's cursor along; a client that comes back hands the cursor in.
+ *
+ * The whole state is a place: all journal entries up to `seq` are dealt with, and while the snapshot runs, all persons
+ * with an id below `next_id` have been yielded. The rule that makes it exact: entries are always read first. One about
+ * somebody below next_id is yielded; one about somebody else is passed over, because that person's state will be taken
+ * when the place has reached the head, so it contains the entry. A cursor is the place in letters, and unget is the
+ * place before.
+ *
+ * A place is never behind the journal's tail: then entries are missing, and the watch is at its end.
+ */
+#include "presence/watch.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/loop.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "journal_private.h"
+#include "table_private.h"
+
+/* Entries about others that one call passes over before it lets the loop have a turn. */
+#define SKIP_MAX 20000
+
+#define EPOCH_DIGITS 16
+#define CURSOR_MAX 48
+
+struct who {
+    pres_id id;
+    uint32_t generation;
+};
+
+struct place {
+    uint64_t seq;
+    pres_id next_id;
+    bool snapshot;
+};
+
+struct pres_watch {
+    struct pres_journal *journal;
+    struct pres_table *table;
+    struct pres_journal_reader *reader;
+    pres_journal_fn *wake;
+    void *arg;
+    struct who *who; /* by id; NULL: everybody */
+    size_t n;
+    struct place now, before; /* before the last event */
+    bool resumed;
+    bool deferred;
+};
+
+static void who_copy(struct pres_watch *w, const pres_id *ids, size_t n);
+static int who_compare(const void *a, const void *b);
+static size_t who_find(const struct pres_watch *w, pres_id id);
+static bool wanted(const struct pres_watch *w, pres_id id, uint32_t generation);
+static pres_id next_wanted(const struct pres_watch *w, pres_id from);
+static bool event_of_change(struct pres_watch *w, struct pres_event *ret);
+static bool event_of_snapshot(struct pres_watch *w, struct pres_event *ret);
+static void on_wake(void *arg);
+static void on_deferred(void *arg);
+static bool cursor_read(const struct pres_journal *j, const char *text, struct place *ret);
+static bool hex_read(const char **text, unsigned digits, uint64_t *ret);
+static char *hex_write(char *out, uint64_t value, unsigned digits);
+
+struct pres_watch *pres_watch_new(struct pres_journal *j, const pres_id *ids, size_t n, const char *cursor,
+                                  pres_journal_fn *wake, void *arg)
+{
+    struct pres_watch *w = mem_calloc(1, sizeof(*w));
+
+    *w = (struct pres_watch){.journal = j, .table = pres_journal_table(j), .wake = wake, .arg = arg};
+    if (ids)
+        who_copy(w, ids, n);
+    w->resumed = cursor && cursor_read(j, cursor, &w->now);
+    if (!w->resumed)
+        w->now = (struct place){.seq = pres_journal_head(j), .snapshot = true};
+    w->before = w->now;
+    w->reader = pres_journal_reader_new(j, on_wake, w);
+    return w;
+}
+
+void pres_watch_free(struct pres_watch **watch)
+{
+    struct pres_watch *w = *watch;
+
+    if (!w)
+        return;
+    pres_journal_reader_free(&w->reader);
+    if (w->deferred)
+        loop_undefer(pres_table_loop(w->table), on_deferred, w);
+    free(w->who);
+    free(w);
+    *watch = NULL;
+}
+
+enum pres_watch_result pres_watch_next(struct pres_watch *w, struct pres_event *ret)
+{
+    unsigned skipped;
+
+    for (skipped = 0; skipped < SKIP_MAX; skipped++) {
+        if (w->now.seq + 1 < pres_journal_tail(w->journal))
+            return PRES_WATCH_BEHIND;
+        w->before = w->now;
+        if (w->now.seq < pres_journal_head(w->journal)) {
+            if (event_of_change(w, ret))
+                return PRES_WATCH_EVENT;
+        } else if (w->now.snapshot) {
+            if (event_of_snapshot(w, ret))
+                return PRES_WATCH_EVENT;
+        } else {
+            return PRES_WATCH_NOTHING;
+        }
+    }
+    if (!w->deferred) {
+        w->deferred = true;
+        loop_defer(pres_table_loop(w->table), on_deferred, w);
+    }
+    return PRES_WATCH_NOTHING;
+}
+
+void pres_watch_unget(struct pres_watch *w)
+{
+    w->now = w->before;
+}
+
+bool pres_watch_resumed(const struct pres_watch *w)
+{
+    return w->resumed;
+}
+
+/* By hand: this runs once for every event of every subscriber. */
+char *pres_watch_cursor(const struct pres_watch *w, char out[CURSOR_MAX])
+{
+    char digits[20], *at = hex_write(out, pres_journal_epoch(w->journal), EPOCH_DIGITS);
+    uint64_t seq = w->now.seq;
+    size_t n = 0;
+
+    *at++ = '-';
+    do {
+        digits[n++] = (char)('0' + seq % 10);
+        seq /= 10;
+    } while (seq > 0);
+    while (n > 0)
+        *at++ = digits[--n];
+    if (w->now.snapshot) {
+        *at++ = '-';
+        at = hex_write(at, w->now.next_id, 8);
+    }
+    *at = '\0';
+    return out;
+}
+
+/* An id without a person now is left out: whoever gets it later was not meant. */
+static void who_copy(struct pres_watch *w, const pres_id *ids, size_t n)
+{
+    size_t kept = 0;
+
+    w->who = mem_calloc(n, sizeof(*w->who));
+    for (size_t i = 0; i < n; i++)
+        if (pres_table_generation(w->table, ids[i]) != 0)
+            w->who[w->n++] = (struct who){ids[i], pres_table_generation(w->table, ids[i])};
+    qsort(w->who, w->n, sizeof(*w->who), who_compare);
+    for (size_t i = 0; i < w->n; i++)
+        if (i == 0 || w->who[i].id != w->who[i - 1].id)
+            w->who[kept++] = w->who[i];
+    w->n = kept;
+}
+
+static int who_compare(const void *a, const void *b)
+{
+    const struct who *x = a, *y = b;
+
+    return x->id < y->id ? -1 : x->id > y->id;
+}
+
+/* Index of the first one from `id` on. */
+static size_t who_find(const struct pres_watch *w, pres_id id)
+{
+    size_t low = 0, high = w->n;
+
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
+
+        if (w->who[mid].id >= id)
+            high = mid;
+        else
+            low = mid + 1;
+    }
+    return low;
+}
+
+/* Is an entry about `id`, at that generation, about somebody we watch who is still there? */
+static bool wanted(const struct pres_watch *w, pres_id id, uint32_t generation)
+{
+    if (w->who) {
+        size_t i = who_find(w, id);
+
+        if (i == w->n || w->who[i].id != id || w->who[i].generation != generation)
+            return false;
+    }
+    return pres_table_generation(w->table, id) == generation;
+}
+
+static pres_id next_wanted(const struct pres_watch *w, pres_id from)
+{
+    if (!w->who)
+        return pres_table_next(w->table, from == 0 ? PRES_NOBODY : from - 1);
+    for (size_t i = who_find(w, from); i < w->n; i++)
+        if (pres_table_generation(w->table, w->who[i].id) == w->who[i].generation)
+            return w->who[i].id;
+    return PRES_NOBODY;
+}
+
+/* Takes the next journal entry. False: it is not for this subscriber, or will be contained in a state of the snapshot.
+ */
+static bool event_of_change(struct pres_watch *w, struct pres_event *ret)
+{
+    uint64_t seq = ++w->now.seq;
+    uint32_t generation;
+    pres_id id;
+
+    if (!pres_journal_whose(w->journal, seq, &id, &generation) || (w->now.snapshot && id >= w->now.next_id) ||
+        !wanted(w, id, generation))
+        return false;
+    ret->id = id;
+    ret->now = pres_journal_get(w->journal, seq)->now;
+    pres_watch_cursor(w, ret->cursor);
+    return true;
+}
+
+/* Takes the next person's state, at the head of the journal. False: there are no more. */
+static bool event_of_snapshot(struct pres_watch *w, struct pres_event *ret)
+{
+    pres_id id = next_wanted(w, w->now.next_id);
+
+    if (id == PRES_NOBODY) {
+        w->now.snapshot = false;
+        return false;
+    }
+    ret->id = id;
+    pres_table_told(w->table, id, &ret->now);
+    w->now.next_id = id + 1;
+    w->now.snapshot = next_wanted(w, id + 1) != PRES_NOBODY;
+    pres_watch_cursor(w, ret->cursor);
+    return true;
+}
+
+static void on_wake(void *arg)
+{
+    struct pres_watch *w = arg;
+
+    if (w->wake)
+        w->wake(w->arg);
+}
+
+static void on_deferred(void *arg)
+{
+    struct pres_watch *w = arg;
+
+    w->deferred = false;
+    on_wake(w);
+}
+
+/* "EPOCH-SEQ" or "EPOCH-SEQ-ID". False when it is none of this journal's, or when entries behind it are gone. */
+static bool cursor_read(const struct pres_journal *j, const char *text, struct place *ret)
+{
+    struct place place = {0};
+    uint64_t epoch, next_id;
+    char seq_text[24];
+    const char *rest;
+    size_t seq_len;
+    int64_t seq;
+
+    if (!hex_read(&text, EPOCH_DIGITS, &epoch) || epoch != pres_journal_epoch(j) || *text++ != '-')
+        return false;
+    rest = str_split(text, '-', &seq_len);
+    if (seq_len == 0 || seq_len >= sizeof(seq_text) || *text < '0' || *text > '9')
+        return false;
+    memcpy(seq_text, text, seq_len);
+    seq_text[seq_len] = '\0';
+    if (!str_to_int(seq_text, 0, INT64_MAX, &seq))
+        return false;
+    place.seq = (uint64_t)seq;
+    if (rest) {
+        if (!hex_read(&rest, 8, &next_id) || *rest != '\0')
+            return false;
+        place.next_id = (pres_id)next_id;
+        place.snapshot = true;
+    }
+    if (place.seq > pres_journal_head(j) || place.seq + 1 < pres_journal_tail(j))
+        return false;
+    *ret = place;
+    return true;
+}
+
+/* Exactly `digits` of them, small letters, as we write them. */
+static bool hex_read(const char **text, unsigned digits, uint64_t *ret)
+{
+    uint64_t value = 0;
+
+    for (unsigned i = 0; i < digits; i++, (*text)++) {
+        char c = **text;
+
+        if (c >= '0' && c <= '9')
+            value = value << 4 | (uint64_t)(c - '0');
+        else if (c >= 'a' && c <= 'f')
+            value = value << 4 | (uint64_t)(c - 'a' + 10);
+        else
+            return false;
+    }
+    *ret = value;
+    return true;
+}
+
+static char *hex_write(char *out, uint64_t value, unsigned digits)
+{
+    for (unsigned i = digits; i > 0; i--, value >>= 4)
+        out[i - 1] = "0123456789abcdef"[value & 15];
+    return out + digits;
+}
