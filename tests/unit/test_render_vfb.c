@@ -1,0 +1,176 @@
+/*
+ * render_vfb: the exact text for a small week, windows that cut, folding, and every character of an address.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/buf.h"
+#include "base/str.h"
+#include "presence/render.h"
+
+#define NOON INT64_C(1800014400) /* 2027-01-15T12:00:00Z */
+#define HOUR 3600
+#define DAY 86400
+
+static struct pres_set *week(void)
+{
+    const struct pres_interval in[] = {
+        {NOON - 2 * DAY, NOON - DAY, PRES_BUSY},        {NOON, NOON + HOUR, PRES_BUSY},
+        {NOON + HOUR, NOON + 2 * HOUR, PRES_TENTATIVE}, {NOON + 3 * HOUR, NOON + 4 * HOUR, PRES_ELSEWHERE},
+        {NOON + DAY, NOON + 10 * DAY, PRES_OOF},
+    };
+
+    return pres_set_build(in, 5, NOON - 3 * DAY, NOON + 20 * DAY);
+}
+
+static void test_exact(void **state)
+{
+    struct pres_set *set = week();
+    struct buf out;
+
+    (void)state;
+    buf_init(&out, 4096);
+    assert_true(pres_render_vfb(&out, "alice@example.com", set, NOON - DAY - HOUR, NOON + 2 * DAY, NOON + 5));
+    assert_string_equal(out.data, "BEGIN:VCALENDAR\r\n"
+                                  "VERSION:2.0\r\n"
+                                  "PRODID:-//freebusyd//EN\r\n"
+                                  "BEGIN:VFREEBUSY\r\n"
+                                  "DTSTAMP:20270115T120005Z\r\n"
+                                  "DTSTART:20270114T110000Z\r\n"
+                                  "DTEND:20270117T120000Z\r\n"
+                                  "UID:20270114T110000Z-20270117T120000Z-alice@example.com\r\n"
+                                  "ORGANIZER:mailto:alice@example.com\r\n"
+                                  "FREEBUSY;FBTYPE=BUSY:20270114T110000Z/20270114T120000Z\r\n"
+                                  "FREEBUSY;FBTYPE=BUSY:20270115T120000Z/20270115T130000Z\r\n"
+                                  "FREEBUSY;FBTYPE=BUSY-TENTATIVE:20270115T130000Z/20270115T140000Z\r\n"
+                                  "FREEBUSY;FBTYPE=BUSY-UNAVAILABLE:20270116T120000Z/20270117T120000Z\r\n"
+                                  "END:VFREEBUSY\r\n"
+                                  "END:VCALENDAR\r\n");
+    buf_reset(&out);
+    assert_true(pres_render_vfb(&out, "alice@example.com", NULL, NOON, NOON + DAY, NOON));
+    assert_null(strstr(out.data, "FREEBUSY;"));
+    buf_free(&out);
+    free(set);
+}
+
+/* A run stored in pieces is one period; the window's edges touch nothing. */
+static void test_edges(void **state)
+{
+    const int64_t year = 31536000;
+    struct pres_set *set = pres_set_build((struct pres_interval[]){{year, 60 * year, PRES_OOF}}, 1, 0, 100 * year);
+    struct buf out;
+    const char *at;
+
+    (void)state;
+    buf_init(&out, 4096);
+    assert_true(pres_render_vfb(&out, "a@x", set, 2 * year, 50 * year, NOON));
+    at = strstr(out.data, "FREEBUSY;");
+    assert_non_null(at);
+    assert_null(strstr(at + 1, "FREEBUSY;"));
+    assert_non_null(strstr(at, ":19720101T000000Z/20191220T000000Z\r\n"));
+    buf_reset(&out);
+    assert_true(pres_render_vfb(&out, "a@x", set, 0, year, NOON));
+    assert_null(strstr(out.data, "FREEBUSY;"));
+    buf_reset(&out);
+    assert_true(pres_render_vfb(&out, "a@x", set, 60 * year, 61 * year, NOON));
+    assert_null(strstr(out.data, "FREEBUSY;"));
+    buf_free(&out);
+    free(set);
+}
+
+/* Lines as they are on the wire, checked for length, and the unfolded text. */
+static void unfold(const struct buf *in, struct buf *out)
+{
+    size_t line = 0;
+
+    for (size_t i = 0; i < in->len; i++) {
+        if (strncmp(in->data + i, "\r\n", 2) == 0) {
+            assert_true(line <= 75);
+            line = 0;
+            i++;
+            if (in->data[i + 1] == ' ') {
+                i++;
+                line = 1;
+            } else {
+                buf_addc(out, '\n');
+            }
+            continue;
+        }
+        assert_true(in->data[i] >= ' ' && in->data[i] <= '~'); /* nothing but ASCII, no stray CR or LF */
+        buf_addc(out, in->data[i]);
+        line++;
+    }
+}
+
+static void check_address(const char *address)
+{
+    struct buf out, plain, decoded;
+    char *owner, *end;
+
+    buf_init(&out, 65536);
+    buf_init(&plain, 65536);
+    buf_init(&decoded, 65536);
+    assert_true(pres_render_vfb(&out, address, NULL, NOON, NOON + DAY, NOON));
+    unfold(&out, &plain);
+    owner = strstr(plain.data, "ORGANIZER:mailto:");
+    assert_non_null(owner);
+    owner += strlen("ORGANIZER:mailto:");
+    end = strchr(owner, '\n');
+    assert_non_null(end);
+    assert_null(memchr(owner, ',', (size_t)(end - owner)));
+    assert_null(memchr(owner, ';', (size_t)(end - owner)));
+    assert_true(str_percent_decode(&decoded, owner, (size_t)(end - owner)));
+    assert_string_equal(decoded.data, address);
+    buf_free(&out);
+    buf_free(&plain);
+    buf_free(&decoded);
+}
+
+static void test_every_character(void **state)
+{
+    char address[400] = "@example.com";
+
+    (void)state;
+    check_address("~#%+&|*/@example.com");
+    check_address("o'hara, \"the\" boss;x=1:2\r\n\t\\@example.com");
+    check_address("j\xc3\xbcrgen\xf0\x9f\x98\x80@b\xc3\xbc\x63her.example");
+    check_address("bad\xff@example.com");
+    for (size_t len = 1; len + 13 < sizeof(address); len++) { /* all ways to fall on a fold */
+        memset(address, len % 2 ? 'x' : '/', len);
+        memcpy(address + len, "@example.com", 13);
+        check_address(address);
+    }
+}
+
+static void test_no_room(void **state)
+{
+    struct pres_set *set = week();
+    struct buf out;
+
+    (void)state;
+    for (size_t max = 0; max < 300; max += 11) {
+        buf_init(&out, max);
+        assert_false(pres_render_vfb(&out, "alice@example.com", set, NOON, NOON + DAY, NOON));
+        buf_free(&out);
+    }
+    free(set);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_exact),
+        cmocka_unit_test(test_edges),
+        cmocka_unit_test(test_every_character),
+        cmocka_unit_test(test_no_room),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
