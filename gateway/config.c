@@ -156,7 +156,7 @@ static bool read_file(struct gw_reading *r, struct buf *text)
     if (fd >= 0)
         close(fd);
     if (wrong)
-        gw_problem(r, "config-unreadable", 0, NULL, "cannot be read: %s", wrong);
+        gw_problem(r, "config-file", 0, NULL, "cannot be read: %s", wrong);
     return !wrong;
 }
 

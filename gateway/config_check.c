@@ -269,9 +269,9 @@ static void check_file(struct gw_reading *r, const char *path, const char *key, 
     const char *credentials = getenv("CREDENTIALS_DIRECTORY");
     bool from_systemd = credentials && *credentials && str_starts(path, credentials);
     if (stat(path, &st) < 0 || access(path, R_OK) < 0)
-        gw_problem_at(r, is_private ? "config-secret" : "config-file", key, "%s: %s", path, strerror(errno));
+        gw_problem_at(r, is_private ? "config-secret" : "config-value", key, "%s: %s", path, strerror(errno));
     else if (!S_ISREG(st.st_mode))
-        gw_problem_at(r, is_private ? "config-secret" : "config-file", key, "%s: is not a regular file", path);
+        gw_problem_at(r, is_private ? "config-secret" : "config-value", key, "%s: is not a regular file", path);
     else if (is_private && !from_systemd && (st.st_mode & 077))
         gw_problem_at(r, "config-secret", key, "%s: may be read by others than its owner; chmod 600 it", path);
 }

@@ -60,7 +60,7 @@ struct gw_lines *gw_lines_new(struct gw_reading *r, const char *text, size_t len
 {
     yaml_parser_t parser;
     if (!yaml_parser_initialize(&parser)) {
-        gw_problem(r, "config-unreadable", 0, NULL, "out of memory");
+        gw_problem(r, "config-file", 0, NULL, "out of memory");
         return NULL;
     }
     yaml_parser_set_input_string(&parser, (const unsigned char *)text, len);

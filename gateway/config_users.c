@@ -28,13 +28,13 @@ static const off_t CSV_BYTES_MAX = (off_t)512 << 20;
 
 enum column { COL_ADDRESS, COL_SERVER, COL_PATH, COL_PUBLISH_AS, COL_GROUP, COL_ZONE, COL_ALIASES };
 static const char *const column_names[] = {"address", "server", "path", "publish_as", "group", "zone", "aliases"};
-enum { COLUMNS = sizeof column_names / sizeof column_names[0], ALIASES_MAX = 100, TEXT_MAX = 1024 };
+enum { COLUMNS = sizeof column_names / sizeof column_names[0], ALIASES_MAX = 100, TEXT_MAX = 1024, KEY_BASE = 16 };
 
 struct building {
     const struct gw_config *config;
     struct gw_reading *reading;
     struct gw_roster *roster;
-    struct map *keys; /* lower-cased address or publish_as -> index of its user + 1 */
+    struct map *keys; /* lower-cased address or publish_as -> index of its user + KEY_BASE */
     struct arena *keys_arena;
     size_t capacity;
     bool full;
@@ -315,7 +315,7 @@ static bool keep_keys(struct building *b, const struct gw_user *user)
         const void *before = map_get(b->keys, str_lower(keys[i]));
         if (!before)
             continue;
-        const struct gw_user *other = &b->roster->users[(uintptr_t)before - 1];
+        const struct gw_user *other = &b->roster->users[(uintptr_t)before - KEY_BASE];
         char shown[200], *where = mem_printf("%s:%u", source_name(b, other->source), other->line);
         str_printable(names[i], strlen(names[i]), shown, sizeof shown);
         if (user->source == 0)
@@ -325,7 +325,7 @@ static bool keep_keys(struct building *b, const struct gw_user *user)
         free(where);
         return false;
     }
-    void *value = (void *)(uintptr_t)(b->roster->count + 1);
+    void *value = (void *)(uintptr_t)(b->roster->count + KEY_BASE);
     for (int i = 0; i < 2; i++)
         if (keys[i])
             map_put(b->keys, keys[i], value);

@@ -268,15 +268,15 @@ static void files(void **state)
         "config-secret", "servers[0].password_file");
     bad(f, "servers:\n  - { name: a, kind: caldav, url: 'https://h/', account: a, password_file: empty }\n" USERS,
         "config-secret", "servers[0].password_file");
-    bad(f, SERVER "    tls: { ca_file: none.pem }\n" USERS, "config-file", "servers[0].tls.ca_file");
+    bad(f, SERVER "    tls: { ca_file: none.pem }\n" USERS, "config-value", "servers[0].tls.ca_file");
     bad(f, SERVER "    tls: { client_cert_file: pw, client_key_file: open }\n" USERS, "config-secret", "chmod 600");
     bad(f, SERVER "    tls: { client_cert_file: pw }\n" USERS, "config-value", "together");
     bad(f, SERVER USERS "publish: { http: { certificate_file: pw, key_file: open } }\n", "config-secret",
         "publish.http.key_file");
     assert_null(gw_config_read("/nonexistent/c.yaml", &f->err));
-    assert_string_equal(f->err.code, "config-unreadable");
+    assert_string_equal(f->err.code, "config-file");
     assert_null(gw_config_read("/tmp", &f->err));
-    assert_string_equal(f->err.code, "config-unreadable");
+    assert_string_equal(f->err.code, "config-file");
 }
 
 static void credentials(void **state)

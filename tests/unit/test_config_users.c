@@ -125,7 +125,7 @@ static void nul_and_endless_lines(void **state)
     buf_free(&b);
     files_write(f->folder, "u.csv", 0644, "");
     FILE *out = fopen(files_path(f->folder, "u.csv"), "w");
-    fwrite("address\na\0b@example.com\nc@example.com\n", 1, 39, out);
+    fwrite("address\na\0b@example.com\nc@example.com\n", 1, 38, out);
     fclose(out);
     struct gw_roster *r = gw_roster_reread(f->config, &f->err);
     assert_int_equal(r->count, 2);

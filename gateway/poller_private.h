@@ -1,0 +1,100 @@
+/*
+ * poller_private: what poller.c (people, queues, answers), poller_wheel.c (whose turn it is) and poller_refresh.c (who
+ * waits for an answer) share.
+ */
+#ifndef GATEWAY_POLLER_PRIVATE_H
+#define GATEWAY_POLLER_PRIVATE_H
+
+#include "poller.h"
+
+/* Where a person waits. In the order in which they are served. */
+enum poll_queue {
+    POLL_NOWHERE,
+    POLL_URGENT, /* somebody asked for a refresh */
+    POLL_DUE,    /* its turn in the interval came */
+    POLL_NEW,    /* never asked, or to be asked again after a change */
+    POLL_MISSED, /* its turn came while the server was failing */
+    POLL_QUEUES,
+};
+
+#define POLL_NOBODY UINT32_MAX
+
+struct poll_person {
+    uint32_t next, prev;          /* in its queue */
+    uint32_t last_asked, last_ok; /* wall s, 0: never */
+    uint16_t server;
+    uint8_t queue; /* enum poll_queue */
+    uint8_t skip;  /* turns still to be left out after failures */
+    uint8_t fails; /* in a row, at most 255 */
+    uint8_t used, running;
+};
+
+_Static_assert(sizeof(struct poll_person) <= 24, "a million people must fit");
+
+/* One running question. */
+struct poll_flight {
+    struct poll_server *server;
+    uint32_t id;
+    struct dav_query *query;
+    struct poll_flight *next, **link;
+};
+
+struct poll_list {
+    uint32_t first, last;
+    size_t count;
+};
+
+struct poll_server {
+    struct gw_poller *poller;
+    unsigned number;
+    struct dav_session *session;
+    struct poll_list queues[POLL_QUEUES];
+    struct poll_flight *flights;
+    size_t persons, running;
+    struct loop_timer *again; /* the session had no room, or a failing server is to be probed */
+    const char *failing;      /* code of the whole server's failure, NULL */
+    unsigned probes;          /* that failed in a row */
+    unsigned streak;          /* whole-server failures since the last other answer */
+    bool asked;
+    bool draining; /* drain_step is deferred */
+};
+
+struct gw_poller {
+    struct loop *loop;
+    const struct gw_poller_ops *ops;
+    void *arg;
+    struct poll_person *persons;
+    uint32_t capacity; /* of persons; ids in use are below */
+    size_t count;
+    struct poll_server **servers;
+    unsigned server_capacity;
+    bool pumping; /* pump_all is deferred */
+
+    /* the wheel */
+    struct loop_timer *tick;
+    int64_t interval_ms;
+    int64_t epoch_ms; /* monotonic; turn 0 */
+    int64_t turn;     /* the last one done, counted from the epoch */
+    unsigned bits;    /* 2^bits stripes */
+    uint32_t seed, random;
+
+    struct gw_refresh *refreshes; /* waiting */
+    struct gw_refresh *orphans;   /* whose person went away: told at the end of the turn */
+};
+
+/* poller.c */
+void gw_poll_visit(struct gw_poller *p, uint32_t id); /* this person's turn has come */
+void gw_poll_urgent(struct gw_poller *p, uint32_t id);
+
+/* poller_wheel.c */
+void gw_poll_wheel_start(struct gw_poller *p);
+void gw_poll_wheel_grow(struct gw_poller *p);                          /* capacity or interval changed */
+int64_t gw_poll_wheel_next_ms(const struct gw_poller *p, uint32_t id); /* monotonic, when its turn comes */
+uint32_t gw_poll_random(struct gw_poller *p);
+
+/* poller_refresh.c */
+void gw_poll_refresh_answer(struct gw_poller *p, uint32_t id, enum dav_err err, const char *code);
+void gw_poll_refresh_orphan(struct gw_poller *p, uint32_t id);
+void gw_poll_refresh_free_all(struct gw_poller *p);
+
+#endif
