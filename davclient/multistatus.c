@@ -1,16 +1,19 @@
 /*
- * multistatus: reads a 207 as it arrives and hands over one response after the other. Called by query.c with the bytes of a body; the
- * flavour's callback gets the rows.
+ * multistatus: reads a 207 as it arrives and hands over one response after the other. Called by query.c with the bytes
+ * of a body; the flavour's callback gets the rows.
  *
- * The reader keeps a place in the grammar (enum place) for the wanted parts and counts nested elements for everything else:
+ * The reader keeps a place in the grammar (enum place) for the wanted parts and counts nested elements for everything
+ * else:
  *
  *     multistatus / response / href | status | propstat / status | prop / <a wanted property> / whatever
  *                 / sync-token
  *
- * The texts of one response lie one after the other, NUL-terminated, in one buffer that is reused: no allocation per row. A property counts
- * only when its propstat turns out to be 2xx, which may be known before or after it; until then it is `pending`.
+ * The texts of one response lie one after the other, NUL-terminated, in one buffer that is reused: no allocation per
+ * row. A property counts only when its propstat turns out to be 2xx, which may be known before or after it; until then
+ * it is `pending`.
  *
- * Names are resolved once and then found by the addresses that the XML reader gives to equal spellings (see struct known).
+ * Names are resolved once and then found by the addresses that the XML reader gives to equal spellings (see struct
+ * known).
  */
 #include "multistatus.h"
 
@@ -32,9 +35,21 @@
 /* Elements of DAV: that carry the structure. */
 enum element { EL_OTHER, EL_MULTISTATUS, EL_RESPONSE, EL_HREF, EL_STATUS, EL_PROPSTAT, EL_PROP, EL_SYNC_TOKEN };
 
-enum place { IN_DOCUMENT, IN_MULTISTATUS, IN_RESPONSE, IN_HREF, IN_STATUS, IN_PROPSTAT, IN_PROPSTAT_STATUS, IN_PROP, IN_VALUE, IN_TOKEN };
+enum place {
+    IN_DOCUMENT,
+    IN_MULTISTATUS,
+    IN_RESPONSE,
+    IN_HREF,
+    IN_STATUS,
+    IN_PROPSTAT,
+    IN_PROPSTAT_STATUS,
+    IN_PROP,
+    IN_VALUE,
+    IN_TOKEN
+};
 
-/* A name once resolved. The cache is emptied for each document: addresses hold for the life of a reader, and we ask for no more than that. */
+/* A name once resolved. The cache is emptied for each document: addresses hold for the life of a reader, and we ask for
+ * no more than that. */
 struct known {
     const char *ns, *name;
     enum element element;
@@ -50,19 +65,19 @@ struct dav_ms {
     void *arg;
     enum dav_ms_result verdict;
     enum place place;
-    unsigned nested;    /* open elements below `place` that are not looked at */
+    unsigned nested; /* open elements below `place` that are not looked at */
     unsigned rows;
-    struct buf text;    /* of the response */
-    struct buf token;   /* of the document */
-    size_t from;        /* where the text being read begins in `text` */
-    size_t max;         /* how much of it is kept */
+    struct buf text;  /* of the response */
+    struct buf token; /* of the document */
+    size_t from;      /* where the text being read begins in `text` */
+    size_t max;       /* how much of it is kept */
     bool cut;
-    int prop;           /* being read */
+    int prop;            /* being read */
     int propstat_status; /* of the propstat, 0: not seen or not a number */
     int response_status;
     size_t href_at, href_len;
-    uint32_t have;      /* properties of accepted propstats ... */
-    uint32_t pending;   /* ... and of the one being read */
+    uint32_t have;    /* properties of accepted propstats ... */
+    uint32_t pending; /* ... and of the one being read */
     size_t value_at[DAV_MS_PROPS];
     struct dav_ms_value value[DAV_MS_PROPS];
 };
@@ -90,7 +105,8 @@ static const struct xml_handler handler = {.start = on_start, .end = on_end, .te
 struct dav_ms *dav_ms_new(const struct dav_ms_spec *spec, const struct dav_ms_limits *limits)
 {
     struct dav_ms *m = mem_calloc(1, sizeof(*m));
-    struct xml_limits xml = {.max_bytes = limits->max_bytes, .max_depth = limits->max_depth ? limits->max_depth : DEFAULT_DEPTH};
+    struct xml_limits xml = {.max_bytes = limits->max_bytes,
+                             .max_depth = limits->max_depth ? limits->max_depth : DEFAULT_DEPTH};
 
     m->spec = spec;
     m->limits = *limits;
@@ -185,7 +201,9 @@ long dav_ms_mapi_id(const char *name)
     if (*name != 'x' && *name != 'X')
         return -1;
     for (name++; *name; name++, digits++) {
-        int digit = *name >= '0' && *name <= '9' ? *name - '0' : (*name | 0x20) >= 'a' && (*name | 0x20) <= 'f' ? (*name | 0x20) - 'a' + 10 : -1;
+        int digit = *name >= '0' && *name <= '9'                     ? *name - '0'
+                    : (*name | 0x20) >= 'a' && (*name | 0x20) <= 'f' ? (*name | 0x20) - 'a' + 10
+                                                                     : -1;
 
         if (digit < 0 || digits >= 8)
             return -1;
@@ -202,7 +220,8 @@ int dav_ms_status_number(const char *text, size_t len)
 
     if (!str_starts_nocase(text, "HTTP/") || end - p < 3)
         return 0;
-    if (p[0] < '1' || p[0] > '5' || p[1] < '0' || p[1] > '9' || p[2] < '0' || p[2] > '9' || (end - p > 3 && p[3] != ' '))
+    if (p[0] < '1' || p[0] > '5' || p[1] < '0' || p[1] > '9' || p[2] < '0' || p[2] > '9' ||
+        (end - p > 3 && p[3] != ' '))
         return 0;
     return (p[0] - '0') * 100 + (p[1] - '0') * 10 + (p[2] - '0');
 }
@@ -370,8 +389,9 @@ static enum element element_of(const char *ns, const char *name)
         const char *name;
         enum element element;
     } elements[] = {
-        {"multistatus", EL_MULTISTATUS}, {"response", EL_RESPONSE}, {"href", EL_HREF}, {"status", EL_STATUS},
-        {"propstat", EL_PROPSTAT},       {"prop", EL_PROP},         {"sync-token", EL_SYNC_TOKEN},
+        {"multistatus", EL_MULTISTATUS}, {"response", EL_RESPONSE}, {"href", EL_HREF},
+        {"status", EL_STATUS},           {"propstat", EL_PROPSTAT}, {"prop", EL_PROP},
+        {"sync-token", EL_SYNC_TOKEN},
     };
 
     if (strcmp(ns, "DAV:") != 0)
@@ -397,7 +417,8 @@ static bool prop_matches(const struct dav_ms_prop *p, const char *ns, const char
         return strcmp(ns, p->ns) == 0 && strcmp(name, p->name) == 0;
     if (!str_eq_nocase(ns, p->ns))
         return false;
-    return str_eq_nocase(name, p->name) || (str_starts(p->name, "0x") && dav_ms_mapi_id(name) == dav_ms_mapi_id(p->name));
+    return str_eq_nocase(name, p->name) ||
+           (str_starts(p->name, "0x") && dav_ms_mapi_id(name) == dav_ms_mapi_id(p->name));
 }
 
 static bool start_response(struct dav_ms *m)

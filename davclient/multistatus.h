@@ -1,10 +1,11 @@
 /*
- * multistatus: the 207 document of RFC 4918 section 13, read as a stream: one callback for each DAV:response, with its href, its
- * status and the properties that were wanted. Nothing of the document is kept beyond the response that is being read.
+ * multistatus: the 207 document of RFC 4918 section 13, read as a stream: one callback for each DAV:response, with its
+ * href, its status and the properties that were wanted. Nothing of the document is kept beyond the response that is
+ * being read.
  *
- * Made for the servers of 2000 as well: prefixes are never looked at, DAV:status may stand before or after DAV:prop, an absent
- * property may come as a 404 propstat or not at all, a property that comes twice counts the first time, and names that begin with a
- * digit (0x8205, 0x00008205, x8205, _x0030_x8205) are compared as the numbers they are.
+ * Made for the servers of 2000 as well: prefixes are never looked at, DAV:status may stand before or after DAV:prop, an
+ * absent property may come as a 404 propstat or not at all, a property that comes twice counts the first time, and
+ * names that begin with a digit (0x8205, 0x00008205, x8205, _x0030_x8205) are compared as the numbers they are.
  */
 #ifndef DAVCLIENT_MULTISTATUS_H
 #define DAVCLIENT_MULTISTATUS_H
@@ -16,8 +17,8 @@ struct dav_ms;
 
 enum dav_ms_mode {
     DAV_MS_TEXT,  /* the value is all text below the property, blanks at both ends cut */
-    DAV_MS_NAMES, /* the value lists the child elements, each with a blank in front: " collection calendar"; a child with a `name`
-                     attribute comes as " comp=VEVENT" */
+    DAV_MS_NAMES, /* the value lists the child elements, each with a blank in front: " collection calendar"; a child
+                     with a `name` attribute comes as " comp=VEVENT" */
 };
 
 struct dav_ms_prop {
@@ -35,16 +36,17 @@ struct dav_ms_spec {
 };
 
 struct dav_ms_value {
-    const char *text; /* NUL-terminated; "" for a property without content; NULL when it is absent or its propstat is not 2xx */
+    const char *
+        text; /* NUL-terminated; "" for a property without content; NULL when it is absent or its propstat is not 2xx */
     size_t len;
-    bool cut;         /* it was longer than `max`, text holds the beginning */
+    bool cut; /* it was longer than `max`, text holds the beginning */
 };
 
 /* Lives during the callback. */
 struct dav_ms_response {
-    const char *href;                 /* as sent, still escaped; "" when missing. Its host means nothing: see dav_url_path_of() */
+    const char *href; /* as sent, still escaped; "" when missing. Its host means nothing: see dav_url_path_of() */
     size_t href_len;
-    int status;                       /* of the response as a whole (a deleted member: 404); 0: none, the properties have theirs */
+    int status; /* of the response as a whole (a deleted member: 404); 0: none, the properties have theirs */
     const struct dav_ms_value *value; /* one for each property of the spec, in its order */
 };
 

@@ -1,6 +1,7 @@
 /*
- * redirect: may we follow this Location, and where does it lead? A pure decision; query.c asks for each 3xx and sends the same method and body
- * again. Nothing is ever followed to a host that is neither the one that answered, nor the account's own, nor named in allowed_hosts.
+ * redirect: may we follow this Location, and where does it lead? A pure decision; query.c asks for each 3xx and sends
+ * the same method and body again. Nothing is ever followed to a host that is neither the one that answered, nor the
+ * account's own, nor named in allowed_hosts.
  */
 #include "redirect.h"
 
@@ -20,8 +21,8 @@ bool dav_redirect_is(int status)
     return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
 }
 
-enum dav_redirect dav_redirect_decide(const struct dav_redirect_rules *rules, const char *from, const char *location, unsigned hops,
-                                      struct buf *out)
+enum dav_redirect dav_redirect_decide(const struct dav_redirect_rules *rules, const char *from, const char *location,
+                                      unsigned hops, struct buf *out)
 {
     struct dav_url a, b, home;
 
@@ -45,7 +46,20 @@ bool dav_redirect_host_allowed(const struct dav_redirect_rules *rules, const str
     return dav_url_parse(rules->home, &home) && (to->tls || !home.tls) && host_allowed(to, &home, rules->allowed_hosts);
 }
 
-/* Location may be a URL, //host/path, /path; a path relative to the folder is not sent by any server we know, and taken all the same. */
+const char *dav_redirect_trap(const char *url)
+{
+    static const char *const logon[] = {"owalogon.asp", "/auth/logon.aspx", "CookieAuth.dll", "/logon.asp"};
+    size_t len = strlen(url);
+
+    for (size_t i = 0; i < sizeof(logon) / sizeof(logon[0]); i++)
+        if (str_find_nocase(url, len, logon[i]))
+            return "auth-none-usable";
+    return str_find_nocase(url, len, "/owa/") || (len >= 4 && str_eq_nocase(url + len - 4, "/owa")) ? "webdav-missing"
+                                                                                                    : NULL;
+}
+
+/* Location may be a URL, //host/path, /path; a path relative to the folder is not sent by any server we know, and taken
+ * all the same. */
 static bool absolute(const char *from, const char *location, struct buf *out)
 {
     size_t len = strcspn(location, "#");

@@ -28,10 +28,14 @@ struct dav_redirect_rules {
 bool dav_redirect_is(int status);
 
 /* `from` is the URL that answered, `hops` how many redirects led there. */
-enum dav_redirect dav_redirect_decide(const struct dav_redirect_rules *rules, const char *from, const char *location, unsigned hops,
-                                      struct buf *out);
+enum dav_redirect dav_redirect_decide(const struct dav_redirect_rules *rules, const char *from, const char *location,
+                                      unsigned hops, struct buf *out);
 
 /* May a URL that was remembered or configured for a person be asked, credentials included? */
 bool dav_redirect_host_allowed(const struct dav_redirect_rules *rules, const struct dav_url *to);
+
+/* A URL that is no place for WebDAV: a logon page ("auth-none-usable") or Outlook Web Access ("webdav-missing"); NULL:
+ * any other. */
+const char *dav_redirect_trap(const char *url);
 
 #endif

@@ -1,9 +1,9 @@
 /*
- * url: taking URLs apart and putting them together. Called by the session (origins, redirects) and by the flavours (paths of mailboxes and
- * calendars, hrefs of answers).
+ * url: taking URLs apart and putting them together. Called by the session (origins, redirects) and by the flavours
+ * (paths of mailboxes and calendars, hrefs of answers).
  *
- * Two kinds of text come in: names that we must escape from scratch (an address in a path) and paths that somebody else escaped, more
- * or less (hrefs, configured overrides), which are only mended.
+ * Two kinds of text come in: names that we must escape from scratch (an address in a path) and paths that somebody else
+ * escaped, more or less (hrefs, configured overrides), which are only mended.
  */
 #include "url.h"
 
@@ -68,7 +68,8 @@ bool dav_url_is_loopback(const char *host)
     if (strcmp(host, "localhost") == 0 || strcmp(host, "::1") == 0)
         return true;
     /* only the full dotted form: "127.evil.example" is a name like any other */
-    if (strspn(host, "0123456789.") != strlen(host) || sscanf(host, "%3u.%3u.%3u.%3u%n", &part[0], &part[1], &part[2], &part[3], &end) != 4)
+    if (strspn(host, "0123456789.") != strlen(host) ||
+        sscanf(host, "%3u.%3u.%3u.%3u%n", &part[0], &part[1], &part[2], &part[3], &end) != 4)
         return false;
     return end > 0 && host[end] == '\0' && part[0] == 127 && part[1] <= 255 && part[2] <= 255 && part[3] <= 255;
 }
@@ -205,7 +206,8 @@ static bool is_hex(char c)
 /* "_x1F3A_" */
 static bool is_store_escape(const char *text)
 {
-    return text[0] == '_' && text[1] == 'x' && is_hex(text[2]) && is_hex(text[3]) && is_hex(text[4]) && is_hex(text[5]) && text[6] == '_';
+    return text[0] == '_' && text[1] == 'x' && is_hex(text[2]) && is_hex(text[3]) && is_hex(text[4]) &&
+           is_hex(text[5]) && text[6] == '_';
 }
 
 /* What the store wants instead of the character at `text`; NULL: the character itself. */
@@ -227,7 +229,8 @@ static const char *store_escape(const char *text)
     }
 }
 
-/* What may stand raw in a path (RFC 3986 pchar, '/' and the '?' of a query), without '+' and '&', which some decoders misread. */
+/* What may stand raw in a path (RFC 3986 pchar, '/' and the '?' of a query), without '+' and '&', which some decoders
+ * misread. */
 static bool path_char(char c)
 {
     return isalnum((unsigned char)c) ? (unsigned char)c < 0x80 : c != '\0' && strchr("-._~!$'()*,;:=@/?", c) != NULL;

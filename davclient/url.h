@@ -35,20 +35,21 @@ bool dav_url_is_loopback(const char *host);
 bool dav_url_add_segment(struct buf *out, const char *text);
 
 /*
- * One path segment of Exchange's store: first its own escapes (/ \ ? ~ become _xF8FF_ _xF8FE_ _x003F_ _x007E_, and what would read
- * as such an escape has its underscore escaped), then percent-encoding of the rest.
+ * One path segment of Exchange's store: first its own escapes (/ \ ? ~ become _xF8FF_ _xF8FE_ _x003F_ _x007E_, and what
+ * would read as such an escape has its underscore escaped), then percent-encoding of the rest.
  */
 bool dav_url_add_store_segment(struct buf *out, const char *text);
 
 /*
- * A path as an administrator or a server wrote it: %XX stays, what may not stand in a URL is percent-encoded (a raw blank, bytes
- * beyond ASCII, a lone %), and '+' too since some decoders make it a blank. False when it has control characters or is too long.
+ * A path as an administrator or a server wrote it: %XX stays, what may not stand in a URL is percent-encoded (a raw
+ * blank, bytes beyond ASCII, a lone %), and '+' too since some decoders make it a blank. False when it has control
+ * characters or is too long.
  */
 bool dav_url_add_path(struct buf *out, const char *text, size_t len);
 
 /*
- * The path of an href, absolute URL or path, as dav_url_add_path() does it. Whatever host it names is ignored: servers name hosts that
- * do not exist. False for what has no absolute path. `folder`: the path gets its trailing slash.
+ * The path of an href, absolute URL or path, as dav_url_add_path() does it. Whatever host it names is ignored: servers
+ * name hosts that do not exist. False for what has no absolute path. `folder`: the path gets its trailing slash.
  */
 bool dav_url_path_of(struct buf *out, const char *href, size_t len, bool folder);
 

@@ -1,0 +1,475 @@
+/*
+ * exchange: Exchange 2000, 2003 and 2007 over WebDAV, as one flavour of the session. It finds a person's calendar
+ * folder and reads the appointments of a window from it with SEARCH, the recurring ones expanded by the server.
+ *
+ * The walk of one question (enum stage): the mailbox root is asked for its calendar folder; when the root is closed or
+ * does not know, the hidden folder NON_IPM_SUBTREE is; as a last resort the folder is called /Calendar/. What was found
+ * is remembered by the caller, so that the next question begins with the SEARCH; a 404 there sends us back to the root.
+ *
+ * Only start, end, kind and what decides whether an appointment counts are asked for. The rows go straight into spans
+ * while the answer arrives (exchange_row.c); pages are asked for until the server has no more (exchange_page.c).
+ */
+#include "exchange.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/fetch.h"
+#include "base/str.h"
+#include "flavour.h"
+#include "url.h"
+
+#define WANT_ACCESS "http://schemas.microsoft.com/mapi/proptag/"
+#define ACCEPT_LANGUAGE                                                                                                \
+    "Accept-Language: en-us" /* without it, a mailbox that nobody has opened yet answers 401 instead of coming into    \
+                                being */
+
+/* What is being waited for. */
+enum stage { STAGE_NONE, STAGE_ROOT, STAGE_HIDDEN, STAGE_LITERAL, STAGE_FOUND, STAGE_REMEMBERED };
+
+struct exchange {
+    enum stage stage;
+    char *mailbox;         /* path or URL, with trailing slash */
+    const char *calendar;  /* the same, of the folder that is searched */
+    const char *found;     /* in the answer being read: its calendar folder's path */
+    const char *root_code; /* what it means if nothing further on works, and what was seen */
+    int root_status;
+    bool no_access;   /* in the answer being read: the server says that we have no rights */
+    bool has_access;  /* ... or that we have some */
+    bool is_calendar; /* in the answer being read: the folder itself is a calendar */
+    struct exchange_page page;
+};
+
+static void identify(const struct fetch *fetch, char *product, size_t size);
+static const char *judge_probe(const struct dav_reply *reply, bool logged_on);
+static void begin(struct dav_query *q);
+static void answer(struct dav_query *q, const struct dav_reply *reply);
+static void enter(struct dav_query *q, struct exchange *x, enum stage stage);
+static void ask_folder(struct dav_query *q, struct exchange *x, const char *below);
+static void ask_search(struct dav_query *q, struct exchange *x);
+static bool on_folder(void *query, const struct dav_ms_response *r);
+static void on_root(struct dav_query *q, struct exchange *x, const struct dav_reply *reply);
+static void on_hidden(struct dav_query *q, struct exchange *x, const struct dav_reply *reply);
+static void on_search(struct dav_query *q, struct exchange *x, const struct dav_reply *reply);
+static void on_search_refused(struct dav_query *q, struct exchange *x, const struct dav_reply *reply);
+static bool take_found(struct dav_query *q, struct exchange *x, const struct dav_reply *reply);
+static const char *root_code(const struct dav_query *q, const struct dav_reply *reply);
+static const char *missing_code(const struct dav_query *q, const struct dav_reply *reply);
+static bool is_denial(int status);
+static void fail(struct dav_query *q, const char *code, const struct dav_reply *reply);
+static char *mailbox_of(struct dav_query *q);
+static char *join(struct dav_query *q, const char *folder, const char *below);
+static const char *at_host_of(struct dav_query *q, const struct dav_reply *reply, const char *path);
+
+static const char *const folder_headers[] = {
+    "Depth: 0", "Brief: t", "Translate: f", ACCEPT_LANGUAGE, "Content-Type: text/xml", NULL,
+};
+
+static const char folder_body[] =
+    "<?xml version=\"1.0\"?>"
+    "<D:propfind xmlns:D=\"DAV:\" xmlns:h=\"urn:schemas:httpmail:\" xmlns:x=\"http://schemas.microsoft.com/exchange/\""
+    " xmlns:t=\"" WANT_ACCESS "\"><D:prop><h:calendar/><x:outlookfolderclass/><t:x0ff40003/></D:prop></D:propfind>";
+
+enum { FOLDER_CALENDAR, FOLDER_CLASS, FOLDER_ACCESS };
+static const struct dav_ms_prop folder_props[] = {
+    [FOLDER_CALENDAR] = {"urn:schemas:httpmail:", "calendar", DAV_URL_PATH_MAX, DAV_MS_TEXT},
+    [FOLDER_CLASS] = {"http://schemas.microsoft.com/exchange/", "outlookfolderclass", 64, DAV_MS_TEXT},
+    [FOLDER_ACCESS] = {WANT_ACCESS, "x0ff40003", 16, DAV_MS_TEXT},
+};
+static const struct dav_ms_spec folder_spec = {folder_props, sizeof(folder_props) / sizeof(folder_props[0])};
+
+const struct dav_flavour dav_exchange_flavour = {
+    .name = "exchange",
+    .probe_headers = folder_headers,
+    .probe_body = folder_body,
+    .identify = identify,
+    .judge_probe = judge_probe,
+    .begin = begin,
+    .answer = answer,
+};
+
+struct exchange_page *dav_exchange_page(const struct dav_query *q)
+{
+    struct exchange *x = dav_query_state(q);
+
+    return &x->page;
+}
+
+static void identify(const struct fetch *fetch, char *product, size_t size)
+{
+    static const struct {
+        const char *prefix, *name;
+    } versions[] = {{"6.0.", "Exchange 2000"}, {"6.5.", "Exchange 2003"}, {"08.", "Exchange 2007"}};
+    const char *version = fetch_header(fetch, "MS-WebStorage", 0);
+    const char *name = "Exchange";
+    char printable[40];
+
+    if (!version)
+        return;
+    for (size_t i = 0; i < sizeof(versions) / sizeof(versions[0]); i++)
+        if (str_starts(version, versions[i].prefix))
+            name = versions[i].name;
+    snprintf(product, size, "%s (%s)", name, str_printable(version, strlen(version), printable, sizeof(printable)));
+}
+
+/* 401 and redirects do not come here. A 404 or 403 for /exchange/ itself, by a server that shows it is Exchange,
+ * hinders nobody. */
+static const char *judge_probe(const struct dav_reply *reply, bool logged_on)
+{
+    const char *code = dav_reply_code(reply);
+    bool exchange = dav_reply_header(reply, "MS-WebStorage") != NULL;
+
+    switch (reply->status) {
+    case 403:
+        if (code && strcmp(code, "http-ssl-required") == 0)
+            return code;
+        return exchange || logged_on ? NULL : "http-forbidden-address";
+    case 404:
+    case 410:
+        return exchange || logged_on ? NULL : "webdav-missing";
+    case 405:
+    case 501:
+        return "method-blocked";
+    case 440:
+        return "auth-none-usable";
+    case 500: /* without credentials this is what a broken installation says; with them it may be our own missing
+                 mailbox */
+        return logged_on ? NULL : "webdav-disabled";
+    default:
+        break;
+    }
+    if (reply->status >= 500)
+        return "http-server-error";
+    return reply->status >= 200 && reply->status <= 299 && reply->status != 207 ? "webdav-missing" : NULL;
+}
+
+static void begin(struct dav_query *q)
+{
+    const struct dav_question *question = dav_query_question(q);
+    struct exchange *x = arena_alloc(dav_query_arena(q), sizeof(*x));
+
+    dav_query_set_state(q, x);
+    x->mailbox = mailbox_of(q);
+    if (!x->mailbox) {
+        dav_query_fail(q, "mailbox-not-found", "the address or path cannot be written as a URL");
+        return;
+    }
+    if (question->remember && dav_query_may_ask(q, question->remember)) {
+        x->calendar = question->remember;
+        enter(q, x, STAGE_REMEMBERED);
+    } else {
+        enter(q, x, STAGE_ROOT);
+    }
+}
+
+static void answer(struct dav_query *q, const struct dav_reply *reply)
+{
+    struct exchange *x = dav_query_state(q);
+
+    switch (x->stage) {
+    case STAGE_ROOT:
+        on_root(q, x, reply);
+        return;
+    case STAGE_HIDDEN:
+        on_hidden(q, x, reply);
+        return;
+    case STAGE_LITERAL:
+    case STAGE_FOUND:
+    case STAGE_REMEMBERED:
+        on_search(q, x, reply);
+        return;
+    case STAGE_NONE:
+        break;
+    }
+    fail(q, "answer-malformed", reply);
+}
+
+/* The only place where the stage changes; each asks its request. Stages never go back, but once from a remembered
+ * folder that is gone. */
+static void enter(struct dav_query *q, struct exchange *x, enum stage stage)
+{
+    x->stage = stage;
+    x->found = NULL;
+    x->no_access = x->has_access = x->is_calendar = false;
+    switch (stage) {
+    case STAGE_ROOT:
+        ask_folder(q, x, "");
+        return;
+    case STAGE_HIDDEN:
+        ask_folder(q, x, "NON_IPM_SUBTREE/");
+        return;
+    case STAGE_LITERAL:
+        x->calendar = join(q, x->mailbox, "Calendar/");
+        dav_exchange_page_first(&x->page);
+        ask_search(q, x);
+        return;
+    case STAGE_FOUND:
+    case STAGE_REMEMBERED:
+        dav_exchange_page_first(&x->page);
+        ask_search(q, x);
+        return;
+    case STAGE_NONE:
+        return;
+    }
+}
+
+static void ask_folder(struct dav_query *q, struct exchange *x, const char *below)
+{
+    struct dav_ask ask = {
+        .method = "PROPFIND",
+        .url = join(q, x->mailbox, below),
+        .headers = folder_headers,
+        .body = folder_body,
+        .body_len = sizeof(folder_body) - 1,
+        .spec = &folder_spec,
+        .on_response = on_folder,
+    };
+
+    if (ask.url)
+        dav_query_send(q, &ask);
+    else
+        dav_query_fail(q, "answer-too-large", "no room for another folder");
+}
+
+static void ask_search(struct dav_query *q, struct exchange *x)
+{
+    const struct dav_question *question = dav_query_question(q);
+    struct dav_ask ask = {.method = "SEARCH", .url = x->calendar};
+
+    if (ask.url && dav_exchange_page_ask(&x->page, dav_query_arena(q), question->from, question->until, &ask))
+        dav_query_send(q, &ask);
+    else
+        dav_query_fail(q, "answer-too-large", "no room for another page");
+}
+
+/* One row; Depth 0. */
+static bool on_folder(void *query, const struct dav_ms_response *r)
+{
+    struct dav_query *q = query;
+    struct exchange *x = dav_query_state(q);
+    const struct dav_ms_value *calendar = &r->value[FOLDER_CALENDAR];
+    const char *access = r->value[FOLDER_ACCESS].text;
+    struct buf path;
+
+    if (access) {
+        x->no_access = strcmp(access, "0") == 0;
+        x->has_access = !x->no_access;
+    }
+    x->is_calendar = r->value[FOLDER_CLASS].text && str_starts_nocase(r->value[FOLDER_CLASS].text, "IPF.Appointment");
+    if (!calendar->text || calendar->cut || x->found)
+        return true;
+    buf_init(&path, DAV_URL_PATH_MAX);
+    if (dav_url_path_of(&path, calendar->text, calendar->len, true))
+        x->found = arena_strndup(dav_query_arena(q), path.data, path.len);
+    buf_free(&path);
+    return true;
+}
+
+static void on_root(struct dav_query *q, struct exchange *x, const struct dav_reply *reply)
+{
+    if (reply->multistatus && x->no_access) {
+        dav_query_fail(q, "receive-as-missing", "PROPFIND %.120s says that the account has no rights (PR_ACCESS 0)",
+                       reply->path);
+        return;
+    }
+    if (reply->multistatus && !x->found && x->is_calendar)
+        x->found = x->mailbox; /* the configured path is the calendar itself */
+    if (take_found(q, x, reply))
+        return;
+    x->root_status = reply->status;
+    x->root_code =
+        reply->multistatus ? x->has_access ? "calendar-not-found" : "receive-as-missing" : root_code(q, reply);
+    if (reply->multistatus || is_denial(reply->status) || strcmp(x->root_code, "mailbox-not-found") == 0)
+        enter(q, x, STAGE_HIDDEN);
+    else
+        fail(q, x->root_code, reply);
+}
+
+static void on_hidden(struct dav_query *q, struct exchange *x, const struct dav_reply *reply)
+{
+    if (reply->multistatus && take_found(q, x, reply))
+        return;
+    if (reply->status >= 500 && reply->status != 501)
+        fail(q, reply->status == 503 ? "store-offline" : "http-server-error", reply);
+    else if (strcmp(x->root_code, "mailbox-not-found") == 0 && !is_denial(reply->status) && !reply->multistatus)
+        fail(q, x->root_code, reply);
+    else
+        enter(q, x, STAGE_LITERAL);
+}
+
+static void on_search(struct dav_query *q, struct exchange *x, const struct dav_reply *reply)
+{
+    bool past_the_end = reply->status == 416 && dav_exchange_page_begun(&x->page);
+
+    if (!reply->multistatus && !past_the_end) {
+        on_search_refused(q, x, reply);
+        return;
+    }
+    switch (dav_exchange_page_end(&x->page, past_the_end ? 0 : reply->rows, dav_reply_header(reply, "Content-Range"))) {
+    case EXCHANGE_PAGE_LAST:
+        break;
+    case EXCHANGE_PAGE_MORE:
+        ask_search(q, x);
+        return;
+    case EXCHANGE_PAGE_SENSELESS:
+        dav_query_fail(q, "answer-malformed", "SEARCH %.100s: the rows do not add up to what Content-Range says",
+                       reply->path);
+        return;
+    }
+    if (dav_exchange_page_unusable(&x->page)) {
+        dav_query_fail(q, "answer-malformed", "SEARCH %.100s: no row has dates that can be read", reply->path);
+        return;
+    }
+    if (x->stage == STAGE_REMEMBERED)
+        dav_query_passed(q, DAV_STEP_MAILBOX, NULL);
+    dav_query_passed(q, DAV_STEP_CALENDAR, "%s", reply->path);
+    dav_query_remember(q, at_host_of(q, reply, reply->path));
+    dav_query_succeed(q);
+}
+
+static void on_search_refused(struct dav_query *q, struct exchange *x, const struct dav_reply *reply)
+{
+    bool exchange = dav_reply_header(reply, "MS-WebStorage") != NULL;
+
+    if (reply->status == 404 && x->stage == STAGE_REMEMBERED) {
+        dav_query_remember(q, "");
+        dav_query_clear_spans(q);
+        enter(q, x, STAGE_ROOT);
+    } else if (x->stage == STAGE_LITERAL && (reply->status == 404 || is_denial(reply->status))) {
+        dav_query_fail(q, x->root_code, "PROPFIND of the mailbox answered %d, SEARCH %.100s %d", x->root_status,
+                       reply->path, reply->status);
+    } else if (is_denial(reply->status)) {
+        fail(q, "receive-as-missing", reply);
+    } else if (reply->status == 404) {
+        fail(q, exchange ? "calendar-not-found" : "method-blocked", reply);
+    } else if (reply->status == 400 || reply->status == 416 || reply->status == 422) {
+        fail(q, "query-refused", reply);
+    } else if (reply->status == 503) {
+        fail(q, "store-offline", reply);
+    } else {
+        fail(q, reply->status / 100 == 2 ? "answer-malformed" : dav_reply_code(reply), reply);
+    }
+}
+
+/* The answer names the calendar folder: on to the SEARCH, on the host that answered, whatever host the name has in it.
+ */
+static bool take_found(struct dav_query *q, struct exchange *x, const struct dav_reply *reply)
+{
+    if (!reply->multistatus || !x->found)
+        return false;
+    dav_query_passed(q, DAV_STEP_MAILBOX, "%s", reply->path);
+    x->calendar = x->found;
+    enter(q, x, STAGE_FOUND);
+    return true;
+}
+
+/* What the mailbox root's refusal means. */
+static const char *root_code(const struct dav_query *q, const struct dav_reply *reply)
+{
+    const char *code = dav_reply_code(reply);
+
+    switch (reply->status) {
+    case 401:
+    case 440:
+        return "receive-as-missing";
+    case 403:
+        return strcmp(code, "calendar-forbidden") == 0 ? "receive-as-missing" : code;
+    case 404:
+    case 410:
+        return missing_code(q, reply);
+    case 500:
+        return dav_reply_header(reply, "MS-WebStorage") || dav_query_product(q)[0] ? "http-server-error"
+                                                                                   : "webdav-disabled";
+    case 503:
+        return "store-offline";
+    default:
+        return code ? code : "answer-malformed";
+    }
+}
+
+/* A 404 that Exchange itself gave is about the mailbox; one that was given in front of it is about the URL. */
+static const char *missing_code(const struct dav_query *q, const struct dav_reply *reply)
+{
+    const char *escape = reply->path;
+
+    if (dav_reply_header(reply, "MS-WebStorage"))
+        return "mailbox-not-found";
+    while ((escape = strchr(escape, '%'))) {
+        if (!str_starts(escape, "%40") && !str_starts(escape, "%20"))
+            return "double-escape-blocked";
+        escape++;
+    }
+    return dav_query_product(q)[0] ? "mailbox-not-found" : "webdav-missing";
+}
+
+static bool is_denial(int status)
+{
+    return status == 401 || status == 403 || status == 440;
+}
+
+static void fail(struct dav_query *q, const char *code, const struct dav_reply *reply)
+{
+    const char *type = dav_reply_header(reply, "Content-Type");
+    char printable[60] = "";
+
+    if (type && reply->status != 401)
+        str_printable(type, strlen(type), printable, sizeof(printable));
+    dav_query_fail(q, code, "%.110s answered %d%s%s%s", reply->path, reply->status, printable[0] ? " (" : "", printable,
+                   printable[0] ? ")" : "");
+}
+
+/* The person's mailbox: the configured path, or the address below the account's URL. NULL: it cannot be written. */
+static char *mailbox_of(struct dav_query *q)
+{
+    const struct dav_question *question = dav_query_question(q);
+    struct buf path;
+    char *kept = NULL;
+    bool ok;
+
+    buf_init(&path, DAV_URL_PATH_MAX + DAV_URL_HOST_MAX);
+    if (question->path &&
+        (str_starts_nocase(question->path, "http://") || str_starts_nocase(question->path, "https://"))) {
+        const char *slash = strchr(strchr(question->path, ':') + 3, '/');
+
+        buf_add(&path, question->path, slash ? (size_t)(slash - question->path) : strlen(question->path));
+        ok = dav_url_add_path(&path, slash ? slash : "/", slash ? strlen(slash) : 1);
+    } else if (question->path) {
+        if (question->path[0] != '/')
+            buf_adds(&path, dav_query_base_path(q));
+        ok = dav_url_add_path(&path, question->path, strlen(question->path));
+    } else {
+        buf_adds(&path, dav_query_base_path(q));
+        ok = question->address[0] && dav_url_add_store_segment(&path, question->address);
+    }
+    if (ok && path.len > 0 && path.data[path.len - 1] != '/')
+        buf_addc(&path, '/');
+    if (ok && !path.failed)
+        kept = arena_strndup(dav_query_arena(q), path.data, path.len);
+    buf_free(&path);
+    return kept;
+}
+
+static char *join(struct dav_query *q, const char *folder, const char *below)
+{
+    size_t len = strlen(folder), more = strlen(below);
+    char *joined = arena_alloc(dav_query_arena(q), len + more + 1);
+
+    if (!joined)
+        return NULL;
+    memcpy(joined, folder, len);
+    memcpy(joined + len, below, more);
+    return joined;
+}
+
+/* `path` as the caller should remember it: with its host when that is not the account's own. */
+static const char *at_host_of(struct dav_query *q, const struct dav_reply *reply, const char *path)
+{
+    struct dav_url home, at;
+
+    if (!dav_url_parse(dav_query_account(q)->url, &home) || !dav_url_parse(reply->url, &at) ||
+        dav_url_same_origin(&home, &at))
+        return path;
+    return reply->url;
+}

@@ -1,0 +1,218 @@
+/*
+ * exchange_row: one row of a SEARCH answer becomes a span. The hot path of polling: no allocation, texts are compared
+ * where they lie.
+ *
+ * Everything may be missing, come under an odd name, or make no sense (multistatus.c deals with the names). What is
+ * missing is never guessed towards free: without a word for the kind the row is busy, without dates it is left out and
+ * counted.
+ */
+#include "exchange.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/str.h"
+#include "base/utc.h"
+
+#define NS_CALENDAR "urn:schemas:calendar:"
+#define NS_MAPI "http://schemas.microsoft.com/mapi/"
+#define NS_APPOINTMENT "http://schemas.microsoft.com/mapi/id/{00062002-0000-0000-C000-000000000046}/"
+#define NS_EXCHANGE "http://schemas.microsoft.com/exchange/"
+#define SHORT 64
+
+#define STATE_CANCELLED 4
+
+enum {
+    ROW_START,
+    ROW_END,
+    ROW_BUSY,
+    ROW_ALL_DAY,
+    ROW_INSTANCE,
+    ROW_BUSY_ALIAS,
+    ROW_BUSY_NUMBER,
+    ROW_STATE,
+    ROW_RESPONSE,
+    ROW_SENSITIVITY,
+    ROW_PROPS
+};
+
+static const struct dav_ms_prop props[ROW_PROPS] = {
+    [ROW_START] = {NS_CALENDAR, "dtstart", SHORT, DAV_MS_TEXT},
+    [ROW_END] = {NS_CALENDAR, "dtend", SHORT, DAV_MS_TEXT},
+    [ROW_BUSY] = {NS_CALENDAR, "busystatus", SHORT, DAV_MS_TEXT},
+    [ROW_ALL_DAY] = {NS_CALENDAR, "alldayevent", SHORT, DAV_MS_TEXT},
+    [ROW_INSTANCE] = {NS_CALENDAR, "instancetype", SHORT, DAV_MS_TEXT},
+    [ROW_BUSY_ALIAS] = {"", "busymapi", SHORT, DAV_MS_TEXT},
+    [ROW_BUSY_NUMBER] = {NS_APPOINTMENT, "0x8205", SHORT, DAV_MS_TEXT},
+    [ROW_STATE] = {NS_MAPI, "apptstateflags", SHORT, DAV_MS_TEXT},
+    [ROW_RESPONSE] = {NS_MAPI, "responsestatus", SHORT, DAV_MS_TEXT},
+    [ROW_SENSITIVITY] = {NS_EXCHANGE, "sensitivity", SHORT, DAV_MS_TEXT},
+};
+const struct dav_ms_spec dav_exchange_row_spec = {props, ROW_PROPS};
+
+static enum dav_busy kind_of(const struct dav_ms_response *r);
+static bool kind_by_word(const char *word, enum dav_busy *ret);
+static enum dav_busy kind_by_number(const char *number);
+static unsigned traits_of(const struct dav_ms_response *r);
+static long number(const struct dav_ms_value *v, long missing);
+static bool is_true(const struct dav_ms_value *v);
+static uint64_t identity_of(const struct dav_ms_response *r);
+static uint64_t mix(uint64_t hash, const char *text, size_t len);
+
+bool dav_exchange_on_row(void *query, const struct dav_ms_response *r)
+{
+    struct dav_query *q = query;
+    struct exchange_page *p = dav_exchange_page(q);
+    const struct dav_question *question = dav_query_question(q);
+    struct dav_span span;
+
+    if (dav_exchange_page_repeats(p, identity_of(r)))
+        return true;
+    switch (dav_exchange_row_read(r, &span)) {
+    case EXCHANGE_ROW_SPAN:
+        p->usable++;
+        /* a server that does not look at both limits sends more than was asked for */
+        return span.end <= question->from || span.start >= question->until || dav_query_span(q, &span);
+    case EXCHANGE_ROW_NOTHING:
+        p->usable++;
+        return true;
+    case EXCHANGE_ROW_BROKEN:
+        p->usable++;
+        dav_query_skip(q);
+        return true;
+    case EXCHANGE_ROW_UNUSABLE:
+        p->unusable++;
+        dav_query_skip(q);
+        return true;
+    }
+    return true;
+}
+
+enum exchange_row dav_exchange_row_read(const struct dav_ms_response *r, struct dav_span *ret)
+{
+    const struct dav_ms_value *start = &r->value[ROW_START], *end = &r->value[ROW_END];
+    struct dav_span span;
+    size_t present = 0;
+
+    if (number(&r->value[ROW_INSTANCE], 0) == 1)
+        return EXCHANGE_ROW_NOTHING; /* a master's own times are those of its first occurrence, which comes as an
+                                        instance */
+    for (size_t i = 0; i < ROW_PROPS; i++)
+        present += r->value[i].text != NULL;
+    if (present == 0)
+        return EXCHANGE_ROW_UNUSABLE;
+    if (!start->text || !end->text || start->len == 0 || end->len == 0)
+        return EXCHANGE_ROW_BROKEN;
+    if (!utc_parse_rfc3339(start->text, start->len, &span.start) || !utc_parse_rfc3339(end->text, end->len, &span.end))
+        return EXCHANGE_ROW_UNUSABLE;
+    if (span.end < span.start)
+        return EXCHANGE_ROW_BROKEN;
+    if (span.end == span.start)
+        return EXCHANGE_ROW_NOTHING;
+    span.kind = kind_of(r);
+    span.traits = traits_of(r);
+    *ret = span;
+    return EXCHANGE_ROW_SPAN;
+}
+
+static enum dav_busy kind_of(const struct dav_ms_response *r)
+{
+    const struct dav_ms_value *word = &r->value[ROW_BUSY];
+    enum dav_busy kind = DAV_BUSY;
+
+    if (word->text && word->len > 0) {
+        kind_by_word(word->text, &kind);
+        return kind;
+    }
+    if (r->value[ROW_BUSY_ALIAS].text)
+        return kind_by_number(r->value[ROW_BUSY_ALIAS].text);
+    if (r->value[ROW_BUSY_NUMBER].text)
+        return kind_by_number(r->value[ROW_BUSY_NUMBER].text);
+    return DAV_BUSY;
+}
+
+/* False, and *ret left alone, for a word nobody knows. */
+static bool kind_by_word(const char *word, enum dav_busy *ret)
+{
+    static const struct {
+        const char *word;
+        enum dav_busy kind;
+    } words[] = {
+        {"BUSY", DAV_BUSY}, {"FREE", DAV_FREE},       {"TENTATIVE", DAV_TENTATIVE},
+        {"OOF", DAV_OOF},   {"OUTOFOFFICE", DAV_OOF},
+    };
+
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        if (str_eq_nocase(word, words[i].word)) {
+            *ret = words[i].kind;
+            return true;
+        }
+    }
+    return false;
+}
+
+static enum dav_busy kind_by_number(const char *number_text)
+{
+    static const enum dav_busy kinds[] = {DAV_FREE, DAV_TENTATIVE, DAV_BUSY, DAV_OOF, DAV_ELSEWHERE};
+
+    if (number_text[0] < '0' || number_text[0] > '4' || number_text[1] != '\0')
+        return DAV_BUSY;
+    return kinds[number_text[0] - '0'];
+}
+
+static unsigned traits_of(const struct dav_ms_response *r)
+{
+    long response = number(&r->value[ROW_RESPONSE], 0);
+    unsigned traits = 0;
+
+    if (is_true(&r->value[ROW_ALL_DAY]))
+        traits |= DAV_TRAIT_ALL_DAY;
+    if (number(&r->value[ROW_STATE], 0) & STATE_CANCELLED)
+        traits |= DAV_TRAIT_CANCELLED;
+    if (response == 4)
+        traits |= DAV_TRAIT_DECLINED;
+    if (response == 5)
+        traits |= DAV_TRAIT_UNANSWERED;
+    if (response == 2)
+        traits |= DAV_TRAIT_ACCEPTED_MAYBE;
+    if (number(&r->value[ROW_SENSITIVITY], 0) >= 2)
+        traits |= DAV_TRAIT_PRIVATE;
+    return traits;
+}
+
+/* A word that is no number counts as missing. */
+static long number(const struct dav_ms_value *v, long missing)
+{
+    int64_t value;
+
+    if (!v->text)
+        return missing;
+    if (v->len == 1 && v->text[0] >= '0' && v->text[0] <= '9')
+        return v->text[0] - '0';
+    return str_to_int(v->text, INT32_MIN, INT32_MAX, &value) ? (long)value : missing;
+}
+
+static bool is_true(const struct dav_ms_value *v)
+{
+    return v->text && (strcmp(v->text, "1") == 0 || str_eq_nocase(v->text, "true"));
+}
+
+/* Where it lies and when it is: instances of a series may share the href, and different items may share everything
+ * else. */
+static uint64_t identity_of(const struct dav_ms_response *r)
+{
+    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+
+    hash = mix(hash, r->href, r->href_len);
+    for (int i = ROW_START; i <= ROW_END; i++)
+        if (r->value[i].text)
+            hash = mix(hash, r->value[i].text, r->value[i].len + 1); /* the NUL parts them */
+    return hash ? hash : 1;
+}
+
+static uint64_t mix(uint64_t hash, const char *text, size_t len)
+{
+    for (size_t i = 0; i < len; i++)
+        hash = (hash ^ (unsigned char)text[i]) * UINT64_C(0x100000001b3);
+    return hash ^ hash >> 29;
+}

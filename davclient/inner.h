@@ -1,0 +1,204 @@
+/*
+ * inner: what session, query and check know of each other. Flavours do not include this.
+ *
+ * A session owns its queries by lists: a query is in exactly one of waiting, flying, doubtful and doomed (its state
+ * says in which), and in `all`, oldest first, for the deadline. Three questions, three functions: dav_session_enter()
+ * (what do I do now), dav_session_answer() (what did the peer say), dav_session_event() (what happened on the wire).
+ */
+#ifndef DAVCLIENT_INNER_H
+#define DAVCLIENT_INNER_H
+
+#include <sys/queue.h>
+
+#include "auth.h"
+#include "base/buf.h"
+#include "base/fetch.h"
+#include "davclient/session.h"
+#include "flavour.h"
+#include "pace.h"
+#include "redirect.h"
+#include "url.h"
+
+#define DAV_QUERY_TOTAL_MS 120000  /* a question is answered within */
+#define DAV_REQUEST_TOTAL_MS 60000 /* one request of it */
+#define DAV_ERROR_PAGE_MAX 65536   /* of an answer that is not the 207 we wanted */
+#define DAV_HOSTS 16               /* the account's own and those that redirects led to */
+#define DAV_SPARE_PARSERS 8
+
+struct loop;
+struct loop_timer;
+struct secret;
+
+enum dav_session_state {
+    DAV_SESSION_NEW,         /* for a question */
+    DAV_SESSION_PROBING,     /* for the answer to a request without credentials */
+    DAV_SESSION_LOGGING_ON,  /* for the answer to the first request with them */
+    DAV_SESSION_READY,       /* for nothing */
+    DAV_SESSION_DOUBT,       /* for a proof that a 401 was meant for one person, not for the account */
+    DAV_SESSION_BACKING_OFF, /* until the pause is over that the server asked for */
+    DAV_SESSION_UNREACHABLE, /* until it is time to try again */
+    DAV_SESSION_REFUSED,     /* for another secret or an administrator's word */
+    DAV_SESSION_CLOSED,      /* for the end of the turn */
+};
+#define DAV_SESSION_STATES (DAV_SESSION_CLOSED + 1)
+
+enum dav_query_state {
+    DAV_QUERY_WAITING,  /* for the session to be ready, a connection and the pace */
+    DAV_QUERY_FLYING,   /* for an answer */
+    DAV_QUERY_DOUBTFUL, /* was answered 401: for the session to find out whom that meant */
+    DAV_QUERY_DOOMED,   /* for its bad news to be given */
+    DAV_QUERY_ENDED,    /* for the end of the turn */
+};
+#define DAV_QUERY_STATES (DAV_QUERY_ENDED + 1)
+
+enum dav_decision { DAV_UNDECIDED, DAV_SEND, DAV_SUCCEED, DAV_FAIL };
+
+TAILQ_HEAD(dav_query_list, dav_query);
+
+/* An origin with its connections. */
+struct dav_host {
+    struct dav_url url; /* path unused */
+    char *origin;       /* "https://ex2.example.com" */
+    struct fetch_client *client;
+};
+
+struct dav_session {
+    struct loop *loop;
+    unsigned id;                /* in log lines */
+    struct dav_account account; /* texts are ours */
+    const struct dav_flavour *flavour;
+    struct secret *secret;
+    unsigned secret_epoch; /* counts secrets and pardons: a late 401 for an older one means nothing */
+    struct dav_url home;
+    char *base_path; /* with trailing slash */
+    struct dav_redirect_rules redirects;
+    struct dav_host hosts[DAV_HOSTS]; /* [0] is the account's own */
+    size_t host_count;
+
+    enum dav_session_state state;
+    struct loop_timer *timer;      /* of the state */
+    struct loop_timer *pace_timer; /* for the next token */
+    struct loop_timer *deadline;   /* of the oldest query */
+    bool woken;                    /* the pump will run at the end of the turn */
+    struct fetch *own;             /* probe, logon or proof */
+
+    const struct dav_auth_ops *auth;
+    dav_auth_set offered;
+    bool probed;    /* `offered` is what the server said */
+    bool guarded;   /* the base answers 401 without credentials, so anything else with them proves them */
+    bool accepted;  /* this secret was accepted */
+    uint64_t sent;  /* requests with credentials, numbered */
+    uint64_t good;  /* number of the youngest one that was not answered 401 */
+    char *good_url; /* something that answered to the credentials where the base is not guarded; NULL */
+
+    struct dav_query_list waiting, flying, doubtful, doomed, all;
+    unsigned waiting_count, flying_count;
+    struct dav_pace pace;
+    struct dav_ms *spare[DAV_SPARE_PARSERS];
+
+    const struct dav_cause *cause; /* of the whole-server failure, NULL: none */
+    char evidence[200];
+    int64_t failing_since; /* wall s */
+    int64_t retry_at;      /* wall s */
+    int64_t asked_pause_s; /* Retry-After */
+    unsigned attempts;     /* failures in a row, for the back-off */
+    unsigned streak;       /* server-like errors in a row, for persons */
+    int64_t good_at_ms;    /* mono, of the last answer that shows a living server; -1: never */
+
+    char product[80];
+    char offered_text[64];
+    int64_t last_ok, cert_not_after;
+    uint64_t requests, failures, rejected_logons, bytes_in;
+    double latency_ms;
+};
+
+struct dav_query {
+    TAILQ_ENTRY(dav_query) entry; /* of the list that `state` names */
+    TAILQ_ENTRY(dav_query) in_all;
+    struct dav_session *session; /* NULL when ended */
+    enum dav_query_state state;
+    struct dav_question question; /* texts in the arena */
+    struct arena *arena;
+    dav_query_fn *done;
+    dav_step_fn *on_step; /* the check; NULL for a plain question */
+    void *arg;
+    int64_t due_ms;
+    int64_t as_of;
+
+    bool begun;
+    void *private;              /* of the flavour */
+    enum dav_decision decision; /* of the flavour, made since it was last called */
+    const char *code;
+    char evidence[200];
+    int64_t retry_after_s;
+
+    struct dav_ask ask;
+    struct buf url;    /* absolute, of the ask */
+    struct buf origin; /* of the host that serves this person */
+    unsigned hops;     /* redirects followed for this ask */
+    struct fetch *fetch;
+    bool with_credentials;
+    uint64_t number; /* of the request, see dav_session.sent */
+    unsigned epoch;
+    bool resent;   /* once already, with a newer secret */
+    bool pardoned; /* a 401 of this query was proven to be personal ... */
+    bool denied;   /* ... and is what the flavour has to hear next */
+    struct dav_ms *ms;
+    struct buf body;
+
+    struct buf spans;
+    unsigned skipped;
+    struct buf remember;
+    unsigned requests;
+    int passed; /* last step reported, -1: none */
+};
+
+/* account.c */
+void dav_account_copy(struct dav_account *to, const struct dav_account *from); /* deep, with defaults filled in */
+void dav_account_clear(struct dav_account *account);
+
+/* session.c */
+void dav_session_enter(struct dav_session *s, enum dav_session_state next, const char *why);
+void dav_session_event(struct dav_session *s, struct dav_query *q, const struct fetch_answer *answer, const char *code);
+void dav_session_answer(struct dav_session *s, struct dav_query *q, const struct fetch_answer *answer);
+void dav_session_blame(struct dav_session *s, const char *code, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+void dav_session_count(struct dav_session *s, const struct fetch_answer *answer);
+
+/* session_logon.c: the session's own requests. Each returns the state that follows. */
+enum dav_session_state dav_session_probe(struct dav_session *s);
+enum dav_session_state dav_session_logon(struct dav_session *s);
+enum dav_session_state dav_session_prove(struct dav_session *s);
+void dav_session_doubt(struct dav_session *s, struct dav_query *q); /* q was answered 401 */
+void dav_session_settle_doubt(struct dav_session *s);
+
+/* session_queue.c: who goes next. */
+void dav_session_wake(struct dav_session *s); /* the pump runs soon, from the loop */
+void dav_session_pump(struct dav_session *s);
+void dav_session_doom(struct dav_session *s); /* the waiting get the session's bad news, soon */
+void dav_session_join(struct dav_session *s, struct dav_query *q);
+void dav_session_sleep(struct dav_session *s); /* the pump will not run any more */
+void dav_session_put(struct dav_session *s, struct dav_query *q, enum dav_query_state state);
+void dav_session_on_deadline(void *session);
+
+/* session_host.c */
+bool dav_session_add_home(struct dav_session *s);
+struct dav_host *dav_session_host(struct dav_session *s, const char *url); /* NULL: not allowed, or too many */
+bool dav_session_private_line(const struct dav_url *url);
+struct dav_ms *dav_session_parser(struct dav_session *s, const struct dav_ms_spec *spec);
+void dav_session_give_back(struct dav_session *s, struct dav_ms **ms);
+
+/* query.c */
+void dav_query_launch(struct dav_query *q);
+void dav_query_end(struct dav_query *q, const char *code, const char *evidence); /* code NULL: all is well */
+void dav_query_discard(struct dav_query *q);                                     /* without callback */
+struct dav_query *dav_query_new(struct dav_session *s, const struct dav_question *question, dav_step_fn *on_step,
+                                dav_query_fn *done, void *arg);
+const char *dav_fetch_code(enum fetch_err err);
+
+/* check.c. The callbacks in there may end the query: look at q->state afterwards. */
+void dav_check_logged_on(struct dav_query *q);
+void dav_check_passed(struct dav_query *q, enum dav_step step, const char *evidence);
+void dav_check_failed(struct dav_query *q, const char *code, const char *evidence);
+
+#endif

@@ -1,0 +1,462 @@
+/*
+ * query: one question about one person, from dav_query_start() to its one answer.
+ *
+ * A query alternates between its flavour, which decides (send this, done, failed: enum dav_decision), and the wire. The
+ * session says when it may fly (dav_query_launch); on_data() and on_done() bring the answer; what concerns the wire,
+ * redirects, the logon and broken documents is dealt with here, the rest goes to the flavour (deliver()).
+ *
+ * Every way to end leads through dav_query_end(), except cancelling, which is dav_query_discard() alone. The memory
+ * lives until the turn ends, so whoever stands further up the stack may still look at `state`.
+ */
+#include "davclient/query.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/clk.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "inner.h"
+
+#define HEADERS_MAX 24
+#define URL_MAX (DAV_URL_PATH_MAX + DAV_URL_HOST_MAX + 32)
+
+static void begin(struct dav_query *q);
+static void act(struct dav_query *q);
+static void send_ask(struct dav_query *q);
+static bool fly(struct dav_query *q, struct dav_host *host);
+static bool on_data(void *arg, int status, const char *data, size_t len);
+static void on_done(void *arg, const struct fetch_answer *answer);
+static void on_wire_failure(struct dav_query *q, const struct fetch_answer *answer);
+static void on_unreadable(struct dav_query *q, enum dav_ms_result why, int status);
+static void on_whole(struct dav_query *q, const struct fetch_answer *answer);
+static void on_redirect(struct dav_query *q, const struct fetch_answer *answer);
+static void on_401(struct dav_query *q, const struct fetch_answer *answer);
+static void deliver(struct dav_query *q, const struct fetch_answer *answer);
+static void release_answer(struct dav_query *q);
+static void query_free(void *arg);
+
+struct dav_query *dav_query_start(struct dav_session *s, const struct dav_question *question, dav_query_fn *done,
+                                  void *arg)
+{
+    return dav_query_new(s, question, NULL, done, arg);
+}
+
+void dav_query_cancel(struct dav_query **qp)
+{
+    struct dav_query *q = *qp;
+
+    *qp = NULL;
+    if (!q || q->state == DAV_QUERY_ENDED)
+        return;
+    dav_session_wake(q->session); /* a place has become free */
+    dav_query_discard(q);
+}
+
+/* The session lets it go on: its first request, its next one, or the news that its 401 was meant for it. */
+void dav_query_launch(struct dav_query *q)
+{
+    if (q->denied && q->pardoned) {
+        q->denied = false;
+        dav_session_put(q->session, q, DAV_QUERY_FLYING); /* only to be off the queue while its flavour decides */
+        deliver(q, NULL);
+        return;
+    }
+    q->denied = false;
+    if (!q->begun)
+        begin(q);
+    else
+        send_ask(q);
+}
+
+void dav_query_end(struct dav_query *q, const char *code, const char *evidence)
+{
+    struct dav_session *s = q->session;
+    const struct dav_cause *cause = code ? dav_cause_find(code) : NULL;
+    bool ok = !code;
+
+    if (code && !cause)
+        cause = dav_cause_find("answer-malformed");
+    struct dav_result result = {
+        .err = ok ? DAV_OK : cause->err,
+        .code = ok ? NULL : cause->code,
+        .evidence = !ok && evidence && evidence[0] ? evidence : NULL,
+        .spans = ok ? (const struct dav_span *)(const void *)q->spans.data : NULL,
+        .count = ok ? dav_query_span_count(q) : 0,
+        .from = q->question.from,
+        .until = q->question.until,
+        .as_of = q->as_of ? q->as_of : clk_wall_s(loop_clk(s->loop)),
+        .retry_after_s = q->retry_after_s,
+        .remember = q->remember.len > 0 ? q->remember.data : NULL,
+        .requests = q->requests,
+        .skipped = q->skipped,
+    };
+
+    if (q->on_step) {
+        if (ok)
+            dav_check_passed(q, DAV_STEP_READ, q->evidence);
+        else
+            dav_check_failed(q, cause->code, result.evidence);
+        if (q->state == DAV_QUERY_ENDED)
+            return;
+    }
+    if (ok)
+        s->last_ok = clk_wall_s(loop_clk(s->loop));
+    else
+        s->failures++;
+    dav_query_discard(q);
+    q->done(q->arg, &result);
+}
+
+void dav_query_discard(struct dav_query *q)
+{
+    struct dav_session *s = q->session;
+
+    fetch_cancel(&q->fetch);
+    if (q->begun && s->flavour->end)
+        s->flavour->end(q);
+    release_answer(q);
+    dav_session_put(s, q, DAV_QUERY_ENDED);
+    loop_reap(s->loop, query_free, q);
+}
+
+const char *dav_fetch_code(enum fetch_err err)
+{
+    switch (err) {
+    case FETCH_OK:
+        return NULL;
+    case FETCH_DNS_NOT_FOUND:
+        return "dns-not-found";
+    case FETCH_DNS_TIMEOUT:
+        return "dns-timeout";
+    case FETCH_TCP_REFUSED:
+        return "tcp-refused";
+    case FETCH_TCP_TIMEOUT:
+        return "tcp-timeout";
+    case FETCH_TCP_RESET:
+        return "tcp-reset";
+    case FETCH_PROXY_AUTH:
+        return "proxy-auth";
+    case FETCH_PROXY_DENIED:
+        return "proxy-denied";
+    case FETCH_TLS_EXPIRED:
+        return "tls-expired";
+    case FETCH_TLS_NOT_YET_VALID:
+        return "tls-not-yet-valid";
+    case FETCH_TLS_UNTRUSTED:
+        return "tls-untrusted";
+    case FETCH_TLS_NAME_MISMATCH:
+        return "tls-name-mismatch";
+    case FETCH_TLS_PIN_MISMATCH:
+        return "tls-pin-mismatch";
+    case FETCH_TLS_PROTOCOL:
+        return "tls-protocol";
+    case FETCH_TIMEOUT:
+        return "answer-timeout";
+    case FETCH_PARTIAL:
+        return "answer-partial";
+    case FETCH_TOO_LARGE:
+        return "answer-too-large";
+    case FETCH_MALFORMED:
+    case FETCH_STOPPED:
+        return "answer-malformed";
+    }
+    return "answer-malformed";
+}
+
+static void begin(struct dav_query *q)
+{
+    struct dav_session *s = q->session;
+
+    dav_session_put(s, q, DAV_QUERY_FLYING);
+    q->as_of = clk_wall_s(loop_clk(s->loop));
+    buf_adds(&q->origin, s->hosts[0].origin);
+    if (q->on_step)
+        dav_check_logged_on(q);
+    if (q->state == DAV_QUERY_ENDED)
+        return;
+    q->begun = true;
+    q->decision = DAV_UNDECIDED;
+    s->flavour->begin(q);
+    if (q->decision == DAV_SEND)
+        send_ask(q); /* its turn has come already */
+    else
+        act(q);
+}
+
+/* Does what the flavour has decided. */
+static void act(struct dav_query *q)
+{
+    if (q->state == DAV_QUERY_ENDED)
+        return; /* a step of the check was reported, and somebody had enough */
+    switch (q->decision) {
+    case DAV_SEND:
+        dav_session_put(q->session, q, DAV_QUERY_WAITING);
+        return;
+    case DAV_SUCCEED:
+        dav_query_end(q, NULL, NULL);
+        return;
+    case DAV_FAIL:
+        dav_query_end(q, q->code, q->evidence);
+        return;
+    case DAV_UNDECIDED:
+        break;
+    }
+    log_error("dav", "[%u] srv=%s %s did not decide", q->session->id, q->session->account.name,
+              q->session->flavour->name);
+    dav_query_end(q, "answer-malformed", NULL);
+}
+
+static void send_ask(struct dav_query *q)
+{
+    struct dav_session *s = q->session;
+    struct dav_host *host = q->url.failed ? NULL : dav_session_host(s, q->url.data);
+    char text[160], printable[120];
+
+    if (!host) {
+        snprintf(text, sizeof(text), "not allowed: %s",
+                 str_printable(q->url.data, q->url.len, printable, sizeof(printable)));
+        dav_query_end(q, "redirect-foreign", text);
+        return;
+    }
+    if (s->auth->shows_secret && !dav_session_private_line(&host->url)) {
+        snprintf(text, sizeof(text), "%.120s is neither https nor on this machine", host->origin);
+        dav_query_end(q, "auth-cleartext-refused", text);
+        return;
+    }
+    if (!fly(q, host))
+        dav_query_end(q, "auth-none-usable", "no credential can be built");
+}
+
+static bool fly(struct dav_query *q, struct dav_host *host)
+{
+    struct dav_session *s = q->session;
+    int64_t now = clk_mono_ms(loop_clk(s->loop));
+    int64_t left = q->due_ms - now;
+    const char *headers[HEADERS_MAX];
+    struct buf line;
+    size_t n = 0;
+    bool ok;
+
+    while (n < HEADERS_MAX - 2 && q->ask.headers && q->ask.headers[n])
+        headers[n] = q->ask.headers[n], n++;
+    buf_init(&line, 8192);
+    ok = s->auth->line(s->account.user, s->secret, &line) && !line.failed;
+    headers[n++] = line.data;
+    headers[n] = NULL;
+    if (ok) {
+        struct fetch_request request = {
+            .method = q->ask.method,
+            .url = q->url.data,
+            .headers = headers,
+            .body = q->ask.body,
+            .body_len = q->ask.body_len,
+            .total_ms = left < DAV_REQUEST_TOTAL_MS ? left > 1 ? left : 1 : DAV_REQUEST_TOTAL_MS,
+            .max_body = s->account.max_answer_bytes,
+            .compressed = q->ask.compressed,
+            .on_data = q->ask.spec ? on_data : NULL,
+            .done = on_done,
+            .arg = q,
+        };
+
+        dav_pace_take(&s->pace, now);
+        if (q->state != DAV_QUERY_FLYING)
+            dav_session_put(s, q, DAV_QUERY_FLYING);
+        q->requests++;
+        q->number = ++s->sent;
+        q->epoch = s->secret_epoch;
+        q->fetch = fetch_start(host->client, &request);
+    }
+    buf_wipe(&line);
+    return ok;
+}
+
+static bool on_data(void *arg, int status, const char *data, size_t len)
+{
+    struct dav_query *q = arg;
+    size_t room;
+
+    q->session->bytes_in += len;
+    if (status == 207) {
+        if (!q->ms) {
+            q->ms = dav_session_parser(q->session, q->ask.spec);
+            dav_ms_begin(q->ms, q->ask.on_response, q);
+        }
+        return dav_ms_feed(q->ms, data, len);
+    }
+    /* a page that nobody asked for: its beginning says enough */
+    room = q->body.max - q->body.len;
+    buf_add(&q->body, data, len < room ? len : room);
+    return true;
+}
+
+static void on_done(void *arg, const struct fetch_answer *answer)
+{
+    struct dav_query *q = arg;
+    struct dav_session *s = q->session;
+    enum dav_ms_result read = DAV_MS_OK;
+
+    q->fetch = NULL;
+    dav_session_count(s, answer);
+    if (answer->err == FETCH_STOPPED || (answer->err == FETCH_OK && answer->status == 207 && q->ask.spec))
+        read = q->ms ? dav_ms_finish(q->ms) : DAV_MS_BROKEN;
+    if (read != DAV_MS_OK)
+        on_unreadable(q, read, answer->status);
+    else if (answer->err != FETCH_OK)
+        on_wire_failure(q, answer);
+    else
+        on_whole(q, answer);
+    if (q->state != DAV_QUERY_ENDED)
+        release_answer(q);
+    dav_session_pump(s);
+}
+
+static void on_wire_failure(struct dav_query *q, const struct fetch_answer *answer)
+{
+    const char *code = dav_fetch_code(answer->err);
+
+    dav_session_event(q->session, q, answer, code);
+    dav_query_end(q, code, answer->text);
+}
+
+static void on_unreadable(struct dav_query *q, enum dav_ms_result why, int status)
+{
+    char text[200], printable[100];
+
+    if (q->decision == DAV_FAIL) { /* the flavour had enough of it, and said why */
+        dav_query_end(q, q->code, q->evidence);
+        return;
+    }
+    str_printable(q->url.data, q->url.len, printable, sizeof(printable));
+    snprintf(text, sizeof(text), "%s %s answered %d with %s", q->ask.method, printable, status,
+             why == DAV_MS_TOO_LARGE ? "more than is accepted" : "a body that is no whole multistatus document");
+    dav_query_end(q, why == DAV_MS_TOO_LARGE ? "answer-too-large" : "answer-malformed", text);
+}
+
+static void on_whole(struct dav_query *q, const struct fetch_answer *answer)
+{
+    struct dav_session *s = q->session;
+    char text[64];
+
+    q->retry_after_s = 0;
+    dav_session_answer(s, q, answer);
+    if (answer->status == 429 || q->retry_after_s > 0) {
+        snprintf(text, sizeof(text), "answered %d", answer->status);
+        dav_query_end(q, "throttled", text);
+    } else if (dav_redirect_is(answer->status)) {
+        on_redirect(q, answer);
+    } else if (answer->status == 401) {
+        on_401(q, answer);
+    } else {
+        deliver(q, answer);
+    }
+}
+
+/* The same method and body again, elsewhere. Whether credentials may go there is what dav_redirect_decide() decides. */
+static void on_redirect(struct dav_query *q, const struct fetch_answer *answer)
+{
+    const char *location = fetch_header(answer->fetch, "Location", 0);
+    const char *code = NULL;
+    char text[200], printable[160];
+    struct buf url;
+
+    buf_init(&url, URL_MAX);
+    switch (dav_redirect_decide(&q->session->redirects, q->url.data, location, q->hops, &url)) {
+    case DAV_REDIRECT_FOLLOW:
+        code = dav_redirect_trap(url.data);
+        break;
+    case DAV_REDIRECT_FOREIGN:
+        code = "redirect-foreign";
+        break;
+    case DAV_REDIRECT_TOO_MANY:
+        code = "redirect-loop";
+        break;
+    case DAV_REDIRECT_SENSELESS:
+        code = "answer-malformed";
+        break;
+    }
+    if (code) {
+        snprintf(text, sizeof(text), "answered %d, to %s", answer->status,
+                 str_printable(url.data, url.len, printable, sizeof(printable)));
+        buf_free(&url);
+        dav_query_end(q, code, text);
+        return;
+    }
+    buf_free(&q->url);
+    q->url = url;
+    q->hops++;
+    dav_session_put(q->session, q, DAV_QUERY_WAITING);
+}
+
+/* See session_logon.c for what a 401 can mean. */
+static void on_401(struct dav_query *q, const struct fetch_answer *answer)
+{
+    struct dav_session *s = q->session;
+
+    if (q->epoch != s->secret_epoch && !q->resent) { /* it was the old secret that was refused */
+        q->resent = true;
+        dav_session_put(s, q, DAV_QUERY_WAITING);
+    } else if (q->pardoned || (s->accepted && s->good > q->number)) {
+        deliver(q, answer);
+    } else if (s->accepted) {
+        q->denied = true;
+        dav_session_doubt(s, q);
+    } else if (s->state == DAV_SESSION_READY) {
+        s->rejected_logons++;
+        dav_session_blame(s, "logon-rejected", "%s: 401 for %s by %s", q->origin.data, s->account.user,
+                          dav_scheme_name(s->auth->scheme));
+        dav_session_put(s, q, DAV_QUERY_WAITING); /* to be told with the others */
+        dav_session_enter(s, DAV_SESSION_REFUSED, "401");
+    } else {
+        dav_session_put(s, q, DAV_QUERY_WAITING); /* the session's state will tell */
+    }
+}
+
+/* To the flavour. `answer` NULL: a 401 that was held back. */
+static void deliver(struct dav_query *q, const struct fetch_answer *answer)
+{
+    struct dav_url at = {.path = ""};
+    struct dav_reply reply = {
+        .status = answer ? answer->status : 401,
+        .multistatus = answer && answer->status == 207 && q->ask.spec,
+        .rows = q->ms ? dav_ms_rows(q->ms) : 0,
+        .sync_token = q->ms ? dav_ms_sync_token(q->ms) : "",
+        .body = q->body.len > 0 || !answer ? q->body.data : answer->body,
+        .body_len = q->body.len > 0 || !answer ? q->body.len : answer->body_len,
+        .url = q->url.data,
+        .fetch = answer ? answer->fetch : NULL,
+    };
+
+    dav_url_parse(q->url.data, &at);
+    reply.path = at.path;
+    if (q->hops > 0) { /* who sent us elsewhere will do so again: go there at once from now on */
+        buf_reset(&q->origin);
+        dav_url_origin(&at, &q->origin);
+    }
+    q->decision = DAV_UNDECIDED;
+    q->session->flavour->answer(q, &reply);
+    act(q);
+}
+
+static void release_answer(struct dav_query *q)
+{
+    dav_session_give_back(q->session, &q->ms);
+    buf_reset(&q->body);
+}
+
+static void query_free(void *arg)
+{
+    struct dav_query *q = arg;
+
+    buf_free(&q->url);
+    buf_free(&q->origin);
+    buf_free(&q->body);
+    buf_free(&q->spans);
+    buf_free(&q->remember);
+    arena_free(&q->arena);
+    free(q);
+}

@@ -1,0 +1,452 @@
+/*
+ * session: one login to one server. The gateway makes one per configured server and puts all its questions through it;
+ * the check makes one of its own.
+ *
+ * The session has a state (inner.h says what each waits for), a queue of queries, and the connections. Nothing is sent
+ * before the first question. Then: a bare PROPFIND on the account's URL tells what the server is and which logon it
+ * wants (session_logon.c), one request proves the logon, and from then on queries fly as pace and connections allow
+ * (session_queue.c).
+ *
+ * What goes wrong for one person stays with that person. Only what concerns everybody changes the state: no connection,
+ * a refused logon, a server that asks for a pause, or errors in a row while nobody got a good answer. Then the waiting
+ * are told at once, and new questions are answered with the same news without a request, until it is time to try again.
+ */
+#include "davclient/session.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clk.h"
+#include "base/crypto.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "base/mem.h"
+#include "base/secret.h"
+#include "base/str.h"
+#include "inner.h"
+
+#define STREAK 5              /* server-like errors in a row ... */
+#define STREAK_QUIET_MS 10000 /* ... while nobody got a good answer for so long, concern everybody */
+#define FIRST_PAUSE_MS 1000
+#define LONGEST_PAUSE_MS 60000
+#define SETTLED_PAUSE_MS 60000 /* what will not change by itself is looked at once a minute */
+#define LONGEST_ASKED_PAUSE_S 600
+#define OWN_REQUEST_DEADLINE_MS 90000
+
+struct state_row {
+    const char *name;
+    unsigned next;                                          /* bits: where it may lead; CLOSED always */
+    int64_t deadline_ms;                                    /* 0: none, or set by entry */
+    enum dav_session_state (*entry)(struct dav_session *s); /* says which state follows: usually its own */
+};
+
+static enum dav_session_state entry_new(struct dav_session *s);
+static enum dav_session_state entry_ready(struct dav_session *s);
+static enum dav_session_state entry_doubt(struct dav_session *s);
+static enum dav_session_state entry_backing_off(struct dav_session *s);
+static enum dav_session_state entry_unreachable(struct dav_session *s);
+static enum dav_session_state entry_refused(struct dav_session *s);
+static enum dav_session_state entry_closed(struct dav_session *s);
+static void hold_back(struct dav_session *s, int64_t ms);
+static bool account_check(const struct dav_account *account, char *why, size_t why_size);
+static void start_over(struct dav_session *s, const char *why);
+static void soften(struct dav_session *s, const char *code, const char *text);
+static void on_timer(void *arg);
+static void on_pace(void *arg);
+static void session_free(void *arg);
+
+#define TO(state) (1U << DAV_SESSION_##state)
+
+static const struct state_row states[DAV_SESSION_STATES] = {
+    [DAV_SESSION_NEW] = {"new", TO(PROBING) | TO(UNREACHABLE), 0, entry_new},
+    [DAV_SESSION_PROBING] = {"probing",
+                             TO(NEW) | TO(LOGGING_ON) | TO(READY) | TO(BACKING_OFF) | TO(UNREACHABLE) | TO(REFUSED),
+                             OWN_REQUEST_DEADLINE_MS, dav_session_probe},
+    [DAV_SESSION_LOGGING_ON] = {"logging on", TO(NEW) | TO(READY) | TO(BACKING_OFF) | TO(UNREACHABLE) | TO(REFUSED),
+                                OWN_REQUEST_DEADLINE_MS, dav_session_logon},
+    [DAV_SESSION_READY] = {"ready", TO(NEW) | TO(DOUBT) | TO(BACKING_OFF) | TO(UNREACHABLE) | TO(REFUSED), 0,
+                           entry_ready},
+    [DAV_SESSION_DOUBT] = {"in doubt", TO(NEW) | TO(READY) | TO(BACKING_OFF) | TO(UNREACHABLE) | TO(REFUSED),
+                           OWN_REQUEST_DEADLINE_MS, entry_doubt},
+    [DAV_SESSION_BACKING_OFF] = {"backing off", TO(NEW) | TO(READY), 0, entry_backing_off},
+    [DAV_SESSION_UNREACHABLE] = {"unreachable", TO(NEW), 0, entry_unreachable},
+    [DAV_SESSION_REFUSED] = {"refused", TO(NEW), 0, entry_refused},
+    [DAV_SESSION_CLOSED] = {"closed", 0, 0, entry_closed},
+};
+static_assert(sizeof(states) / sizeof(states[0]) == DAV_SESSION_STATES, "a row for each state");
+
+struct dav_session *dav_session_new(struct loop *loop, const struct dav_account *account, const struct secret *secret,
+                                    char *why, size_t why_size)
+{
+    static unsigned last_id;
+    struct dav_session *s;
+
+    if (!account_check(account, why, why_size))
+        return NULL;
+    s = mem_calloc(1, sizeof(*s));
+    s->loop = loop;
+    s->id = ++last_id;
+    dav_account_copy(&s->account, account);
+    s->flavour = account->kind == DAV_KIND_CALDAV ? &dav_caldav_flavour : &dav_exchange_flavour;
+    s->secret = secret_copy(secret);
+    TAILQ_INIT(&s->waiting);
+    TAILQ_INIT(&s->flying);
+    TAILQ_INIT(&s->doubtful);
+    TAILQ_INIT(&s->doomed);
+    TAILQ_INIT(&s->all);
+    s->good_at_ms = -1;
+    s->timer = loop_timer_new(loop, "dav-session-state", on_timer, s);
+    s->pace_timer = loop_timer_new(loop, "dav-session-pace", on_pace, s);
+    s->deadline = loop_timer_new(loop, "dav-query-deadline", dav_session_on_deadline, s);
+    dav_pace_init(&s->pace, s->account.max_requests_per_second, clk_mono_ms(loop_clk(loop)));
+    if (!dav_session_add_home(s)) {
+        snprintf(why, why_size, "%s: the url or its path cannot be used", account->name);
+        dav_session_close(&s, "not usable");
+    }
+    return s;
+}
+
+void dav_session_close(struct dav_session **sp, const char *reason)
+{
+    struct dav_session *s = *sp;
+
+    *sp = NULL;
+    if (s)
+        dav_session_enter(s, DAV_SESSION_CLOSED, reason);
+}
+
+void dav_session_set_secret(struct dav_session *s, const struct secret *secret)
+{
+    struct secret *copy;
+
+    if (secret_equal(s->secret, secret))
+        return; /* the file was touched; that changes no verdict */
+    copy = secret_copy(secret);
+    secret_free(&s->secret);
+    s->secret = copy;
+    start_over(s, "new secret");
+}
+
+void dav_session_unbreak(struct dav_session *s)
+{
+    start_over(s, "told to try again");
+}
+
+unsigned dav_session_room(const struct dav_session *s)
+{
+    unsigned busy = s->flying_count + s->waiting_count;
+    unsigned limit = s->account.max_connections;
+    unsigned pace;
+
+    switch (s->state) {
+    case DAV_SESSION_READY:
+        pace = dav_pace_room(&s->pace, clk_mono_ms(loop_clk(s->loop)));
+        limit = busy < limit ? limit - busy : 0;
+        pace = s->waiting_count < pace ? pace - s->waiting_count : 0;
+        return limit < pace ? limit : pace;
+    case DAV_SESSION_NEW:
+    case DAV_SESSION_PROBING:
+    case DAV_SESSION_LOGGING_ON:
+    case DAV_SESSION_DOUBT:
+        return busy < limit ? limit - busy : 0;
+    case DAV_SESSION_BACKING_OFF:
+    case DAV_SESSION_UNREACHABLE:
+    case DAV_SESSION_REFUSED:
+        return limit; /* answered at once, without a request */
+    case DAV_SESSION_CLOSED:
+        break;
+    }
+    return 0;
+}
+
+void dav_session_info(const struct dav_session *s, struct dav_session_info *ret)
+{
+    *ret = (struct dav_session_info){
+        .state = states[s->state].name,
+        .product = s->product[0] ? s->product : NULL,
+        .scheme = s->auth && s->accepted ? dav_scheme_name(s->auth->scheme) : NULL,
+        .offered = s->probed ? s->offered_text : NULL,
+        .code = s->cause ? s->cause->code : NULL,
+        .evidence = s->cause && s->evidence[0] ? s->evidence : NULL,
+        .failing_since = s->failing_since,
+        .retry_at = s->state == DAV_SESSION_BACKING_OFF || s->state == DAV_SESSION_UNREACHABLE ? s->retry_at : 0,
+        .last_ok = s->last_ok,
+        .cert_not_after = s->cert_not_after,
+        .requests = s->requests,
+        .failures = s->failures,
+        .rejected_logons = s->rejected_logons,
+        .bytes_in = s->bytes_in,
+        .running = s->flying_count + (s->own ? 1 : 0),
+        .waiting = s->waiting_count,
+        .latency_ms = (int64_t)(s->latency_ms + 0.5),
+    };
+    for (size_t i = 0; i < s->host_count; i++) {
+        unsigned connections = 0, exchanges = 0;
+
+        fetch_client_load(s->hosts[i].client, &connections, &exchanges);
+        ret->connections += connections;
+    }
+}
+
+/* What do I do now: the only place where the state changes. */
+void dav_session_enter(struct dav_session *s, enum dav_session_state next, const char *why)
+{
+    while (next != s->state) {
+        const struct state_row *row = &states[next];
+
+        if (s->state == DAV_SESSION_CLOSED)
+            return;
+        assert(next == DAV_SESSION_CLOSED || states[s->state].next & 1U << next);
+        log_write(next == DAV_SESSION_REFUSED || next == DAV_SESSION_UNREACHABLE ? LOG_LEVEL_NOTICE : LOG_LEVEL_DEBUG,
+                  "dav", "[%u] srv=%s %s -> %s why=%s", s->id, s->account.name, states[s->state].name, row->name, why);
+        s->state = next;
+        fetch_cancel(&s->own);
+        loop_timer_stop(s->timer);
+        if (row->deadline_ms > 0)
+            loop_timer_in(s->timer, row->deadline_ms);
+        next = row->entry(s);
+        why = s->cause ? s->cause->code : "as follows";
+    }
+}
+
+/* What happened on the wire: `q` got no whole answer. Decides what that means for everybody; the query ends with its
+ * code anyway. */
+void dav_session_event(struct dav_session *s, struct dav_query *q, const struct fetch_answer *answer, const char *code)
+{
+    const struct dav_cause *cause = dav_cause_find(code);
+    struct dav_url url;
+
+    if (!dav_url_parse(q->url.data, &url) || !dav_url_same_origin(&url, &s->home))
+        return; /* another host's trouble is its persons' trouble */
+    if (answer->err == FETCH_TCP_RESET || !cause || cause->step > DAV_STEP_TLS) {
+        soften(s, code, answer->text);
+    } else if (s->state == DAV_SESSION_READY || s->state == DAV_SESSION_DOUBT) {
+        dav_session_blame(s, code, "%s", answer->text);
+        dav_session_enter(s, DAV_SESSION_UNREACHABLE, code);
+    }
+}
+
+/* What did the peer say, as far as it concerns everybody. */
+void dav_session_answer(struct dav_session *s, struct dav_query *q, const struct fetch_answer *answer)
+{
+    int64_t asked = 0;
+    char text[64];
+
+    if (answer->status / 100 == 2 && q->epoch == s->secret_epoch) {
+        s->accepted = true;
+        if (q->number > s->good)
+            s->good = q->number;
+        if (!s->guarded && !s->good_url)
+            s->good_url = mem_strdup(q->url.data);
+    }
+    if (answer->status < 500) {
+        s->streak = 0;
+        s->attempts = 0;
+        s->good_at_ms = clk_mono_ms(loop_clk(s->loop));
+    }
+    if (answer->status == 429 || answer->status == 503)
+        asked = dav_pace_retry_after_s(fetch_header(answer->fetch, "Retry-After", 0), clk_wall_s(loop_clk(s->loop)));
+    snprintf(text, sizeof(text), "%d, to be repeated after %lld s", answer->status, (long long)asked);
+    if (answer->status == 429 || asked > 0) {
+        q->retry_after_s = asked;
+        s->asked_pause_s = asked;
+        if (s->state == DAV_SESSION_READY || s->state == DAV_SESSION_DOUBT) {
+            dav_session_blame(s, "throttled", "%s", text);
+            dav_session_enter(s, DAV_SESSION_BACKING_OFF, text);
+        }
+    } else if (answer->status >= 500) {
+        snprintf(text, sizeof(text), "answered %d", answer->status);
+        soften(s, "http-server-error", text);
+    }
+}
+
+/* Sets what the session fails of; dav_session_enter() follows. */
+void dav_session_blame(struct dav_session *s, const char *code, const char *fmt, ...)
+{
+    char text[sizeof(s->evidence)];
+    va_list ap;
+
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof(text), fmt, ap);
+    va_end(ap);
+    str_printable(text, strlen(text), s->evidence, sizeof(s->evidence));
+    s->cause = dav_cause_find(code);
+    if (!s->cause) /* a code that nobody listed is our own mistake; people still get an answer */
+        s->cause = dav_cause_find("answer-malformed");
+    if (!s->failing_since)
+        s->failing_since = clk_wall_s(loop_clk(s->loop));
+}
+
+void dav_session_count(struct dav_session *s, const struct fetch_answer *answer)
+{
+    s->requests++;
+    s->bytes_in += answer->body_len;
+    s->latency_ms += ((double)answer->total_ms - s->latency_ms) / (s->requests < 16 ? (double)s->requests : 16);
+    if (answer->cert_not_after)
+        s->cert_not_after = answer->cert_not_after;
+    if (answer->err == FETCH_OK && !s->product[0])
+        s->flavour->identify(answer->fetch, s->product, sizeof(s->product));
+}
+
+static enum dav_session_state entry_new(struct dav_session *s)
+{
+    s->accepted = false;
+    s->probed = false;
+    dav_session_wake(s);
+    return DAV_SESSION_NEW;
+}
+
+static enum dav_session_state entry_ready(struct dav_session *s)
+{
+    s->cause = NULL;
+    s->failing_since = 0;
+    dav_session_wake(s);
+    return DAV_SESSION_READY;
+}
+
+/* What is still flying may answer the question; else one request is made for it. */
+static enum dav_session_state entry_doubt(struct dav_session *s)
+{
+    return s->flying_count == 0 ? dav_session_prove(s) : DAV_SESSION_DOUBT;
+}
+
+static enum dav_session_state entry_backing_off(struct dav_session *s)
+{
+    int64_t asked = s->asked_pause_s < LONGEST_ASKED_PAUSE_S ? s->asked_pause_s : LONGEST_ASKED_PAUSE_S;
+    int64_t ms = dav_pace_backoff_ms(s->attempts++, FIRST_PAUSE_MS, LONGEST_PAUSE_MS, crypto_random_u64());
+
+    hold_back(s, ms + asked * 1000);
+    return DAV_SESSION_BACKING_OFF;
+}
+
+static enum dav_session_state entry_unreachable(struct dav_session *s)
+{
+    bool settled = s->cause && (s->cause->err == DAV_AUTH || s->cause->err == DAV_PROTOCOL);
+    int64_t first = settled ? SETTLED_PAUSE_MS : FIRST_PAUSE_MS;
+
+    hold_back(s, dav_pace_backoff_ms(s->attempts++, first, LONGEST_PAUSE_MS, crypto_random_u64()));
+    return DAV_SESSION_UNREACHABLE;
+}
+
+static enum dav_session_state entry_refused(struct dav_session *s)
+{
+    s->accepted = false;
+    s->retry_at = 0;
+    dav_session_doom(s);
+    return DAV_SESSION_REFUSED;
+}
+
+static enum dav_session_state entry_closed(struct dav_session *s)
+{
+    struct dav_query *q;
+
+    while ((q = TAILQ_FIRST(&s->all)))
+        dav_query_discard(q);
+    for (size_t i = 0; i < s->host_count; i++)
+        fetch_client_free(&s->hosts[i].client);
+    loop_timer_free(&s->timer);
+    loop_timer_free(&s->pace_timer);
+    loop_timer_free(&s->deadline);
+    dav_session_sleep(s);
+    secret_free(&s->secret);
+    loop_reap(s->loop, session_free, s);
+    return DAV_SESSION_CLOSED;
+}
+
+static void hold_back(struct dav_session *s, int64_t ms)
+{
+    s->retry_at = (clk_wall_ms(loop_clk(s->loop)) + ms + 999) / 1000;
+    loop_timer_in(s->timer, ms);
+    dav_session_doom(s);
+}
+
+static bool account_check(const struct dav_account *account, char *why, size_t why_size)
+{
+    struct dav_url url;
+
+    if (!dav_url_parse(account->url, &url)) {
+        snprintf(why, why_size, "%s: url is not an http or https URL (without user name and fragment)", account->name);
+        return false;
+    }
+    if (account->auth_count == 0 || account->auth_count > DAV_SCHEMES) {
+        snprintf(why, why_size, "%s: auth names no way of logging on", account->name);
+        return false;
+    }
+    if (!account->user || !account->user[0]) {
+        snprintf(why, why_size, "%s: account is empty", account->name);
+        return false;
+    }
+    return dav_auth_account_ok(account, why, why_size);
+}
+
+/* A verdict over the logon is forgotten. Answers that are on their way belong to the old epoch. */
+static void start_over(struct dav_session *s, const char *why)
+{
+    s->secret_epoch++;
+    s->attempts = 0;
+    s->accepted = false;
+    for (struct dav_query *q; (q = TAILQ_FIRST(&s->doubtful));)
+        dav_session_put(s, q, DAV_QUERY_WAITING);
+    dav_session_enter(s, DAV_SESSION_NEW, why);
+}
+
+/* An error that may be one person's or everybody's: many in a row, and nobody well, is everybody's. */
+static void soften(struct dav_session *s, const char *code, const char *text)
+{
+    int64_t now = clk_mono_ms(loop_clk(s->loop));
+
+    s->streak++;
+    if (s->streak < STREAK || (s->good_at_ms >= 0 && now - s->good_at_ms < STREAK_QUIET_MS))
+        return;
+    if (s->state != DAV_SESSION_READY && s->state != DAV_SESSION_DOUBT)
+        return;
+    dav_session_blame(s, code, "%u times in a row: %s", s->streak, text);
+    dav_session_enter(s, DAV_SESSION_UNREACHABLE, code);
+}
+
+static void on_timer(void *arg)
+{
+    struct dav_session *s = arg;
+
+    switch (s->state) {
+    case DAV_SESSION_PROBING:
+    case DAV_SESSION_LOGGING_ON:
+    case DAV_SESSION_DOUBT:
+        dav_session_blame(s, "answer-timeout", "no answer while %s", states[s->state].name);
+        dav_session_enter(s, DAV_SESSION_UNREACHABLE, "deadline");
+        return;
+    case DAV_SESSION_BACKING_OFF:
+        dav_session_enter(s, s->accepted ? DAV_SESSION_READY : DAV_SESSION_NEW, "pause is over");
+        return;
+    case DAV_SESSION_UNREACHABLE:
+        dav_session_enter(s, DAV_SESSION_NEW, "trying again");
+        return;
+    case DAV_SESSION_NEW:
+    case DAV_SESSION_READY:
+    case DAV_SESSION_REFUSED:
+    case DAV_SESSION_CLOSED:
+        return;
+    }
+}
+
+static void on_pace(void *arg)
+{
+    dav_session_pump(arg);
+}
+
+static void session_free(void *arg)
+{
+    struct dav_session *s = arg;
+
+    for (size_t i = 0; i < s->host_count; i++)
+        free(s->hosts[i].origin);
+    for (size_t i = 0; i < DAV_SPARE_PARSERS; i++)
+        dav_ms_free(&s->spare[i]);
+    dav_account_clear(&s->account);
+    free(s->base_path);
+    free(s->good_url);
+    free(s);
+}

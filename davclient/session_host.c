@@ -1,0 +1,105 @@
+/*
+ * session_host: what a session has in stock: the connections to its hosts, and XML parsers. Every host has a
+ * fetch_client of its own, so that nothing of one reaches another; a host gets one only when the redirect rules allow
+ * it.
+ */
+#include "inner.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+static struct dav_host *add_host(struct dav_session *s, const struct dav_url *url);
+
+bool dav_session_add_home(struct dav_session *s)
+{
+    struct buf path;
+    size_t len;
+
+    if (!dav_url_parse(s->account.url, &s->home))
+        return false;
+    len = strlen(s->home.path);
+    buf_init(&path, DAV_URL_PATH_MAX);
+    if (!dav_url_add_path(&path, s->home.path, len)) {
+        buf_free(&path);
+        return false;
+    }
+    if (path.len == 0 || path.data[path.len - 1] != '/')
+        buf_addc(&path, '/');
+    s->base_path = buf_take(&path);
+    s->redirects = (struct dav_redirect_rules){.home = s->account.url, .allowed_hosts = s->account.allowed_hosts};
+    return add_host(s, &s->home) != NULL;
+}
+
+struct dav_host *dav_session_host(struct dav_session *s, const char *url)
+{
+    struct dav_url u;
+
+    if (!dav_url_parse(url, &u))
+        return NULL;
+    for (size_t i = 0; i < s->host_count; i++)
+        if (dav_url_same_origin(&s->hosts[i].url, &u))
+            return &s->hosts[i];
+    return dav_redirect_host_allowed(&s->redirects, &u) ? add_host(s, &u) : NULL;
+}
+
+bool dav_session_private_line(const struct dav_url *url)
+{
+    return url->tls || dav_url_is_loopback(url->host);
+}
+
+struct dav_ms *dav_session_parser(struct dav_session *s, const struct dav_ms_spec *spec)
+{
+    struct dav_ms_limits limits = {.max_bytes = s->account.max_answer_bytes, .max_rows = s->account.max_rows};
+    struct dav_ms *ms;
+
+    for (size_t i = 0; i < DAV_SPARE_PARSERS; i++) {
+        if (!s->spare[i] || dav_ms_spec_of(s->spare[i]) != spec)
+            continue;
+        ms = s->spare[i];
+        s->spare[i] = NULL;
+        return ms;
+    }
+    return dav_ms_new(spec, &limits);
+}
+
+void dav_session_give_back(struct dav_session *s, struct dav_ms **ms)
+{
+    for (size_t i = 0; *ms && i < DAV_SPARE_PARSERS; i++) {
+        if (!s->spare[i]) {
+            s->spare[i] = *ms;
+            *ms = NULL;
+        }
+    }
+    dav_ms_free(ms);
+}
+
+static struct dav_host *add_host(struct dav_session *s, const struct dav_url *url)
+{
+    const struct dav_account *a = &s->account;
+    struct fetch_client_settings settings = {
+        .name = a->name,
+        .max_connections = a->max_connections,
+        .ca_file = a->ca_file,
+        .pinned_key = a->pinned_key,
+        .client_cert_file = a->client_cert_file,
+        .client_key_file = a->client_key_file,
+        .min_tls = a->min_tls,
+        .legacy_ciphers = a->legacy_ciphers,
+        .proxy = a->proxy,
+    };
+    struct dav_host *host;
+    struct buf origin;
+
+    if (s->host_count == DAV_HOSTS)
+        return NULL;
+    buf_init(&origin, DAV_URL_HOST_MAX + 32);
+    dav_url_origin(url, &origin);
+    host = &s->hosts[s->host_count++];
+    host->url = *url;
+    host->url.path = "";
+    host->origin = buf_take(&origin);
+    host->client = fetch_client_new(s->loop, &settings);
+    return host;
+}

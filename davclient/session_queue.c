@@ -1,0 +1,189 @@
+/*
+ * session_queue: who goes next. Queries wait in the order of their coming; one that has its first answer and needs
+ * another goes ahead of those that have not begun, so that what was begun gets done.
+ *
+ * The pump runs from the loop only, never inside a caller's dav_query_start(): callbacks may come from it.
+ */
+#include "inner.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clk.h"
+#include "base/loop.h"
+
+static struct dav_query_list *list_of(struct dav_session *s, enum dav_query_state state);
+static void give_bad_news(struct dav_session *s);
+static void launch_waiting(struct dav_session *s);
+static void on_wake(void *session);
+
+/* Where a query may go from where. */
+static const unsigned edges[DAV_QUERY_STATES] = {
+    [DAV_QUERY_WAITING] = 1U << DAV_QUERY_FLYING | 1U << DAV_QUERY_DOOMED | 1U << DAV_QUERY_ENDED,
+    [DAV_QUERY_FLYING] =
+        1U << DAV_QUERY_WAITING | 1U << DAV_QUERY_DOUBTFUL | 1U << DAV_QUERY_DOOMED | 1U << DAV_QUERY_ENDED,
+    [DAV_QUERY_DOUBTFUL] = 1U << DAV_QUERY_WAITING | 1U << DAV_QUERY_DOOMED | 1U << DAV_QUERY_ENDED,
+    [DAV_QUERY_DOOMED] = 1U << DAV_QUERY_ENDED,
+    [DAV_QUERY_ENDED] = 0,
+};
+
+/* A new query joins. */
+void dav_session_join(struct dav_session *s, struct dav_query *q)
+{
+    int64_t now = clk_mono_ms(loop_clk(s->loop));
+
+    q->due_ms = now + DAV_QUERY_TOTAL_MS;
+    TAILQ_INSERT_TAIL(&s->all, q, in_all);
+    TAILQ_INSERT_TAIL(&s->waiting, q, entry);
+    s->waiting_count++;
+    if (!loop_timer_armed(s->deadline))
+        loop_timer_in(s->deadline, DAV_QUERY_TOTAL_MS);
+    dav_session_wake(s);
+}
+
+/* The only place where a query's state changes. */
+void dav_session_put(struct dav_session *s, struct dav_query *q, enum dav_query_state state)
+{
+    assert(edges[q->state] & 1U << state);
+    TAILQ_REMOVE(list_of(s, q->state), q, entry);
+    s->waiting_count -= q->state == DAV_QUERY_WAITING;
+    s->flying_count -= q->state == DAV_QUERY_FLYING;
+    q->state = state;
+    s->waiting_count += state == DAV_QUERY_WAITING;
+    s->flying_count += state == DAV_QUERY_FLYING;
+    if (state == DAV_QUERY_WAITING)
+        TAILQ_INSERT_HEAD(&s->waiting, q, entry); /* it was under way already */
+    else if (state != DAV_QUERY_ENDED)
+        TAILQ_INSERT_TAIL(list_of(s, state), q, entry);
+    else
+        TAILQ_REMOVE(&s->all, q, in_all);
+}
+
+void dav_session_wake(struct dav_session *s)
+{
+    if (s->woken || s->state == DAV_SESSION_CLOSED)
+        return;
+    s->woken = true;
+    loop_defer(s->loop, on_wake, s);
+}
+
+void dav_session_sleep(struct dav_session *s)
+{
+    loop_undefer(s->loop, on_wake, s);
+}
+
+void dav_session_pump(struct dav_session *s)
+{
+    switch (s->state) {
+    case DAV_SESSION_NEW:
+        if (!TAILQ_EMPTY(&s->waiting))
+            dav_session_enter(s, DAV_SESSION_PROBING, "a question");
+        break;
+    case DAV_SESSION_READY:
+        launch_waiting(s);
+        break;
+    case DAV_SESSION_DOUBT:
+        dav_session_settle_doubt(s);
+        break;
+    case DAV_SESSION_BACKING_OFF:
+    case DAV_SESSION_UNREACHABLE:
+    case DAV_SESSION_REFUSED:
+        dav_session_doom(s);
+        break;
+    case DAV_SESSION_PROBING:
+    case DAV_SESSION_LOGGING_ON:
+    case DAV_SESSION_CLOSED:
+        break;
+    }
+    give_bad_news(s);
+}
+
+void dav_session_doom(struct dav_session *s)
+{
+    int64_t left = s->retry_at - clk_wall_s(loop_clk(s->loop));
+    struct dav_query *q;
+
+    while ((q = TAILQ_FIRST(&s->doubtful)) || (q = TAILQ_FIRST(&s->waiting))) {
+        q->code = s->cause ? s->cause->code : "http-server-error";
+        snprintf(q->evidence, sizeof(q->evidence), "%s", s->evidence);
+        if (s->retry_at && left > q->retry_after_s)
+            q->retry_after_s = left;
+        dav_session_put(s, q, DAV_QUERY_DOOMED);
+        dav_session_wake(s);
+    }
+}
+
+void dav_session_on_deadline(void *session)
+{
+    struct dav_session *s = session;
+    int64_t now = clk_mono_ms(loop_clk(s->loop));
+    struct dav_query *q;
+
+    while (s->state != DAV_SESSION_CLOSED && (q = TAILQ_FIRST(&s->all)) && q->due_ms <= now) {
+        bool asked = q->state == DAV_QUERY_FLYING || q->state == DAV_QUERY_DOUBTFUL;
+
+        if (q->state == DAV_QUERY_DOOMED)
+            dav_query_end(q, q->code, q->evidence);
+        else
+            dav_query_end(q, asked ? "answer-timeout" : "waited-too-long",
+                          asked ? "no answer within 120 s" : "120 s in the queue");
+    }
+    if (s->state == DAV_SESSION_CLOSED)
+        return;
+    q = TAILQ_FIRST(&s->all);
+    if (q)
+        loop_timer_in(s->deadline, q->due_ms - now);
+    dav_session_pump(s);
+}
+
+static struct dav_query_list *list_of(struct dav_session *s, enum dav_query_state state)
+{
+    switch (state) {
+    case DAV_QUERY_WAITING:
+        return &s->waiting;
+    case DAV_QUERY_FLYING:
+        return &s->flying;
+    case DAV_QUERY_DOUBTFUL:
+        return &s->doubtful;
+    case DAV_QUERY_DOOMED:
+    case DAV_QUERY_ENDED:
+        break;
+    }
+    return &s->doomed;
+}
+
+/* Callbacks may bring new questions; those wait for another turn, or somebody who asks again at once would keep us here
+ * for ever. */
+static void give_bad_news(struct dav_session *s)
+{
+    struct dav_query *q;
+
+    while (s->state != DAV_SESSION_CLOSED && (q = TAILQ_FIRST(&s->doomed)))
+        dav_query_end(q, q->code, q->evidence);
+}
+
+/* An account that nobody has accepted yet is shown once at a time: eight at once would be eight refusals. */
+static void launch_waiting(struct dav_session *s)
+{
+    struct dav_query *q;
+
+    while (s->state == DAV_SESSION_READY && (q = TAILQ_FIRST(&s->waiting)) &&
+           s->flying_count < (s->accepted ? s->account.max_connections : 1)) {
+        int64_t wait = dav_pace_wait_ms(&s->pace, clk_mono_ms(loop_clk(s->loop)));
+
+        if (wait > 0) {
+            loop_timer_in(s->pace_timer, wait);
+            return;
+        }
+        dav_query_launch(q);
+    }
+}
+
+static void on_wake(void *session)
+{
+    struct dav_session *s = session;
+
+    s->woken = false;
+    dav_session_pump(s);
+}
