@@ -15,6 +15,7 @@
  */
 #include "base/httpd.h"
 
+#include "base/clk.h"
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/mem.h"
@@ -32,7 +33,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { HTTPD_HANGUPS_A_TURN = 64, HTTPD_POOL_EXTRA = 6 * 1024 };
+enum {
+    HTTPD_HANGUPS_A_TURN = 64,
+    HTTPD_POOL_EXTRA = 6 * 1024,
+    HTTPD_RESTLESS_MAX_MS = 1000,
+    HTTPD_STUCK_MS = 50,
+    HTTPD_IDLE_RUNS = 100,
+    HTTPD_IDLE_RUN_MS = 5,
+};
 
 static void httpd_set_defaults(struct httpd *h, const struct httpd_settings *settings);
 static bool httpd_start(struct httpd *h, const struct httpd_settings *settings);
@@ -40,6 +48,8 @@ static size_t httpd_pool_size(const struct httpd_settings *settings);
 static bool httpd_watch(struct httpd *h);
 static void httpd_run_when_ready(void *arg, int fd, unsigned ready);
 static void httpd_run(void *arg);
+static void httpd_run_restless(struct httpd *h);
+static bool httpd_see_stuck(struct httpd *h, int64_t since_ms, bool cut);
 static void httpd_run_soon(struct httpd *h);
 static void httpd_run_again(void *arg);
 static void httpd_see_hangups(void *arg, int fd, unsigned ready);
@@ -191,18 +201,58 @@ static void httpd_run_when_ready(void *arg, int fd, unsigned ready)
 static void httpd_run(void *arg)
 {
     struct httpd *h = arg;
-    MHD_UNSIGNED_LONG_LONG ms;
+    MHD_UNSIGNED_LONG_LONG ms = 0;
     if (h->closing || h->running)
         return;
     h->running = true;
     MHD_run(h->mhd);
     h->running = false;
-    if (h->closing || MHD_get_timeout(h->mhd, &ms) == MHD_NO)
+    if (h->closing)
         return;
-    if (ms == 0)
-        httpd_run_soon(h);
-    else if (!loop_timer_armed(h->timer))
+    bool restless = MHD_get_timeout(h->mhd, &ms) == MHD_YES && ms == 0;
+    if (restless) {
+        httpd_run_restless(h);
+        return;
+    }
+    h->restless_ms = 0;
+    if (ms > 0 && !loop_timer_armed(h->timer))
         loop_timer_in(h->timer, (int64_t)ms + 1);
+}
+
+/*
+ * MHD has work left. Usually that is over in the next run, but 0.9.75 also says so of a body that it can neither read on nor
+ * refuse because its buffer is full (a chunk's size line without end), until the idle time is over. While there is a body that
+ * does not move, runs without any news are therefore spaced out, and after a second without rest such bodies are cut.
+ */
+static void httpd_run_restless(struct httpd *h)
+{
+    int64_t now_ms = clk_mono_ms(loop_clk(h->loop));
+    if (h->restless_ms == 0)
+        h->restless_ms = now_ms;
+    bool cut = now_ms - h->restless_ms >= HTTPD_RESTLESS_MAX_MS;
+    bool idle = ++h->idle_runs > HTTPD_IDLE_RUNS;
+    if ((cut || idle) && httpd_see_stuck(h, cut ? h->restless_ms : now_ms - HTTPD_STUCK_MS, cut))
+        loop_timer_in(h->timer, HTTPD_IDLE_RUN_MS);
+    else
+        httpd_run_soon(h);
+    if (cut)
+        h->restless_ms = now_ms;
+}
+
+/* True when there is a body that has not moved since. No call closes a connection; the least patience, one second, is over. */
+static bool httpd_see_stuck(struct httpd *h, int64_t since_ms, bool cut)
+{
+    bool any = false;
+    for (struct httpd_conn *c = h->conns; c != NULL; c = c->next) {
+        if (c->req == NULL || !httpd_req_is_stuck(c->req, since_ms))
+            continue;
+        any = true;
+        if (cut) {
+            log_debug("httpd", "cutting a body that does not move peer=%s", c->peer);
+            MHD_set_connection_option(c->mhd, MHD_CONNECTION_OPTION_TIMEOUT, 1u);
+        }
+    }
+    return any;
 }
 
 /*
@@ -316,6 +366,7 @@ static enum MHD_Result httpd_on_request(void *cls, struct MHD_Connection *mhd, c
     struct httpd *h = cls;
     struct httpd_req *req = *req_cls;
     bool go_on;
+    h->idle_runs = 0;
     (void)mhd;
     (void)url;
     (void)version;
@@ -334,8 +385,9 @@ static enum MHD_Result httpd_on_request(void *cls, struct MHD_Connection *mhd, c
 
 static void httpd_on_completed(void *cls, struct MHD_Connection *mhd, void **req_cls, enum MHD_RequestTerminationCode code)
 {
+    struct httpd *h = cls;
     struct httpd_req *req = *req_cls;
-    (void)cls;
+    h->idle_runs = 0;
     (void)mhd;
     (void)code;
     if (req == NULL)

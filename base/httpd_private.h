@@ -47,6 +47,8 @@ struct httpd {
     bool running; /* inside MHD_run */
     bool again;   /* httpd_run_again is deferred */
     bool closing;
+    unsigned idle_runs;  /* runs since libmicrohttpd last had something to tell us */
+    int64_t restless_ms; /* since when it always has work left, 0: it has not */
     char *complaint; /* while starting: what libmicrohttpd had to say last */
 };
 
@@ -101,6 +103,7 @@ struct httpd_req {
     const char *query;
     struct buf body;
     uint64_t overrun; /* bytes of a body above the ceiling, thrown away */
+    int64_t moved_ms; /* when the last piece of header or body came */
     bool begun;
     bool too_big;
     bool queued; /* the response was given to libmicrohttpd */
@@ -126,6 +129,7 @@ struct httpd_req *httpd_req_new(struct httpd_conn *conn, const char *target);
 bool httpd_req_begin(struct httpd_req *req, const char *method);
 bool httpd_req_upload(struct httpd_req *req, const char *data, size_t len);
 bool httpd_req_whole(struct httpd_req *req);
+bool httpd_req_is_stuck(const struct httpd_req *req, int64_t since_ms);
 void httpd_req_over(struct httpd_req *req);
 void httpd_req_free(struct httpd_req *req);
 void httpd_req_answer(struct httpd_req *req, int status, const char *const *headers, struct MHD_Response *response);

@@ -10,7 +10,9 @@
  * A body above the ceiling is thrown away while it arrives, up to a limit: who answers 413 and closes at once resets the connection
  * under the client's feet, and it never reads why.
  */
+#include "base/clk.h"
 #include "base/log.h"
+#include "base/loop.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "httpd_private.h"
@@ -148,6 +150,7 @@ struct httpd_req *httpd_req_new(struct httpd_conn *conn, const char *target)
 bool httpd_req_begin(struct httpd_req *req, const char *method)
 {
     req->begun = true;
+    req->moved_ms = clk_mono_ms(loop_clk(req->conn->h->loop));
     req->method = method;
     int status = httpd_req_verdict(req);
     return status == 0 || httpd_req_refuse(req, status);
@@ -155,6 +158,7 @@ bool httpd_req_begin(struct httpd_req *req, const char *method)
 
 bool httpd_req_upload(struct httpd_req *req, const char *data, size_t len)
 {
+    req->moved_ms = clk_mono_ms(loop_clk(req->conn->h->loop));
     if (!req->too_big && buf_add(&req->body, data, len))
         return true;
     req->too_big = true;
@@ -169,6 +173,12 @@ bool httpd_req_whole(struct httpd_req *req)
         return req->too_big ? httpd_req_refuse(req, 413) : httpd_req_ask(req);
     /* Resumed. One that still waits was resumed because its client hung up. */
     return req->phase == HTTPD_ANSWERED && httpd_req_queue(req);
+}
+
+/* Its header came before `since_ms`, and nothing of its body has come since. */
+bool httpd_req_is_stuck(const struct httpd_req *req, int64_t since_ms)
+{
+    return req->phase == HTTPD_READING && req->begun && req->moved_ms <= since_ms;
 }
 
 /* Tells whoever still waits for this request or pulls for its stream. */

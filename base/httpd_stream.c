@@ -62,6 +62,7 @@ static ssize_t httpd_stream_read(void *cls, uint64_t pos, char *out, size_t max)
         return httpd_stream_finish(s->end);
     size_t block = s->req->conn->h->settings.stream_block;
     max = max < block ? max : block;
+    s->req->conn->h->idle_runs = 0;
     s->woken = false;
     s->pulling = true;
     ssize_t n = s->pull(s->arg, out, max);
