@@ -1,17 +1,18 @@
 /*
- * httpd: the server. libmicrohttpd (MHD) parses and writes HTTP; we own when it runs. It is started without threads in its epoll
- * mode, its epoll descriptor is watched by our loop, and MHD_run() is called when that is ready, when MHD's next idle deadline is
- * reached, or at the end of the turn when there is work left, above all connections that were resumed.
+ * httpd: the server. libmicrohttpd (MHD) parses and writes HTTP; we own when it runs. It is started without threads in
+ * its epoll mode, its epoll descriptor is watched by our loop, and MHD_run() is called when that is ready, when MHD's
+ * next idle deadline is reached, or at the end of the turn when there is work left, above all connections that were
+ * resumed.
  *
- * MHD knows nothing of waiting for an answer, so a connection whose request is not answered yet, or whose stream has nothing to
- * say, is suspended: MHD forgets its socket until it is resumed. It would not notice a client that leaves meanwhile; for this each
- * connection joins, when it is suspended first, a second epoll set that reports hang-ups only (EPOLLRDHUP, edge-triggered: data
- * that arrives early causes no noise, and a connection costs one system call in its life). A client that shuts down its sending
- * side counts as gone.
+ * MHD knows nothing of waiting for an answer, so a connection whose request is not answered yet, or whose stream has
+ * nothing to say, is suspended: MHD forgets its socket until it is resumed. It would not notice a client that leaves
+ * meanwhile; for this each connection joins, when it is suspended first, a second epoll set that reports hang-ups only
+ * (EPOLLRDHUP, edge-triggered: data that arrives early causes no noise, and a connection costs one system call in its
+ * life). A client that shuts down its sending side counts as gone.
  *
- * MHD's callbacks come with the connection and, per request, in this order: httpd_on_uri, httpd_on_request (several times),
- * httpd_on_completed. Handlers and pulls run inside MHD_run; that is why httpd_free, called by one of them, tells everybody at
- * once but leaves the daemon itself to the end of the turn.
+ * MHD's callbacks come with the connection and, per request, in this order: httpd_on_uri, httpd_on_request (several
+ * times), httpd_on_completed. Handlers and pulls run inside MHD_run; that is why httpd_free, called by one of them,
+ * tells everybody at once but leaves the daemon itself to the end of the turn.
  */
 #include "base/httpd.h"
 
@@ -60,14 +61,16 @@ static size_t httpd_leave_escapes(void *cls, struct MHD_Connection *mhd, char *t
 static void *httpd_on_uri(void *cls, const char *uri, struct MHD_Connection *mhd);
 static enum MHD_Result httpd_on_request(void *cls, struct MHD_Connection *mhd, const char *url, const char *method,
                                         const char *version, const char *data, size_t *len, void **req_cls);
-static void httpd_on_completed(void *cls, struct MHD_Connection *mhd, void **req_cls, enum MHD_RequestTerminationCode code);
-static void httpd_on_connection(void *cls, struct MHD_Connection *mhd, void **conn_cls, enum MHD_ConnectionNotificationCode code);
+static void httpd_on_completed(void *cls, struct MHD_Connection *mhd, void **req_cls,
+                               enum MHD_RequestTerminationCode code);
+static void httpd_on_connection(void *cls, struct MHD_Connection *mhd, void **conn_cls,
+                                enum MHD_ConnectionNotificationCode code);
 static struct httpd_conn *httpd_conn_new(struct httpd *h, struct MHD_Connection *mhd);
 static void httpd_conn_free(struct httpd_conn *conn);
 static void httpd_conn_name_peer(struct httpd_conn *conn);
 
-struct httpd *httpd_new(struct loop *loop, const struct httpd_settings *settings, httpd_handler_fn *handler, void *arg, char *why,
-                        size_t why_size)
+struct httpd *httpd_new(struct loop *loop, const struct httpd_settings *settings, httpd_handler_fn *handler, void *arg,
+                        char *why, size_t why_size)
 {
     struct httpd *h = mem_calloc(1, sizeof(*h));
     h->loop = loop;
@@ -148,13 +151,13 @@ static bool httpd_start(struct httpd *h, const struct httpd_settings *settings)
     if (fstat(h->listener.fd, &before) != 0)
         return false;
     errno = 0;
-    h->mhd = MHD_start_daemon(flags, 0, NULL, NULL, httpd_on_request, h, MHD_OPTION_EXTERNAL_LOGGER, httpd_log, h,
-                              MHD_OPTION_LISTEN_SOCKET, h->listener.fd, MHD_OPTION_CONNECTION_LIMIT, h->settings.max_connections,
-                              MHD_OPTION_CONNECTION_MEMORY_LIMIT, httpd_pool_size(&h->settings), MHD_OPTION_CONNECTION_TIMEOUT,
-                              h->settings.idle_s, MHD_OPTION_UNESCAPE_CALLBACK, httpd_leave_escapes, NULL,
-                              MHD_OPTION_URI_LOG_CALLBACK, httpd_on_uri, h, MHD_OPTION_NOTIFY_COMPLETED, httpd_on_completed, h,
-                              MHD_OPTION_NOTIFY_CONNECTION, httpd_on_connection, h, MHD_OPTION_ARRAY,
-                              h->is_tls ? tls : &tls[3], MHD_OPTION_END);
+    h->mhd = MHD_start_daemon(
+        flags, 0, NULL, NULL, httpd_on_request, h, MHD_OPTION_EXTERNAL_LOGGER, httpd_log, h, MHD_OPTION_LISTEN_SOCKET,
+        h->listener.fd, MHD_OPTION_CONNECTION_LIMIT, h->settings.max_connections, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        httpd_pool_size(&h->settings), MHD_OPTION_CONNECTION_TIMEOUT, h->settings.idle_s, MHD_OPTION_UNESCAPE_CALLBACK,
+        httpd_leave_escapes, NULL, MHD_OPTION_URI_LOG_CALLBACK, httpd_on_uri, h, MHD_OPTION_NOTIFY_COMPLETED,
+        httpd_on_completed, h, MHD_OPTION_NOTIFY_CONNECTION, httpd_on_connection, h, MHD_OPTION_ARRAY,
+        h->is_tls ? tls : &tls[3], MHD_OPTION_END);
     if (h->mhd != NULL)
         return true;
     /* Whether a daemon that fails to start has closed our socket depends on where it failed. */
@@ -164,9 +167,9 @@ static bool httpd_start(struct httpd *h, const struct httpd_settings *settings)
 }
 
 /*
- * MHD keeps the header's bytes, a record for each field and then the response's header in one pool per connection, and wipes all of
- * it after each request: larger costs speed. Ours holds a header at the ceiling with some eighty fields; one with more is refused
- * a little below it. What fits although it is above the ceiling is refused in httpd_req_begin.
+ * MHD keeps the header's bytes, a record for each field and then the response's header in one pool per connection, and
+ * wipes all of it after each request: larger costs speed. Ours holds a header at the ceiling with some eighty fields;
+ * one with more is refused a little below it. What fits although it is above the ceiling is refused in httpd_req_begin.
  */
 static size_t httpd_pool_size(const struct httpd_settings *settings)
 {
@@ -195,8 +198,8 @@ static void httpd_run_when_ready(void *arg, int fd, unsigned ready)
 }
 
 /*
- * The timer is left alone while it is armed: all connections have the same patience, so a deadline that comes later in time is
- * never earlier than the one armed.
+ * The timer is left alone while it is armed: all connections have the same patience, so a deadline that comes later in
+ * time is never earlier than the one armed.
  */
 static void httpd_run(void *arg)
 {
@@ -220,9 +223,10 @@ static void httpd_run(void *arg)
 }
 
 /*
- * MHD has work left. Usually that is over in the next run, but 0.9.75 also says so of a body that it can neither read on nor
- * refuse because its buffer is full (a chunk's size line without end), until the idle time is over. While there is a body that
- * does not move, runs without any news are therefore spaced out, and after a second without rest such bodies are cut.
+ * MHD has work left. Usually that is over in the next run, but 0.9.75 also says so of a body that it can neither read
+ * on nor refuse because its buffer is full (a chunk's size line without end), until the idle time is over. While there
+ * is a body that does not move, runs without any news are therefore spaced out, and after a second without rest such
+ * bodies are cut.
  */
 static void httpd_run_restless(struct httpd *h)
 {
@@ -239,7 +243,8 @@ static void httpd_run_restless(struct httpd *h)
         h->restless_ms = now_ms;
 }
 
-/* True when there is a body that has not moved since. No call closes a connection; the least patience, one second, is over. */
+/* True when there is a body that has not moved since. No call closes a connection; the least patience, one second, is
+ * over. */
 static bool httpd_see_stuck(struct httpd *h, int64_t since_ms, bool cut)
 {
     bool any = false;
@@ -256,8 +261,8 @@ static bool httpd_see_stuck(struct httpd *h, int64_t since_ms, bool cut)
 }
 
 /*
- * MHD does not tell through its descriptor, nor through its timeout, that a connection was resumed or that there is room for
- * another one.
+ * MHD does not tell through its descriptor, nor through its timeout, that a connection was resumed or that there is
+ * room for another one.
  */
 static void httpd_run_soon(struct httpd *h)
 {
@@ -343,10 +348,10 @@ static size_t httpd_leave_escapes(void *cls, struct MHD_Connection *mhd, char *t
 }
 
 /*
- * The request target as it was sent. MHD will next split the query into a record for each '&', from a pool that a query of mere
- * ampersands exhausts; 0.9.75 then goes on with a request that it has already refused and spins until the idle time is over. We
- * parse queries ourselves, so ours is hidden from it: the text is MHD's own writable read buffer, and it looks at the byte behind
- * the '?' after this.
+ * The request target as it was sent. MHD will next split the query into a record for each '&', from a pool that a query
+ * of mere ampersands exhausts; 0.9.75 then goes on with a request that it has already refused and spins until the idle
+ * time is over. We parse queries ourselves, so ours is hidden from it: the text is MHD's own writable read buffer, and
+ * it looks at the byte behind the '?' after this.
  */
 static void *httpd_on_uri(void *cls, const char *uri, struct MHD_Connection *mhd)
 {
@@ -383,7 +388,8 @@ static enum MHD_Result httpd_on_request(void *cls, struct MHD_Connection *mhd, c
     return go_on ? MHD_YES : MHD_NO;
 }
 
-static void httpd_on_completed(void *cls, struct MHD_Connection *mhd, void **req_cls, enum MHD_RequestTerminationCode code)
+static void httpd_on_completed(void *cls, struct MHD_Connection *mhd, void **req_cls,
+                               enum MHD_RequestTerminationCode code)
 {
     struct httpd *h = cls;
     struct httpd_req *req = *req_cls;
@@ -397,7 +403,8 @@ static void httpd_on_completed(void *cls, struct MHD_Connection *mhd, void **req
     *req_cls = NULL;
 }
 
-static void httpd_on_connection(void *cls, struct MHD_Connection *mhd, void **conn_cls, enum MHD_ConnectionNotificationCode code)
+static void httpd_on_connection(void *cls, struct MHD_Connection *mhd, void **conn_cls,
+                                enum MHD_ConnectionNotificationCode code)
 {
     switch (code) {
     case MHD_CONNECTION_NOTIFY_STARTED:

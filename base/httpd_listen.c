@@ -1,9 +1,9 @@
 /*
  * httpd_listen: from "127.0.0.1:8008", "[::1]:0" or "unix:/run/x.sock" to a listening socket, for httpd.c.
  *
- * Addresses are numeric ("localhost" and "*" are understood), so that no resolver can block the start. A Unix socket file that is
- * in the way is replaced when nobody accepts on it (its owner died), and refused when somebody does. The file gets its mode between
- * bind() and listen(), while nobody can connect yet.
+ * Addresses are numeric ("localhost" and "*" are understood), so that no resolver can block the start. A Unix socket
+ * file that is in the way is replaced when nobody accepts on it (its owner died), and refused when somebody does. The
+ * file gets its mode between bind() and listen(), while nobody can connect yet.
  */
 #include "base/log.h"
 #include "base/mem.h"
@@ -133,8 +133,8 @@ static bool httpd_listen_tcp(struct httpd_listener *l, const char *text, char *w
         return false;
     }
     l->fd = socket(addr.sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (l->fd < 0 || setsockopt(l->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0 || bind(l->fd, &addr.sa, len) != 0 ||
-        listen(l->fd, SOMAXCONN) != 0 || getsockname(l->fd, &addr.sa, &len) != 0)
+    if (l->fd < 0 || setsockopt(l->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0 ||
+        bind(l->fd, &addr.sa, len) != 0 || listen(l->fd, SOMAXCONN) != 0 || getsockname(l->fd, &addr.sa, &len) != 0)
         return httpd_listen_fail(l, text, why, why_size);
     l->port = ntohs(addr.sa.sa_family == AF_INET ? addr.in.sin_port : addr.in6.sin6_port);
     return true;

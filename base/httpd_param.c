@@ -1,6 +1,7 @@
 /*
- * httpd_param: query parameters. The query is split and decoded once, at the first question; a stranger may send thousands of
- * pairs, so asking for the n-th value after the (n-1)-th goes on where that one was found instead of starting over.
+ * httpd_param: query parameters. The query is split and decoded once, at the first question; a stranger may send
+ * thousands of pairs, so asking for the n-th value after the (n-1)-th goes on where that one was found instead of
+ * starting over.
  */
 #include "base/mem.h"
 #include "base/str.h"
@@ -19,7 +20,8 @@ const char *httpd_param(struct httpd_req *req, const char *name, unsigned n, boo
         httpd_param_parse(req);
     size_t i = 0;
     unsigned seen = 0;
-    if (n > 0 && n == req->param_n + 1 && req->param_hint < req->n_params && strcmp(req->params[req->param_hint].name, name) == 0) {
+    if (n > 0 && n == req->param_n + 1 && req->param_hint < req->n_params &&
+        strcmp(req->params[req->param_hint].name, name) == 0) {
         i = req->param_hint + 1;
         seen = n;
     }

@@ -1,5 +1,6 @@
 /*
- * httpd, inside: one httpd owns its connections, a connection has at most one request under way, a request may become a stream.
+ * httpd, inside: one httpd owns its connections, a connection has at most one request under way, a request may become a
+ * stream.
  *
  *   httpd.c         the server: libmicrohttpd's daemon driven by our loop; connections and what is told about them
  *   httpd_listen.c  the listening socket: addresses, Unix sockets
@@ -49,7 +50,7 @@ struct httpd {
     bool closing;
     unsigned idle_runs;  /* runs since libmicrohttpd last had something to tell us */
     int64_t restless_ms; /* since when it always has work left, 0: it has not */
-    char *complaint; /* while starting: what libmicrohttpd had to say last */
+    char *complaint;     /* while starting: what libmicrohttpd had to say last */
 };
 
 struct httpd_conn {

@@ -1,14 +1,14 @@
 /*
  * httpd_req: one request, from its first line to its answer. httpd.c calls httpd_req_begin when the header is complete,
- * httpd_req_upload for each piece of the body, and httpd_req_whole when all is there and again after each resume; handlers call the
- * rest, which is public.
+ * httpd_req_upload for each piece of the body, and httpd_req_whole when all is there and again after each resume;
+ * handlers call the rest, which is public.
  *
- * An answer is only stored by httpd_reply and given to libmicrohttpd by httpd_req_whole, which runs when the handler has returned
- * or, for a late answer, when the resumed connection comes round again. So a handler never runs inside the writing of its own
- * answer, and an answer to a client that has left meanwhile is dropped here.
+ * An answer is only stored by httpd_reply and given to libmicrohttpd by httpd_req_whole, which runs when the handler
+ * has returned or, for a late answer, when the resumed connection comes round again. So a handler never runs inside the
+ * writing of its own answer, and an answer to a client that has left meanwhile is dropped here.
  *
- * A body above the ceiling is thrown away while it arrives, up to a limit: who answers 413 and closes at once resets the connection
- * under the client's feet, and it never reads why.
+ * A body above the ceiling is thrown away while it arrives, up to a limit: who answers 413 and closes at once resets
+ * the connection under the client's feet, and it never reads why.
  */
 #include "base/clk.h"
 #include "base/log.h"
@@ -259,7 +259,8 @@ static int httpd_req_verdict(struct httpd_req *req)
 static int httpd_req_check_header_size(const struct httpd_req *req)
 {
     size_t max = req->conn->h->settings.max_header;
-    const union MHD_ConnectionInfo *info = MHD_get_connection_info(req->conn->mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(req->conn->mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
     if (info == NULL || info->header_size <= max)
         return 0;
     return strlen(req->target) >= max ? 414 : 431;
@@ -356,7 +357,8 @@ static bool httpd_req_queue(struct httpd_req *req)
     return MHD_queue_response(req->conn->mhd, (unsigned)req->status, req->response) == MHD_YES;
 }
 
-/* A line break inside (a peer's text that was let through) is refused by libmicrohttpd; the answer goes without this field. */
+/* A line break inside (a peer's text that was let through) is refused by libmicrohttpd; the answer goes without this
+ * field. */
 static void httpd_req_add_header(struct MHD_Response *response, const char *line)
 {
     char name[HTTPD_HEADER_NAME_MAX];
@@ -370,6 +372,7 @@ static void httpd_req_add_header(struct MHD_Response *response, const char *line
     name[len] = '\0';
     while (*value == ' ')
         value++;
-    if (!str_eq_nocase(name, "Content-Length") && *value != '\0' && MHD_add_response_header(response, name, value) != MHD_YES)
+    if (!str_eq_nocase(name, "Content-Length") && *value != '\0' &&
+        MHD_add_response_header(response, name, value) != MHD_YES)
         log_warning("httpd", "response header left out name=%s", name);
 }

@@ -1,8 +1,9 @@
 /*
- * httpd_stream: an answer that is pulled (server-sent events). libmicrohttpd asks httpd_stream_read for bytes whenever the socket
- * has taken the last ones; that asks the owner's pull(). A pull that has nothing suspends the connection, or libmicrohttpd would
- * ask again without a pause; httpd_stream_wake resumes it. A client that reads slowly is not asked for: the kernel's buffer is
- * full, libmicrohttpd waits for room, and what the owner queues meanwhile is the owner's to limit.
+ * httpd_stream: an answer that is pulled (server-sent events). libmicrohttpd asks httpd_stream_read for bytes whenever
+ * the socket has taken the last ones; that asks the owner's pull(). A pull that has nothing suspends the connection, or
+ * libmicrohttpd would ask again without a pause; httpd_stream_wake resumes it. A client that reads slowly is not asked
+ * for: the kernel's buffer is full, libmicrohttpd waits for room, and what the owner queues meanwhile is the owner's to
+ * limit.
  *
  * The stream lives in its request and ends with it: gone() is called by httpd_req_over.
  */
@@ -18,15 +19,16 @@ static ssize_t httpd_stream_rest(struct httpd_stream *s);
 static ssize_t httpd_stream_finish(int how);
 static void httpd_stream_flush(struct httpd_stream *s);
 
-struct httpd_stream *httpd_stream_start(struct httpd_req *req, int status, const char *const *headers, httpd_pull_fn *pull,
-                                        httpd_gone_fn *gone, void *arg)
+struct httpd_stream *httpd_stream_start(struct httpd_req *req, int status, const char *const *headers,
+                                        httpd_pull_fn *pull, httpd_gone_fn *gone, void *arg)
 {
     struct httpd_stream *s = &req->stream;
     s->req = req;
     if (httpd_req_open(req))
         *s = (struct httpd_stream){.req = req, .pull = pull, .gone = gone, .arg = arg};
     size_t block = req->conn->h->settings.stream_block;
-    struct MHD_Response *response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, block, httpd_stream_read, s, NULL);
+    struct MHD_Response *response =
+        MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, block, httpd_stream_read, s, NULL);
     /* 0.9.75 answers HEAD with the last chunk of a body that it does not send; not chunked, but closing, is right. */
     if (response != NULL && strcmp(req->method, "HEAD") == 0)
         MHD_set_response_options(response, MHD_RF_HTTP_1_0_COMPATIBLE_STRICT, MHD_RO_END);
@@ -95,8 +97,8 @@ static ssize_t httpd_stream_finish(int how)
 }
 
 /*
- * libmicrohttpd sends the header with MSG_MORE (or corked) because a body follows; without one the kernel would sit on it for
- * 200 ms. Setting TCP_NODELAY pushes what is queued, whatever holds it back.
+ * libmicrohttpd sends the header with MSG_MORE (or corked) because a body follows; without one the kernel would sit on
+ * it for 200 ms. Setting TCP_NODELAY pushes what is queued, whatever holds it back.
  */
 static void httpd_stream_flush(struct httpd_stream *s)
 {

@@ -1,9 +1,9 @@
 /*
  * json: JSON values. struct jv is jansson's json_t under another name, so that no other file speaks jansson.
  *
- * Two things are added to the library. What comes in is limited: jansson recurses up to 2048 levels, we look at the nesting first
- * and refuse more than 64. What goes out cannot fail on a stranger's bytes: text that is no UTF-8 (jansson would refuse the value
- * and the caller would lose a member) has each broken byte replaced by U+FFFD.
+ * Two things are added to the library. What comes in is limited: jansson recurses up to 2048 levels, we look at the
+ * nesting first and refuse more than 64. What goes out cannot fail on a stranger's bytes: text that is no UTF-8
+ * (jansson would refuse the value and the caller would lose a member) has each broken byte replaced by U+FFFD.
  *
  * Called by the HTTP API, the control socket, freebusyctl and the simulator's control interface.
  */
@@ -217,7 +217,8 @@ bool jv_quote(struct buf *out, const char *text)
     size_t left = strlen(text);
     while (left > 0 && !out->failed) {
         size_t run = 0;
-        while (run < left && (unsigned char)text[run] >= 0x20 && (unsigned char)text[run] < 0x80 && text[run] != '"' && text[run] != '\\')
+        while (run < left && (unsigned char)text[run] >= 0x20 && (unsigned char)text[run] < 0x80 && text[run] != '"' &&
+               text[run] != '\\')
             run++;
         buf_add(out, text, run);
         text += run;

@@ -1,6 +1,6 @@
 /*
- * A client for the tests of httpd: raw bytes over a non-blocking socket, in the same thread and loop as the server. It waits by
- * turning the loop until what it waits for is there, and fails the test after PATIENCE_MS.
+ * A client for the tests of httpd: raw bytes over a non-blocking socket, in the same thread and loop as the server. It
+ * waits by turning the loop until what it waits for is there, and fails the test after PATIENCE_MS.
  */
 #ifndef UNIT_HTTPD_CLIENT_H
 #define UNIT_HTTPD_CLIENT_H
@@ -87,14 +87,14 @@ static inline void client_pump(struct client *c)
 }
 
 /* Turns the loop until `expr` holds. */
-#define wait_until(expr)                                                                                                           \
-    do {                                                                                                                           \
-        int64_t until_ms_ = clk_mono_ms(clk_system()) + PATIENCE_MS;                                                               \
-        while (!(expr)) {                                                                                                          \
-            if (clk_mono_ms(clk_system()) > until_ms_)                                                                             \
-                fail_msg("waited in vain for %s", #expr);                                                                          \
-            loop_turn(loop, 5);                                                                                                    \
-        }                                                                                                                          \
+#define wait_until(expr)                                                                                               \
+    do {                                                                                                               \
+        int64_t until_ms_ = clk_mono_ms(clk_system()) + PATIENCE_MS;                                                   \
+        while (!(expr)) {                                                                                              \
+            if (clk_mono_ms(clk_system()) > until_ms_)                                                                 \
+                fail_msg("waited in vain for %s", #expr);                                                              \
+            loop_turn(loop, 5);                                                                                        \
+        }                                                                                                              \
     } while (0)
 
 /* All of it, or as much as the server takes before it closes. */

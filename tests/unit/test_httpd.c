@@ -1,8 +1,7 @@
-/* httpd: requests. Hostile and hasty clients over real sockets, answers now and later, listening sockets. */
+/* httpd: requests. Hostile and hasty clients over real sockets, answers now and later. */
 #include "httpd_client.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
+#include <time.h>
 
 enum { LATER_MAX = 8 };
 
@@ -107,13 +106,15 @@ static struct httpd *serve(void)
 
 static void answers_any_method(void **state)
 {
-    static const char *const methods[] = {"GET", "PROPFIND", "SEARCH", "REPORT", "POLL", "DELETE", "BPROPPATCH", "x-odd!"};
+    static const char *const methods[] = {"GET",  "PROPFIND", "SEARCH",     "REPORT",
+                                          "POLL", "DELETE",   "BPROPPATCH", "x-odd!"};
     struct client c;
     char text[256];
     (void)state;
     client_open(&c, serve());
     for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
-        snprintf(text, sizeof(text), "%s /a%%2Fb%%20c//d%%ZZ?x=%%41+&&y HTTP/1.1\r\nContent-Length: 4\r\n\r\nbody", methods[i]);
+        snprintf(text, sizeof(text), "%s /a%%2Fb%%20c//d%%ZZ?x=%%41+&&y HTTP/1.1\r\nContent-Length: 4\r\n\r\nbody",
+                 methods[i]);
         assert_int_equal(client_ask(&c, text), 200);
         snprintf(text, sizeof(text), "%s /a%%2Fb%%20c//d%%ZZ?x=%%41+&&y\nbody", methods[i]);
         assert_string_equal(c.body.data, text);
@@ -187,7 +188,9 @@ static void takes_bodies_up_to_the_ceiling(void **state)
     client_send(&c, "PUT / HTTP/1.1\r\nContent-Length: 100001\r\n\r\n");
     client_send_bytes(&c, big, 100001);
     assert_int_equal(client_answer(&c), 413);
-    client_send(&c, "PUT /c HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2;ext=1\r\nde\r\n0\r\nTrailer: x\r\n\r\n");
+    client_send(
+        &c,
+        "PUT /c HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2;ext=1\r\nde\r\n0\r\nTrailer: x\r\n\r\n");
     assert_int_equal(client_answer(&c), 200);
     assert_string_equal(c.body.data, "PUT /c?\nabcde");
     assert_int_equal(seen.asked, 2);
@@ -300,6 +303,28 @@ static void refuses_a_flood_of_fields(void **state)
     httpd_free(&seen.h);
 }
 
+/* A chunk's size line without end: libmicrohttpd can neither read on nor refuse, and would keep the loop busy with it.
+ */
+static void cuts_a_body_that_cannot_go_on(void **state)
+{
+    struct client c;
+    char *line = mem_calloc(1, 200001);
+    (void)state;
+    memset(line, 'a', 200000);
+    client_open(&c, serve());
+    clock_t start = clock();
+    int64_t start_ms = clk_mono_ms(clk_system());
+    client_send(&c, "PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n5;");
+    send(c.fd, line, 200000, MSG_NOSIGNAL);
+    wait_until(client_is_closed(&c));
+    int64_t spent_ms = (clock() - start) * 1000 / CLOCKS_PER_SEC;
+    assert_true(spent_ms < (clk_mono_ms(clk_system()) - start_ms) / 2);
+    client_close(&c);
+    assert_rests();
+    httpd_free(&seen.h);
+    free(line);
+}
+
 static void refuses_broken_requests(void **state)
 {
     static const struct {
@@ -345,14 +370,22 @@ static void finds_params(void **state)
         const char *first;
         const char *count;
     } cases[] = {
-        {"", "NONE", "0"},          {"a=1", "1", "1"},
-        {"b=1&a=x%40y&a=2", "x@y", "2"}, {"a", "", "1"},
-        {"a=", "", "1"},            {"%61=enc", "enc", "1"},
-        {"a=b+c", "b+c", "1"},      {"a=1=2", "1=2", "1"},
-        {"a=%2", "BAD", "0"},       {"a=%zz&a=1", "BAD", "0"},
-        {"a=%00", "BAD", "0"},      {"%zz=1&a=2", "2", "1"},
-        {"&&a=1&&", "1", "1"},      {"A=1", "NONE", "0"},
-        {"a=%C3%BC%2F%26", "\xC3\xBC/&", "1"}, {"a=1&a=%&a=3", "1", "1"},
+        {"", "NONE", "0"},
+        {"a=1", "1", "1"},
+        {"b=1&a=x%40y&a=2", "x@y", "2"},
+        {"a", "", "1"},
+        {"a=", "", "1"},
+        {"%61=enc", "enc", "1"},
+        {"a=b+c", "b+c", "1"},
+        {"a=1=2", "1=2", "1"},
+        {"a=%2", "BAD", "0"},
+        {"a=%zz&a=1", "BAD", "0"},
+        {"a=%00", "BAD", "0"},
+        {"%zz=1&a=2", "2", "1"},
+        {"&&a=1&&", "1", "1"},
+        {"A=1", "NONE", "0"},
+        {"a=%C3%BC%2F%26", "\xC3\xBC/&", "1"},
+        {"a=1&a=%&a=3", "1", "1"},
     };
     struct client c;
     (void)state;
@@ -515,9 +548,8 @@ static void frees_inside_a_handler(void **state)
 
 static void cannot_split_answers(void **state)
 {
-    (void)state;
-    /* through the handler's header list: a CR LF in a value must not reach the wire */
     struct client c;
+    (void)state;
     client_open(&c, serve());
     client_send(&c, "GET /later HTTP/1.1\r\n\r\n");
     wait_until(seen.n_later == 1);
@@ -551,153 +583,18 @@ static void closes_the_idle_not_the_waiting(void **state)
     httpd_free(&seen.h);
 }
 
-static void limits_connections(void **state)
-{
-    struct client c[3];
-    (void)state;
-    serve_with((struct httpd_settings){.max_connections = 2});
-    for (int i = 0; i < 3; i++)
-        client_open(&c[i], seen.h);
-    assert_int_equal(client_ask(&c[0], "GET / HTTP/1.1\r\n\r\n"), 200);
-    assert_int_equal(client_ask(&c[1], "GET / HTTP/1.1\r\n\r\n"), 200);
-    client_send(&c[2], "GET / HTTP/1.1\r\n\r\n");
-    assert_rests();
-    assert_int_equal(seen.asked, 2);
-    client_close(&c[0]);
-    assert_int_equal(client_answer(&c[2]), 200);
-    client_close(&c[1]);
-    client_close(&c[2]);
-    httpd_free(&seen.h);
-}
-
-static void serves_two_in_one_loop(void **state)
-{
-    struct client a, b;
-    char why[100];
-    (void)state;
-    serve();
-    struct httpd *second = httpd_new(loop, &(struct httpd_settings){.listen = "[::1]:0"}, handle, NULL, why, sizeof(why));
-    if (second == NULL) /* a machine without IPv6 */
-        second = httpd_new(loop, &(struct httpd_settings){.listen = "localhost:0"}, handle, NULL, why, sizeof(why));
-    assert_non_null(second);
-    assert_true(httpd_port(second) != 0 && httpd_port(second) != httpd_port(seen.h));
-    client_open(&a, seen.h);
-    client_send(&a, "GET /later HTTP/1.1\r\n\r\n");
-    wait_until(seen.n_later == 1);
-    httpd_free(&second);
-    httpd_free(&second);
-    httpd_reply(seen.later[0], 200, NULL, NULL, 0);
-    assert_int_equal(client_answer(&a), 200);
-    client_open(&b, seen.h);
-    assert_int_equal(client_ask(&b, "GET / HTTP/1.1\r\n\r\n"), 200);
-    client_close(&a);
-    client_close(&b);
-    httpd_free(&seen.h);
-}
-
-static void explains_bad_addresses(void **state)
-{
-    static const char *const bad[] = {"", "8008", "host.example:80", "127.0.0.1:99999", "127.0.0.1:", "[::1:80", "unix:", ":80"};
-    char why[200];
-    (void)state;
-    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-        assert_null(httpd_new(loop, &(struct httpd_settings){.listen = bad[i]}, handle, NULL, why, sizeof(why)));
-        assert_true(strlen(why) > 10);
-    }
-    serve();
-    char listen[64];
-    snprintf(listen, sizeof(listen), "127.0.0.1:%u", httpd_port(seen.h));
-    assert_null(httpd_new(loop, &(struct httpd_settings){.listen = listen}, handle, NULL, why, sizeof(why)));
-    assert_non_null(strstr(why, listen));
-    assert_non_null(strstr(why, "in use"));
-    httpd_free(&seen.h);
-}
-
-static void serves_a_unix_socket(void **state)
-{
-    char dir[] = "/tmp/test_httpd_XXXXXX";
-    char why[200];
-    struct stat st;
-    struct client c;
-    (void)state;
-    assert_non_null(mkdtemp(dir));
-    char *listen = mem_printf("unix:%s/s", dir);
-    const char *path = listen + 5;
-    /* a file left behind by a process that died */
-    int stale = socket(AF_UNIX, SOCK_STREAM, 0);
-    struct sockaddr_un un = {.sun_family = AF_UNIX};
-    snprintf(un.sun_path, sizeof(un.sun_path), "%s", path);
-    assert_int_equal(bind(stale, (const struct sockaddr *)&un, sizeof(un)), 0);
-    close(stale);
-    serve_with((struct httpd_settings){.listen = listen, .unix_mode = 0600});
-    assert_int_equal(httpd_port(seen.h), 0);
-    assert_int_equal(stat(path, &st), 0);
-    assert_int_equal(st.st_mode & 07777, 0600);
-    assert_null(httpd_new(loop, &(struct httpd_settings){.listen = listen}, handle, NULL, why, sizeof(why)));
-    assert_non_null(strstr(why, "in use"));
-    client_open_unix(&c, path);
-    assert_int_equal(client_ask(&c, "GET /u HTTP/1.1\r\n\r\n"), 200);
-    client_send(&c, "GET /later HTTP/1.1\r\n\r\n");
-    wait_until(seen.n_later == 1);
-    assert_string_equal(httpd_peer(seen.later[0]), "unix");
-    client_close(&c);
-    wait_until(seen.gone == 1);
-    httpd_free(&seen.h);
-    assert_int_equal(stat(path, &st), -1);
-    /* something else of that name is left alone */
-    close(open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
-    assert_null(httpd_new(loop, &(struct httpd_settings){.listen = listen}, handle, NULL, why, sizeof(why)));
-    assert_non_null(strstr(why, "no socket"));
-    assert_int_equal(unlink(path), 0);
-    assert_int_equal(rmdir(dir), 0);
-    free(listen);
-}
-
-static void adopts_a_socket(void **state)
-{
-    struct sockaddr_in in = {.sin_family = AF_INET};
-    struct client c;
-    (void)state;
-    in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-    assert_int_equal(bind(fd, (const struct sockaddr *)&in, sizeof(in)), 0);
-    assert_int_equal(listen(fd, 5), 0);
-    serve_with((struct httpd_settings){.listen_fd = fd});
-    client_open(&c, seen.h);
-    client_send(&c, "GET /later HTTP/1.1\r\n\r\n");
-    wait_until(seen.n_later == 1);
-    assert_true(str_starts(httpd_peer(seen.later[0]), "127.0.0.1:"));
-    client_close(&c);
-    httpd_free(&seen.h);
-    assert_int_equal(seen.gone, 1);
-    assert_int_equal(fcntl(fd, F_GETFD), -1);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(answers_any_method),
-        cmocka_unit_test(answers_head_without_body),
-        cmocka_unit_test(keeps_and_pipelines),
-        cmocka_unit_test(takes_bodies_up_to_the_ceiling),
-        cmocka_unit_test(refuses_a_flood),
-        cmocka_unit_test(limits_headers),
-        cmocka_unit_test(refuses_a_flood_of_fields),
-        cmocka_unit_test(refuses_broken_requests),
-        cmocka_unit_test(finds_params),
-        cmocka_unit_test(finds_many_params),
-        cmocka_unit_test(answers_later),
-        cmocka_unit_test(notices_who_leaves),
-        cmocka_unit_test(aborts),
-        cmocka_unit_test(frees_with_open_requests),
-        cmocka_unit_test(frees_inside_a_handler),
-        cmocka_unit_test(cannot_split_answers),
-        cmocka_unit_test(closes_the_idle_not_the_waiting),
-        cmocka_unit_test(limits_connections),
-        cmocka_unit_test(serves_two_in_one_loop),
-        cmocka_unit_test(explains_bad_addresses),
-        cmocka_unit_test(serves_a_unix_socket),
-        cmocka_unit_test(adopts_a_socket),
+        cmocka_unit_test(answers_any_method),        cmocka_unit_test(answers_head_without_body),
+        cmocka_unit_test(keeps_and_pipelines),       cmocka_unit_test(takes_bodies_up_to_the_ceiling),
+        cmocka_unit_test(refuses_a_flood),           cmocka_unit_test(limits_headers),
+        cmocka_unit_test(refuses_a_flood_of_fields), cmocka_unit_test(cuts_a_body_that_cannot_go_on),
+        cmocka_unit_test(refuses_broken_requests),   cmocka_unit_test(finds_params),
+        cmocka_unit_test(finds_many_params),         cmocka_unit_test(answers_later),
+        cmocka_unit_test(notices_who_leaves),        cmocka_unit_test(aborts),
+        cmocka_unit_test(frees_with_open_requests),  cmocka_unit_test(frees_inside_a_handler),
+        cmocka_unit_test(cannot_split_answers),      cmocka_unit_test(closes_the_idle_not_the_waiting),
     };
     return cmocka_run_group_tests(tests, setup_loop, teardown_loop);
 }

@@ -32,7 +32,8 @@ static int setup_tls(void **state)
     ASN1_INTEGER_set(X509_get_serialNumber(cert), 1);
     X509_gmtime_adj(X509_getm_notBefore(cert), -3600);
     X509_gmtime_adj(X509_getm_notAfter(cert), 3600);
-    X509_NAME_add_entry_by_txt(X509_get_subject_name(cert), "CN", MBSTRING_ASC, (const unsigned char *)"test", -1, -1, 0);
+    X509_NAME_add_entry_by_txt(X509_get_subject_name(cert), "CN", MBSTRING_ASC, (const unsigned char *)"test", -1, -1,
+                               0);
     X509_set_issuer_name(cert, X509_get_subject_name(cert));
     X509_set_pubkey(cert, key);
     assert_true(X509_sign(cert, key, EVP_sha256()) > 0);
@@ -96,8 +97,8 @@ static SSL *tls_open(struct client *c, SSL_CTX *ctx, const struct httpd *h)
 static bool tls_handshake(SSL *ssl)
 {
     int done = -1;
-    wait_until((done = SSL_do_handshake(ssl)) == 1 || (SSL_get_error(ssl, done) != SSL_ERROR_WANT_READ &&
-                                                       SSL_get_error(ssl, done) != SSL_ERROR_SYSCALL));
+    wait_until((done = SSL_do_handshake(ssl)) == 1 ||
+               (SSL_get_error(ssl, done) != SSL_ERROR_WANT_READ && SSL_get_error(ssl, done) != SSL_ERROR_SYSCALL));
     return done == 1;
 }
 

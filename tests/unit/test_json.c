@@ -33,8 +33,18 @@ static void assert_written(const struct jv *v, bool pretty, const char *expected
 
 static void refuses_what_is_no_json(void **state)
 {
-    static const char *const bad[] = {"",        "{",          "[1,]",      "{\"a\":1,}",     "{\"a\":1,\"a\":2}", "nul",
-                                      "[1] [2]", "\"\\u0000\"", "\"\xFF\"", "{\"a\":1e999}", "'x'",              "[\"\\ud800\"]"};
+    static const char *const bad[] = {"",
+                                      "{",
+                                      "[1,]",
+                                      "{\"a\":1,}",
+                                      "{\"a\":1,\"a\":2}",
+                                      "nul",
+                                      "[1] [2]",
+                                      "\"\\u0000\"",
+                                      "\"\xFF\"",
+                                      "{\"a\":1e999}",
+                                      "'x'",
+                                      "[\"\\ud800\"]"};
     (void)state;
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
         assert_null(parse(bad[i]));
@@ -68,7 +78,8 @@ static void limits_depth(void **state)
 static void reads_by_type(void **state)
 {
     (void)state;
-    struct jv *v = parse("{\"s\":\"t\",\"i\":9007199254740993,\"r\":1.5,\"b\":false,\"n\":null,\"a\":[1,2],\"o\":{\"k\":1}}");
+    struct jv *v =
+        parse("{\"s\":\"t\",\"i\":9007199254740993,\"r\":1.5,\"b\":false,\"n\":null,\"a\":[1,2],\"o\":{\"k\":1}}");
     assert_string_equal(jv_str(jv_get(v, "s"), "?"), "t");
     assert_string_equal(jv_str(jv_get(v, "i"), "?"), "?");
     assert_true(jv_num(jv_get(v, "i"), 0) == 9007199254740993);
@@ -125,9 +136,10 @@ static void writes(void **state)
     jv_set(v, "nan", jv_real(0.0 / 0.0));
     jv_set(v, "gone", NULL);
     jv_set(v, "a", jv_add(jv_add(jv_array(), jv_int(1)), jv_null()));
-    assert_written(v, false,
-                   "{\"s\":\"a\\\"\\\\/\\n\\u0001\xC3\xBC\",\"none\":null,\"i\":-9223372036854775808,\"b\":true,\"r\":0.1,"
-                   "\"nan\":null,\"gone\":null,\"a\":[1,null]}");
+    assert_written(
+        v, false,
+        "{\"s\":\"a\\\"\\\\/\\n\\u0001\xC3\xBC\",\"none\":null,\"i\":-9223372036854775808,\"b\":true,\"r\":0.1,"
+        "\"nan\":null,\"gone\":null,\"a\":[1,null]}");
     jv_free(&v);
     v = jv_set(jv_object(), "k", jv_array());
     assert_written(v, true, "{\n  \"k\": []\n}");
