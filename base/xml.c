@@ -228,9 +228,9 @@ static bool head_decide(struct xml_reader *r)
     size_t n = r->head_len;
     const char *end;
 
-    if (n == 0)
+    if (n < 2)
         return false;
-    if (r->head[0] == '\xFE' || r->head[0] == '\xFF' || r->head[0] == '\0' || (n > 1 && r->head[1] == '\0'))
+    if (r->head[0] == '\xFE' || r->head[0] == '\xFF' || r->head[0] == '\0' || r->head[1] == '\0')
         return r->foreign = true; /* UTF-16 */
     if (n < 3 && r->head[0] == '\xEF')
         return false;
@@ -333,19 +333,30 @@ static void split_name(struct xml_reader *r, const char *whole, const char *colo
     }
 }
 
-static void resolve(struct xml_reader *r, const xmlChar *local, const xmlChar *prefix, const xmlChar *uri,
-                    const char **ret_ns, const char **ret_name)
+static void resolve_odd(struct xml_reader *r, const xmlChar *local, const xmlChar *prefix, const char **ret_ns,
+                        const char **ret_name)
+{
+    const xmlChar *whole;
+    const char *colon;
+
+    if (!prefix) {
+        colon = strchr((const char *)local, ':');
+        if (colon)
+            split_name(r, (const char *)local, colon, ret_ns, ret_name);
+        return;
+    }
+    whole = xmlDictQLookup(r->ctxt->dict, prefix, local);
+    *ret_ns = EMPTY;
+    *ret_name = (const char *)(whole ? whole : local);
+}
+
+static inline void resolve(struct xml_reader *r, const xmlChar *local, const xmlChar *prefix, const xmlChar *uri,
+                           const char **ret_ns, const char **ret_name)
 {
     *ret_ns = uri ? (const char *)uri : EMPTY;
     *ret_name = (const char *)local;
-    if (!prefix) {
-        const char *colon = strchr((const char *)local, ':');
-        if (colon)
-            split_name(r, (const char *)local, colon, ret_ns, ret_name);
-    } else if (!uri) {
-        const xmlChar *whole = xmlDictQLookup(r->ctxt->dict, prefix, local);
-        *ret_name = whole ? (const char *)whole : (const char *)local;
-    }
+    if (!prefix || !uri)
+        resolve_odd(r, local, prefix, ret_ns, ret_name);
 }
 
 static void on_start(void *arg, const xmlChar *local, const xmlChar *prefix, const xmlChar *uri, int ns_count,
