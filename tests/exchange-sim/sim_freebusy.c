@@ -1,0 +1,223 @@
+/*
+ * sim_freebusy: GET /public/?cmd=freebusy&start=&end=&interval=&u=&u=...: one digit a slot for each person, and first the merged
+ * row of all. An OWA request: it wants a browser of the time, and no Translate: f.
+ *
+ * The digits are what the server publishes: busystatus as stored, cancelled and declined meetings left out, from the start of the
+ * current month (on the mailbox's wall clock) for some months; 4 outside.
+ */
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/httpd.h"
+#include "base/str.h"
+#include "base/utc.h"
+#include "base/xml.h"
+#include "sim.h"
+#include "sim_recur.h"
+#include "sim_reply.h"
+#include "sim_store.h"
+#include "sim_zone.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SLOTS_MAX 100000
+#define USERS_MAX 2000
+#define ANSWER_MAX (64u << 20)
+
+struct raster {
+    struct sim_request *r;
+    int64_t start, end; /* asked for */
+    int64_t slot_s;
+    size_t slots;
+    char *merged;
+    char *digits; /* of the person at hand */
+    struct buf items;
+};
+
+static const char *all_attendees(const struct sim_request *r)
+{
+    const char *language = httpd_header(r->req, "Accept-Language");
+    if (language != NULL && str_starts_nocase(language, "de"))
+        return "Alle Teilnehmer";
+    if (language != NULL && str_starts_nocase(language, "hu"))
+        return "Minden résztvevő";
+    return "All Attendees";
+}
+
+static void mark(struct raster *t, int64_t from, int64_t to, char digit)
+{
+    if (to <= t->start || from >= t->end || to <= from)
+        return;
+    int64_t first = from <= t->start ? 0 : (from - t->start) / t->slot_s;
+    int64_t last = to >= t->end ? (int64_t)t->slots - 1 : (to - t->start - 1) / t->slot_s;
+    for (int64_t i = first; i <= last && i < (int64_t)t->slots; i++)
+        if (t->digits[i] < digit)
+            t->digits[i] = digit;
+}
+
+static void mark_instance(void *arg, const struct sim_instance *in)
+{
+    if (in->busy <= SIM_OOF)
+        mark(arg, in->start, in->end, (char)('0' + in->busy));
+}
+
+/* First moment of the month that lies `months` after the current one, on the mailbox's wall clock. */
+static int64_t month_start(const struct sim_request *r, const struct sim_mailbox *m, int64_t months)
+{
+    struct sim_civil c;
+    sim_civil_of(sim_zone_to_local(m->zone, sim_now(r->sim)), &c);
+    int64_t month0 = c.year * 12 + c.month - 1 + months;
+    return sim_zone_to_utc(m->zone, utc_from_civil((int)(month0 / 12), (int)(month0 % 12) + 1, 1, 0, 0, 0));
+}
+
+static void draw_mailbox(struct raster *t, const struct sim_mailbox *m)
+{
+    memset(t->digits, '0', t->slots);
+    for (size_t i = 0; i < m->count; i++) {
+        const struct sim_item *item = m->items[i];
+        struct sim_instance whole;
+        if (item->cancelled || item->response == 4 || !item->has_end)
+            continue;
+        sim_recur_whole(item, &whole);
+        if (whole.type == SIM_SINGLE)
+            mark_instance(t, &whole);
+        else
+            sim_recur_expand(item, t->start, t->end, mark_instance, t);
+    }
+    int64_t first = month_start(t->r, m, 0);
+    int64_t past = month_start(t->r, m, sim_fault_number(&t->r->sim->faults, m, SIM_F_FB_MONTHS));
+    mark(t, t->start, first < t->end ? first : t->end, '4');
+    mark(t, past > t->start ? past : t->start, t->end, '4');
+}
+
+static void add_item(struct buf *out, const char *name, const char *email, const char *digits, size_t slots)
+{
+    buf_adds(out, "<a:item><a:displayname>");
+    xml_escape(out, name, strlen(name));
+    buf_adds(out, "</a:displayname>");
+    if (email != NULL) {
+        buf_adds(out, "<a:email type=\"SMTP\">");
+        xml_escape(out, email, strlen(email));
+        buf_adds(out, "</a:email>");
+    }
+    buf_adds(out, "<a:type>1</a:type><a:fbdata>");
+    buf_add(out, digits, slots);
+    buf_adds(out, "</a:fbdata></a:item>");
+}
+
+/* False: this person spoils the whole request, by a switch. */
+static bool add_person(struct raster *t, const char *u)
+{
+    const struct sim_faults *f = &t->r->sim->faults;
+    const char *address = str_starts_nocase(u, "SMTP:") ? u + 5 : u;
+    const struct sim_mailbox *m = sim_store_mailbox(t->r->sim->store, address);
+    if (m != NULL && sim_fault_on(f, m, SIM_F_ABSENT))
+        m = NULL;
+    if (m == NULL && sim_fault_is(f, NULL, SIM_F_FB_UNKNOWN, "404"))
+        return false;
+    if (m != NULL)
+        draw_mailbox(t, m);
+    else
+        memset(t->digits, '4', t->slots);
+    for (size_t i = 0; i < t->slots; i++)
+        if (t->merged[i] < t->digits[i])
+            t->merged[i] = t->digits[i];
+    add_item(&t->items, m != NULL ? m->display : address, m != NULL ? m->address : address, t->digits, t->slots);
+    return true;
+}
+
+/* A '+' in a date is a space to the server: the client forgot %2B. */
+static bool read_time(struct sim_request *r, const char *name, int64_t *ret)
+{
+    const char *text = sim_query(r, name, 0);
+    return text != NULL && strchr(text, ' ') == NULL && utc_parse_rfc3339(text, strlen(text), ret);
+}
+
+static bool has_raw_plus(struct sim_request *r)
+{
+    for (const char *p = httpd_query(r->req); p != NULL && *p != '\0';) {
+        size_t len;
+        const char *rest = str_split(p, '&', &len);
+        if ((str_starts_nocase(p, "start=") || str_starts_nocase(p, "end=")) && memchr(p, '+', len) != NULL)
+            return true;
+        p = rest;
+    }
+    return false;
+}
+
+static bool begin(struct raster *t)
+{
+    int64_t interval = 0;
+    const char *text = sim_query(t->r, "interval", 0);
+    if (!read_time(t->r, "start", &t->start) || !read_time(t->r, "end", &t->end) || text == NULL ||
+        !str_to_int(text, 5, 1444, &interval) || t->end <= t->start)
+        return false;
+    t->slot_s = interval * 60;
+    t->slots = (size_t)((t->end - t->start) / t->slot_s);
+    t->merged = t->slots <= SLOTS_MAX ? arena_alloc(t->r->arena, t->slots + 1) : NULL;
+    t->digits = arena_alloc(t->r->arena, t->slots + 1);
+    if (t->slots == 0 || t->merged == NULL || t->digits == NULL)
+        return false;
+    memset(t->merged, '0', t->slots);
+    return true;
+}
+
+static void answer(struct raster *t)
+{
+    struct sim_request *r = t->r;
+    struct buf xml;
+    buf_init(&xml, ANSWER_MAX);
+    buf_adds(&xml, "<a:response xmlns:a=\"WM\"><a:recipients>");
+    add_item(&xml, all_attendees(r), NULL, t->merged, t->slots);
+    buf_add(&xml, t->items.data, t->items.len);
+    buf_adds(&xml, "</a:recipients></a:response>");
+    sim_reply(r, &(struct sim_reply){.status = 200, .type = "text/xml", .body = xml.data, .len = xml.len});
+    buf_free(&xml);
+}
+
+static void run(struct raster *t)
+{
+    unsigned n = 0;
+    const char *u;
+    bool good = true;
+    while (good && n < USERS_MAX && (u = sim_query(t->r, "u", n)) != NULL) {
+        good = add_person(t, u);
+        n++;
+    }
+    if (!good || n == 0)
+        sim_reply_error(t->r, n == 0 && good ? 400 : 404);
+    else
+        answer(t);
+}
+
+void sim_freebusy(struct sim_request *r)
+{
+    const char *command = sim_query(r, "cmd", 0);
+    const char *agent = httpd_header(r->req, "User-Agent"), *translate = httpd_header(r->req, "Translate");
+    if (command == NULL || !str_eq_nocase(command, "freebusy")) {
+        sim_owa_page(r);
+        return;
+    }
+    if (translate != NULL && str_eq_nocase(translate, "f")) {
+        sim_reply_error(r, 404);
+        return;
+    }
+    bool browser = agent != NULL && strstr(agent, "MSIE") != NULL;
+    if (!browser && !sim_fault_on(&r->sim->faults, NULL, SIM_F_FB_ANY_AGENT)) {
+        sim_owa_page(r);
+        return;
+    }
+    if (has_raw_plus(r) && sim_fault_on(&r->sim->faults, NULL, SIM_F_STRICT)) {
+        sim_reply_violation(r, "raw + in a date");
+        return;
+    }
+    struct raster t = {.r = r};
+    if (!begin(&t)) {
+        sim_reply_error(r, 400);
+        return;
+    }
+    buf_init(&t.items, ANSWER_MAX);
+    run(&t);
+    buf_free(&t.items);
+}

@@ -1,0 +1,22 @@
+/*
+ * sim_render: rows to a 207 document, spelled as Exchange spells it.
+ */
+#ifndef SIM_RENDER_H
+#define SIM_RENDER_H
+
+#include "sim_props.h"
+
+struct buf;
+struct sim_node;
+struct sim_request;
+
+struct sim_render {
+    const struct sim_request *request;
+    const struct sim_prop *props; /* in the order in which they were asked for */
+    size_t prop_count;
+    bool brief; /* leave out what is absent */
+};
+
+void sim_render(const struct sim_render *in, const struct sim_node *nodes, size_t count, struct buf *out);
+
+#endif
