@@ -135,8 +135,7 @@ static size_t edges_make(uint64_t *edges, const struct pres_interval *in, size_t
         int64_t start = in[i].start > from ? in[i].start : from, end = in[i].end < until ? in[i].end : until;
         enum pres_kind kind = in[i].kind;
 
-        /* Where the window cuts, an interval that ends before it starts could become a proper one: look at both. */
-        if (in[i].start >= in[i].end || start >= end || kind == PRES_FREE || kind >= PRES_UNKNOWN)
+        if (start >= end || kind == PRES_FREE || kind >= PRES_UNKNOWN)
             continue;
         edges[count++] = (uint64_t)start << 4 | (uint64_t)kind << 1;
         edges[count++] = (uint64_t)end << 4 | (uint64_t)kind << 1 | 1;

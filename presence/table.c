@@ -3,7 +3,7 @@
  * differs from the one last reported; whoever serves a request asks here.
  *
  * A person is one record of 56 bytes in a chunk that never moves, a packed set of intervals, a few texts in a slab, 8
- * bytes in the heap of coming changes and one or two slots in the map of names. This file keeps the records; the rest
+ * bytes in the heap of coming changes and 4 bytes a slot in the index of names. This file keeps the records; the rest
  * has files of its own, listed in table_private.h. An answer only changes the record and notes the person for the end
  * of the turn: table_report.c then looks whether anything differs.
  */
@@ -30,7 +30,6 @@ struct pres_table *pres_table_new(struct loop *loop, pres_change_fn *change, voi
     t->arg = arg;
     t->first_unused = PRES_NOBODY;
     t->slab = pres_slab_new();
-    t->by_name = map_new();
     t->class_by_key = map_new();
     pres_report_start(t);
     return t;
@@ -48,7 +47,7 @@ void pres_table_free(struct pres_table **table)
     for (uint32_t i = 0; i < t->n_ids; i += PRES_CHUNK)
         free(t->chunks[i >> PRES_CHUNK_BITS]);
     free(t->chunks);
-    map_free(&t->by_name);
+    free(t->slots);
     map_free(&t->class_by_key);
     pres_slab_free(&t->slab);
     for (uint32_t i = 0; i < t->n_classes; i++) {

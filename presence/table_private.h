@@ -77,7 +77,9 @@ struct pres_table {
     size_t count;
 
     struct pres_slab *slab;
-    struct map *by_name; /* value: id + 2, as a pointer */
+    uint32_t *slots; /* index of names, see table_name.c */
+    uint32_t n_slots, n_names;
+    uint64_t seed;
 
     struct map *class_by_key;
     struct pres_class **classes; /* by index, NULL: unused */

@@ -199,6 +199,11 @@ static void test_long_run(void **state)
     pres_state_at(&known, 40 * year, &p);
     assert_int_equal(p.until, PRES_NEVER);
     assert_int_equal(pres_state_next_change(&known, 40 * year), 50 * year);
+    known.until = year; /* a set may know more than its window answers for */
+    pres_state_at(&known, 5, &p);
+    assert_int_equal(p.state, PRES_FREE);
+    assert_int_equal(p.until, PRES_NEVER);
+    assert_false(p.next.some);
     free(set);
 }
 
