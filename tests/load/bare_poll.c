@@ -79,10 +79,11 @@ static int timer_wanted(CURLM *multi, long ms, void *arg)
 {
     (void)multi;
     struct bare *b = arg;
+    struct timeval wait = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
     if (ms < 0)
         evtimer_del(b->timer);
     else
-        evtimer_add(b->timer, &(struct timeval){.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000});
+        evtimer_add(b->timer, &wait);
     return 0;
 }
 

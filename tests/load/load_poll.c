@@ -127,7 +127,9 @@ static const char search_body[] =
 int main(int argc, char **argv)
 {
     bool smoke = stopwatch_smoke(argc, argv);
-    unsigned users = smoke ? 50 : 20000, rounds = smoke ? 1 : 4;
+    unsigned users = smoke ? 50 : 20000, rounds = smoke ? 1 : 6;
+    if (argc > 2) /* load-poll --users N: one round, for a profiler */
+        users = (unsigned)strtoul(argv[2], NULL, 10), rounds = 1;
     struct ours o = {.from = clk_wall_s(clk_system())};
     char *search = canned_search_xml(APPOINTMENTS, o.from), *propfind = canned_propfind_xml();
     struct canned_answer answers[] = {canned_207("SEARCH", search), canned_207("PROPFIND", propfind)};
