@@ -132,6 +132,29 @@ bool dav_ical_set_timezone(struct dav_ical *ical, const char *text, size_t len)
     return true;
 }
 
+bool dav_ical_timezone_id(const char *text, size_t len, char *out, size_t size)
+{
+    struct dav_lines lines;
+    struct dav_line line;
+    bool found = false;
+
+    dav_lines_init(&lines, text, len);
+    while (!found && dav_lines_next(&lines, &line)) {
+        found = line.prop == DAV_PROP_TZID && line.value_len > 0 && line.value_len < size;
+        if (found) {
+            memcpy(out, line.value, line.value_len);
+            out[line.value_len] = '\0';
+        }
+    }
+    dav_lines_free(&lines);
+    return found;
+}
+
+bool dav_ical_knows_zone(struct dav_ical *ical, const char *name)
+{
+    return dav_zones_find(ical->zones, name) != NULL;
+}
+
 enum dav_ical_verdict dav_ical_read(struct dav_ical *ical, const char *text, size_t len)
 {
     struct reading *r;

@@ -44,6 +44,12 @@ void dav_ical_free(struct dav_ical **ical);
 bool dav_ical_set_zone(struct dav_ical *ical, const char *name);
 bool dav_ical_set_timezone(struct dav_ical *ical, const char *text, size_t len);
 
+/* The TZID in a text with a VTIMEZONE. False: none, or longer than `size`. */
+bool dav_ical_timezone_id(const char *text, size_t len, char *out, size_t size);
+
+/* Is there a zone of this name, IANA's or Windows'? */
+bool dav_ical_knows_zone(struct dav_ical *ical, const char *name);
+
 enum dav_ical_verdict {
     DAV_ICAL_OK,
     DAV_ICAL_NOT_CALENDAR, /* no VCALENDAR at all */
