@@ -318,8 +318,10 @@ static void on_search(struct dav_query *q, struct exchange *x, const struct dav_
                        reply->path);
         return;
     }
-    if (dav_exchange_page_unusable(&x->page)) {
-        dav_query_fail(q, "answer-malformed", "SEARCH %.100s: no row has dates that can be read", reply->path);
+    if (dav_exchange_page_hopeless(&x->page)) {
+        dav_query_fail(q, "answer-malformed",
+                       "SEARCH %.100s: %u appointments, none with a start and an end that make sense", reply->path,
+                       x->page.broken);
         return;
     }
     if (x->stage == STAGE_REMEMBERED)

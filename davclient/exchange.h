@@ -19,10 +19,10 @@ struct arena;
 
 /* How far the reading of one window has come. */
 struct exchange_page {
-    unsigned first;    /* row that the page on its way begins with, from 0 */
-    unsigned usable;   /* rows that were understood, whether they count or not */
-    unsigned unusable; /* rows whose dates are there and cannot be read, or that have nothing at all */
-    unsigned fresh;    /* rows of this page that no earlier page had */
+    unsigned first;  /* row that the page on its way begins with, from 0 */
+    unsigned spans;  /* rows that became a span, inside the window or not */
+    unsigned broken; /* rows that were left out */
+    unsigned fresh;  /* rows of this page that no earlier page had */
     struct arena *arena;
     uint64_t *seen; /* identities of the rows so far, an open-addressed set; NULL while there is only one page */
     size_t seen_count, seen_cap;
@@ -47,8 +47,8 @@ enum exchange_page_result {
 /* A page was read whole: `rows` in it, Content-Range as sent or NULL. */
 enum exchange_page_result dav_exchange_page_end(struct exchange_page *p, unsigned rows, const char *content_range);
 
-/* Rows came, and none of them could be understood: that is no empty calendar. */
-bool dav_exchange_page_unusable(const struct exchange_page *p);
+/* All that might have been an appointment was broken: that is no empty calendar. */
+bool dav_exchange_page_hopeless(const struct exchange_page *p);
 
 /* Was a row with this identity in an earlier page? Notes it otherwise. */
 bool dav_exchange_page_repeats(struct exchange_page *p, uint64_t identity);
@@ -61,10 +61,9 @@ extern const struct dav_ms_spec dav_exchange_row_spec;
 bool dav_exchange_on_row(void *query, const struct dav_ms_response *r);
 
 enum exchange_row {
-    EXCHANGE_ROW_SPAN,     /* *ret is filled */
-    EXCHANGE_ROW_NOTHING,  /* understood, takes no time in the window: a recurring master, a zero length */
-    EXCHANGE_ROW_BROKEN,   /* start or end is missing, or the end is before the start */
-    EXCHANGE_ROW_UNUSABLE, /* its dates are there and cannot be read, or it has nothing at all */
+    EXCHANGE_ROW_SPAN,    /* *ret is filled */
+    EXCHANGE_ROW_NOTHING, /* understood, takes no time in the window: a recurring master, a zero length */
+    EXCHANGE_ROW_BROKEN,  /* start or end is missing or no date, or the end is before the start */
 };
 enum exchange_row dav_exchange_row_read(const struct dav_ms_response *r, struct dav_span *ret);
 

@@ -83,9 +83,9 @@ enum exchange_page_result dav_exchange_page_end(struct exchange_page *p, unsigne
     return p->seen ? EXCHANGE_PAGE_MORE : EXCHANGE_PAGE_SENSELESS;
 }
 
-bool dav_exchange_page_unusable(const struct exchange_page *p)
+bool dav_exchange_page_hopeless(const struct exchange_page *p)
 {
-    return p->unusable > 0 && p->usable == 0;
+    return p->broken > 0 && p->spans == 0;
 }
 
 bool dav_exchange_page_repeats(struct exchange_page *p, uint64_t identity)

@@ -70,18 +70,13 @@ bool dav_exchange_on_row(void *query, const struct dav_ms_response *r)
         return true;
     switch (dav_exchange_row_read(r, &span)) {
     case EXCHANGE_ROW_SPAN:
-        p->usable++;
+        p->spans++;
         /* a server that does not look at both limits sends more than was asked for */
         return span.end <= question->from || span.start >= question->until || dav_query_span(q, &span);
     case EXCHANGE_ROW_NOTHING:
-        p->usable++;
         return true;
     case EXCHANGE_ROW_BROKEN:
-        p->usable++;
-        dav_query_skip(q);
-        return true;
-    case EXCHANGE_ROW_UNUSABLE:
-        p->unusable++;
+        p->broken++;
         dav_query_skip(q);
         return true;
     }
@@ -92,19 +87,13 @@ enum exchange_row dav_exchange_row_read(const struct dav_ms_response *r, struct 
 {
     const struct dav_ms_value *start = &r->value[ROW_START], *end = &r->value[ROW_END];
     struct dav_span span;
-    size_t present = 0;
 
     if (number(&r->value[ROW_INSTANCE], 0) == 1)
         return EXCHANGE_ROW_NOTHING; /* a master's own times are those of its first occurrence, which comes as an
                                         instance */
-    for (size_t i = 0; i < ROW_PROPS; i++)
-        present += r->value[i].text != NULL;
-    if (present == 0)
-        return EXCHANGE_ROW_UNUSABLE;
-    if (!start->text || !end->text || start->len == 0 || end->len == 0)
+    if (!start->text || !end->text || !utc_parse_rfc3339(start->text, start->len, &span.start) ||
+        !utc_parse_rfc3339(end->text, end->len, &span.end))
         return EXCHANGE_ROW_BROKEN;
-    if (!utc_parse_rfc3339(start->text, start->len, &span.start) || !utc_parse_rfc3339(end->text, end->len, &span.end))
-        return EXCHANGE_ROW_UNUSABLE;
     if (span.end < span.start)
         return EXCHANGE_ROW_BROKEN;
     if (span.end == span.start)
