@@ -78,7 +78,7 @@ static struct jv *get_state(struct sim_control *c)
     for (size_t i = 0; i < c->sim->store->mailbox_count; i++)
         items += c->sim->store->mailboxes[i]->count;
     jv_set_str(v, "profile", sim_profile_name(c->sim->faults.profile));
-    jv_set_int(v, "http", httpd_port(c->sim->http));
+    jv_set_int(v, "port", httpd_port(c->sim->http));
     jv_set_int(v, "mailboxes", (int64_t)c->sim->store->mailbox_count);
     jv_set_int(v, "appointments", (int64_t)items);
     jv_set(v, "clock", get_clock(c));

@@ -135,7 +135,7 @@ static void say_ports(const struct sim *sim)
     char *url = mem_printf("%s://127.0.0.1:%u/exchange/", tls ? "https" : "http", httpd_port(sim->http));
     struct jv *v = jv_object();
     struct buf b;
-    jv_set_int(v, "http", httpd_port(sim->http));
+    jv_set_int(v, "port", httpd_port(sim->http));
     jv_set_int(v, "control", httpd_port(sim->control));
     jv_set_bool(v, "tls", tls);
     jv_set_str(v, "profile", sim_profile_name(sim->faults.profile));

@@ -1,0 +1,8 @@
+# DavMail, an Exchange client that nobody here wrote, judges the simulator: profiles 2003 and 2007.
+find_program(PYTHON3 python3 REQUIRED)
+foreach(profile 2003 2007)
+  add_test(NAME exchange-davmail-${profile}
+    COMMAND ${PYTHON3} ${PROJECT_SOURCE_DIR}/tests/integration/exchange-davmail.py --sim $<TARGET_FILE:exchange-sim>
+      --profile ${profile} --work ${CMAKE_BINARY_DIR}/artefacts/exchange-davmail-${profile})
+  set_tests_properties(exchange-davmail-${profile} PROPERTIES LABELS integration TIMEOUT 120)
+endforeach()
