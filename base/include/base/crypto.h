@@ -21,4 +21,35 @@ bool crypto_equal(const void *a, const void *b, size_t len); /* constant time */
 bool crypto_base64_encode(struct buf *out, const void *data, size_t len);
 bool crypto_base64_decode(struct buf *out, const char *text, size_t len); /* blanks skipped; false: not base64 */
 
+/*
+ * Legacy algorithms, for logging on to servers that know nothing newer and for nothing else. They live in a library
+ * context of their own (crypto_legacy.c), so TLS cannot come to use them. One thread only.
+ *
+ * start() may be called again and again and is quick after the first time. False, with a sentence in why, where the
+ * system has no provider for them; the other functions may be called only after it returned true.
+ */
+#define CRYPTO_LEGACY_LEN 16 /* MD4, MD5, HMAC-MD5 */
+#define CRYPTO_DES_LEN 8     /* block, and key with its parity bits */
+
+struct crypto_piece {
+    const void *data;
+    size_t len;
+};
+
+bool crypto_legacy_start(char *why, size_t why_size);
+void crypto_legacy_stop(void); /* gives everything back; start() may follow */
+
+/* Each over the pieces as if they stood behind each other. */
+void crypto_legacy_md4(const struct crypto_piece *pieces, size_t count, uint8_t out[CRYPTO_LEGACY_LEN]);
+void crypto_legacy_md5(const struct crypto_piece *pieces, size_t count, uint8_t out[CRYPTO_LEGACY_LEN]);
+void crypto_legacy_hmac_md5(const uint8_t *key, size_t key_len, const struct crypto_piece *pieces, size_t count,
+                            uint8_t out[CRYPTO_LEGACY_LEN]);
+
+/* One block, ECB. The parity bits of the key do not matter. */
+void crypto_legacy_des(const uint8_t key[CRYPTO_DES_LEN], const uint8_t block[CRYPTO_DES_LEN],
+                       uint8_t out[CRYPTO_DES_LEN]);
+
+/* From the beginning of the key stream; the key has 16 bytes. `out` may be `data`. */
+void crypto_legacy_rc4(const uint8_t key[CRYPTO_LEGACY_LEN], const void *data, size_t len, void *out);
+
 #endif
