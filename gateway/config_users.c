@@ -101,12 +101,22 @@ void gw_roster_free(struct gw_roster **roster)
         return;
     for (unsigned i = 0; i < o->note_count; i++)
         free(o->notes[i]);
+    for (unsigned i = 0; i < o->file_count; i++)
+        free(o->files[i].path);
     free(o->notes);
     free(o->files);
     free(o->users);
     arena_free(&o->arena);
     free(o);
     *roster = NULL;
+}
+
+void gw_roster_forget_users(struct gw_roster *roster)
+{
+    free(roster->users);
+    roster->users = NULL;
+    roster->count = 0;
+    arena_free(&roster->arena);
 }
 
 bool gw_roster_outdated(const struct gw_roster *roster)
@@ -146,15 +156,13 @@ static void add_file(struct building *b, unsigned entry)
 {
     const struct gw_config_user *u = &b->config->users[entry];
     struct gw_user_file *file = &b->roster->files[b->roster->file_count];
-    *file = (struct gw_user_file){.path = keep(b, u->file), .entry = entry};
+    *file = (struct gw_user_file){.path = mem_strdup(u->file), .entry = entry};
     struct csv_file f = {
         .file = file, .source = (uint16_t)++b->roster->file_count, .server = server_index(b->config, u->server)};
     struct gw_csv csv;
     char header_why[200];
     const char *why = NULL;
     size_t len;
-    if (!file->path)
-        return;
     char *text = read_whole(file, &len, &why);
     if (text) {
         gw_csv_init(&csv, text, len);

@@ -24,7 +24,7 @@ struct gw_user {
 
 /* A CSV file, as it was when it was read. */
 struct gw_user_file {
-    const char *path;
+    char *path;
     unsigned entry; /* index in the configuration's users */
     int64_t mtime_ns, size;
     ino_t inode;
@@ -55,6 +55,9 @@ void gw_roster_free(struct gw_roster **roster);
 /* The same for a changed CSV file, apart from reading a configuration: NULL with err filled when a file cannot be used.
  */
 struct gw_roster *gw_roster_reread(const struct gw_config *c, struct gw_config_error *err);
+
+/* Everybody has been taken from it: keeps only what gw_roster_outdated needs. */
+void gw_roster_forget_users(struct gw_roster *roster);
 
 /* Has one of the files changed since? Blocks on stat. */
 bool gw_roster_outdated(const struct gw_roster *roster);

@@ -1,6 +1,6 @@
 /*
- * gateway: the daemon as one object: it owns every part (configuration, sessions, table, journal, poller, listeners, control socket), starts
- * them in order, reloads them whole or not at all, and stops them in the reverse order.
+ * gateway: the daemon as one object: it owns every part (configuration, sessions, table, journal, poller, listeners,
+ * control socket), starts them in order, reloads them whole or not at all, and stops them in the reverse order.
  *
  * The faces (http_*.c, ctl*.c) see the daemon only through this header, config.h and presence's public headers.
  */
@@ -20,7 +20,8 @@
 struct loop;
 struct gateway;
 
-/* Takes the configuration. NULL with a sentence in why when something cannot start (a port in use, a secret gone). Polling starts with the loop. */
+/* Takes the configuration. NULL with a sentence in why when something cannot start (a port in use, a secret gone).
+ * Polling starts with the loop. */
 struct gateway *gw_new(struct loop *loop, struct gw_config *config, char *why, size_t why_size);
 
 /* Stops: listeners first, then polls, then sessions. */
@@ -33,24 +34,26 @@ struct loop *gw_loop(const struct gateway *g);
 const struct gw_config *gw_config(const struct gateway *g);
 struct pres_table *gw_table(const struct gateway *g);
 struct pres_journal *gw_journal(const struct gateway *g);
-int64_t gw_started_at(const struct gateway *g);     /* wall s */
-int64_t gw_reloaded_at(const struct gateway *g);    /* wall s, 0: never */
+int64_t gw_started_at(const struct gateway *g);       /* wall s */
+int64_t gw_reloaded_at(const struct gateway *g);      /* wall s, 0: never */
 const char *gw_reload_error(const struct gateway *g); /* why the last reload failed, NULL: it did not */
 
 /* Servers in the order of the file. */
 struct gw_server_view {
     const struct gw_config_server *config;
     struct dav_session_info session;
-    size_t persons, fresh, ageing, stale, unknown; /* ageing: last poll failed, but not stale yet. fresh+ageing+stale+unknown = persons */
-    bool asked;                          /* answered once, or its failure is known: counts for readyz */
-    int64_t oldest_as_of;                /* of its persons, 0: none read */
-    const char *secret_note;             /* e.g. "new secret refused, old one still in use"; NULL */
-    int64_t secret_changed_at;           /* wall s */
+    size_t persons, fresh, ageing, stale,
+        unknown;               /* ageing: last poll failed, but not stale yet. fresh+ageing+stale+unknown = persons */
+    bool asked;                /* answered once, or its failure is known: counts for readyz */
+    int64_t oldest_as_of;      /* of its persons, 0: none read */
+    const char *secret_note;   /* e.g. "new secret refused, old one still in use"; NULL */
+    int64_t secret_changed_at; /* wall s */
 };
 size_t gw_server_count(const struct gateway *g);
 void gw_server_view(const struct gateway *g, size_t i, struct gw_server_view *ret); /* borrowed until the next turn */
 
-/* Failures grouped by (server, code): one row per cause, worst (most persons) first. Whole-server causes count all its persons. */
+/* Failures grouped by (server, code): one row per cause, worst (most persons) first. Whole-server causes count all its
+ * persons. */
 struct gw_cause_row {
     const char *server;
     const struct dav_cause *cause;
@@ -64,18 +67,19 @@ size_t gw_causes(const struct gateway *g, struct gw_cause_row *rows, size_t max)
 /* What happened with one person's polls. */
 struct gw_person_view {
     const char *server;
-    const char *path;       /* override, NULL */
-    const char *remember;   /* where the calendar was found, NULL */
+    const char *path;                                /* override, NULL */
+    const char *remember;                            /* where the calendar was found, NULL */
     int64_t last_asked_at, last_ok_at, next_poll_at; /* wall s, 0: never / not planned */
-    const char *code;       /* of the last failure when it is newer than the last success, NULL */
-    const char *evidence;   /* NULL */
-    unsigned skipped;       /* broken items left out of the last answer */
+    const char *code;     /* of the last failure when it is newer than the last success, NULL */
+    const char *evidence; /* NULL */
+    unsigned skipped;     /* broken items left out of the last answer */
 };
 void gw_person_view(const struct gateway *g, pres_id id, struct gw_person_view *ret);
 
 /*
- * Asks about this person now, before everybody else. `done` (may be NULL) comes once with err DAV_OK or the failure, never before this returned; a
- * poll that is already running serves. Cancel with gw_refresh_cancel before the asker goes away.
+ * Asks about this person now, before everybody else. `done` (may be NULL) comes once with err DAV_OK or the failure,
+ * never before this returned; a poll that is already running serves. Cancel with gw_refresh_cancel before the asker
+ * goes away.
  */
 typedef void gw_refresh_fn(void *arg, enum dav_err err, const char *code);
 struct gw_refresh;
@@ -90,21 +94,31 @@ struct gw_stats {
     uint64_t polls_ok, polls_failed;
     uint64_t polls_by_err[DAV_CANCELLED + 1];
     size_t polls_running;
-    int64_t loop_lag_ms;       /* worst since the last look */
-    bool ready;                /* every server answered once or is reported */
+    int64_t loop_lag_ms; /* worst since the last look */
+    bool ready;          /* every server answered once or is reported */
 };
 void gw_stats(const struct gateway *g, struct gw_stats *ret);
 
-/* The check as the daemon runs it, over a session of its own with the daemon's configuration; NULL server: the first. See query.h. */
+/* The check as the daemon runs it, over a session of its own with the daemon's configuration; NULL server: the first.
+ * See query.h. */
 struct gw_check;
-struct gw_check *gw_check_start(struct gateway *g, const char *server, const char *address, dav_step_fn *on_step, dav_query_fn *done, void *arg);
+struct gw_check *gw_check_start(struct gateway *g, const char *server, const char *address, dav_step_fn *on_step,
+                                dav_query_fn *done, void *arg);
 void gw_check_cancel(struct gw_check **c);
 
-/* A dav_account (borrowed texts) for one configured server; used by sessions and by `freebusyctl check` run from the file alone. */
+/*
+ * A duplicate, for httpd_settings.listen_fd, of the bound socket of publish.http.listen[listener]; it becomes the
+ * caller's. Sockets are bound before a reload changes anything, and kept where the address stays. -1: there is none.
+ */
+int gw_listen_fd(const struct gateway *g, unsigned listener);
+
+/* A dav_account (borrowed texts) for one configured server; used by sessions and by `freebusyctl check` run from the
+ * file alone. */
 void gw_account(const struct gw_config *config, const struct gw_config_server *server, struct dav_account *ret);
 
 /*
- * The faces' part, implemented in http_api.c and ctl.c, called by gw_new/gw_reload/gw_free. Each returns NULL with a sentence in why.
+ * The faces' part, implemented in http_api.c and ctl.c, called by gw_new/gw_reload/gw_free. Each returns NULL with a
+ * sentence in why.
  */
 struct gw_http;
 struct gw_http *gw_http_new(struct gateway *g, char *why, size_t why_size); /* one httpd per configured listener */

@@ -1,0 +1,38 @@
+/*
+ * account: one server of the configuration as davclient wants it. The one place where the configuration's words become
+ * davclient's; used for the daemon's sessions and for checks.
+ */
+#include "davclient/account.h"
+#include "gateway.h"
+
+_Static_assert((int)GW_KIND_EXCHANGE == (int)DAV_KIND_EXCHANGE && (int)GW_KIND_CALDAV == (int)DAV_KIND_CALDAV,
+               "same numbers");
+_Static_assert((int)GW_SCHEME_NEGOTIATE == (int)DAV_SCHEME_NEGOTIATE && (int)GW_SCHEME_NTLM == (int)DAV_SCHEME_NTLM &&
+                   (int)GW_SCHEME_BASIC == (int)DAV_SCHEME_BASIC && (int)GW_SCHEME_FORMS == (int)DAV_SCHEME_FORMS,
+               "same numbers");
+
+void gw_account(const struct gw_config *config, const struct gw_config_server *server, struct dav_account *ret)
+{
+    (void)config;
+    *ret = (struct dav_account){
+        .name = server->name,
+        .kind = (enum dav_kind)server->kind,
+        .url = server->url,
+        .user = server->account,
+        .lm_compatibility_level = (int)server->lm_compatibility_level,
+        .ca_file = server->tls.ca_file,
+        .pinned_key = server->tls.pinned_key,
+        .client_cert_file = server->tls.client_cert_file,
+        .client_key_file = server->tls.client_key_file,
+        .min_tls = server->tls.min_version,
+        .legacy_ciphers = server->tls.legacy_ciphers,
+        .proxy = server->proxy,
+        .max_connections = server->max_connections,
+        .max_requests_per_second = server->max_requests_per_second,
+        .allowed_hosts = (const char *const *)server->allowed_hosts, /* both end with a NULL */
+        .calendars = (const char *const *)server->calendars,
+        .zone = server->zone,
+    };
+    for (unsigned i = 0; i < server->auth_count && i < DAV_SCHEMES; i++)
+        ret->auth[ret->auth_count++] = (enum dav_scheme)server->auth[i];
+}

@@ -1,0 +1,215 @@
+/*
+ * feed: THE meeting point. Whatever a server answers about a person comes through here, and nowhere else does
+ * davclient's data become presence's: the rules of the person's group say which spans count and as what, the table gets
+ * the intervals, or the failure. A failure never touches what is known: it grows old and then unknown.
+ *
+ * The poller calls `answer`, the table calls gw_feed_change when somebody's presence differs from what was last told.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clk.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "base/map.h"
+#include "base/mem.h"
+#include "gateway_private.h"
+
+enum { DAY_S = 86400, HOUR_S = 3600, FOLD_S = 600 };
+
+struct group_rules {
+    struct pres_rules rules;
+    char name[];
+};
+
+/* Data crosses the border as plain numbers; these hold it together. */
+_Static_assert((int)DAV_FREE == PRES_FREE && (int)DAV_ELSEWHERE == PRES_ELSEWHERE &&
+                   (int)DAV_TENTATIVE == PRES_TENTATIVE && (int)DAV_BUSY == PRES_BUSY && (int)DAV_OOF == PRES_OOF,
+               "one order of kinds");
+_Static_assert((int)DAV_TRAIT_ALL_DAY == PRES_TRAIT_ALL_DAY && (int)DAV_TRAIT_CANCELLED == PRES_TRAIT_CANCELLED &&
+                   (int)DAV_TRAIT_DECLINED == PRES_TRAIT_DECLINED &&
+                   (int)DAV_TRAIT_UNANSWERED == PRES_TRAIT_UNANSWERED &&
+                   (int)DAV_TRAIT_ACCEPTED_MAYBE == PRES_TRAIT_ACCEPTED_MAYBE &&
+                   (int)DAV_TRAIT_PRIVATE == PRES_TRAIT_PRIVATE,
+               "one set of traits");
+
+static void question(void *arg, uint32_t id, struct dav_question *ret);
+static void answer(void *arg, uint32_t id, const struct dav_result *result);
+static void server_turned(void *arg, unsigned number, const char *code);
+static void take_answer(struct gateway *g, pres_id id, const struct dav_result *result);
+static void take_failure(struct gateway *g, pres_id id, const struct dav_result *result);
+static void remember(struct gw_person *p, const char *place);
+static const struct pres_rules *rules_of(const struct gateway *g, pres_id id);
+static struct pres_rules rules_from(const struct gw_config_rules *words);
+static enum pres_kind kind_of(const char *word);
+
+const struct gw_poller_ops gw_feed_ops = {
+    .question = question,
+    .answer = answer,
+    .server = server_turned,
+    .room = dav_session_room,
+    .start = dav_query_start,
+    .cancel = dav_query_cancel,
+};
+
+void gw_feed_change(void *arg, pres_id id, const struct pres_presence *now)
+{
+    struct gateway *g = arg;
+    g->persons[id].unknown = now->state == PRES_UNKNOWN;
+    gw_person_reclass(g, id);
+    pres_journal_add(g->journal, id, now);
+}
+
+void gw_feed_rules(struct gateway *g)
+{
+    gw_feed_free(g);
+    g->rules = rules_from(&g->config->rules);
+    g->group_rules = map_new();
+    for (unsigned i = 0; i < g->config->group_rules_count; i++) {
+        const struct gw_config_rules *words = &g->config->group_rules[i];
+        size_t len = strlen(words->group) + 1;
+        struct group_rules *group = mem_calloc(1, sizeof *group + len);
+        memcpy(group->name, words->group, len);
+        group->rules = rules_from(words);
+        map_put(g->group_rules, group->name, group);
+    }
+}
+
+void gw_feed_free(struct gateway *g)
+{
+    size_t pos = 0;
+    for (void *group; g->group_rules && (group = map_next(g->group_rules, &pos));)
+        free(group);
+    map_free(&g->group_rules);
+}
+
+static void question(void *arg, uint32_t id, struct dav_question *ret)
+{
+    struct gateway *g = arg;
+    const struct gw_extra *extra = g->persons[id].extra;
+    int64_t now = clk_wall_s(loop_clk(g->loop)), until = now + g->config->poll_window_s;
+    ret->address = pres_table_address(g->table, id);
+    if (extra) {
+        ret->path = extra->path;
+        ret->zone = extra->zone;
+        ret->remember = extra->remember;
+        ret->aliases = (const char *const *)extra->aliases;
+    }
+    ret->from = (now / DAY_S - 1) * DAY_S; /* yesterday, so that `since` of what goes on is known */
+    ret->until = (until + HOUR_S - 1) / HOUR_S * HOUR_S;
+}
+
+static void answer(void *arg, uint32_t id, const struct dav_result *result)
+{
+    struct gateway *g = arg;
+    if (result->requests > 0 || result->err == DAV_OK) {
+        g->stats.polls_by_err[result->err]++;
+        if (result->err == DAV_OK)
+            g->stats.polls_ok++;
+        else
+            g->stats.polls_failed++;
+    }
+    if (result->err == DAV_OK)
+        take_answer(g, id, result);
+    else
+        take_failure(g, id, result);
+    gw_person_reclass(g, id);
+}
+
+static void take_answer(struct gateway *g, pres_id id, const struct dav_result *result)
+{
+    struct gw_person *p = &g->persons[id];
+    struct gw_server *s = gw_server_of(g, id);
+    const struct pres_rules *rules = rules_of(g, id);
+    if (g->scratch_size < result->count) {
+        g->scratch_size = result->count * 2;
+        g->scratch = mem_realloc(g->scratch, g->scratch_size, sizeof *g->scratch);
+    }
+    size_t n = 0;
+    for (size_t i = 0; i < result->count; i++) {
+        const struct dav_span *span = &result->spans[i];
+        enum pres_kind kind = pres_rules_apply(rules, (enum pres_kind)span->kind, span->traits);
+        if (kind != PRES_FREE)
+            g->scratch[n++] = (struct pres_interval){.start = span->start, .end = span->end, .kind = kind};
+    }
+    if (p->cause)
+        gw_causes_leave(&s->causes, p->cause, s->config->name, clk_wall_s(loop_clk(g->loop)));
+    p->cause = 0;
+    p->was_read = 1;
+    p->skipped = result->skipped < UINT16_MAX ? (uint16_t)result->skipped : UINT16_MAX;
+    remember(p, result->remember);
+    pres_table_update(g->table, id, g->scratch, n, result->from, result->until, result->as_of);
+}
+
+static void take_failure(struct gateway *g, pres_id id, const struct dav_result *result)
+{
+    struct gw_person *p = &g->persons[id];
+    struct gw_server *s = gw_server_of(g, id);
+    const struct dav_cause *cause = gw_cause_of(result->err, result->code);
+    p->cause = gw_causes_enter(&s->causes, p->cause, cause, result->evidence, id, s->config->name,
+                               pres_table_address(g->table, id), clk_wall_s(loop_clk(g->loop)));
+    if (result->err == DAV_NOT_FOUND)
+        remember(p, NULL); /* it may have moved: look for it again */
+    pres_table_fail(g->table, id, cause->code);
+}
+
+static void server_turned(void *arg, unsigned number, const char *code)
+{
+    struct gateway *g = arg;
+    struct gw_server *s = gw_server_numbered(g, number);
+    int64_t now = clk_wall_s(loop_clk(g->loop));
+    if (!s)
+        return;
+    if (code) {
+        s->failing_since = s->failing_since ? s->failing_since : now;
+        if (now - s->failing_logged_at < FOLD_S)
+            return; /* comes and goes: once in a while is enough */
+        s->failing_logged_at = now;
+        s->failing_told = true;
+        log_warning("poll", "server=%s fails as a whole code=%s persons=%zu: probing it with one question at a time",
+                    s->config->name, code, s->persons);
+    } else {
+        if (s->failing_told)
+            log_notice("poll", "server=%s answers again after=%llds", s->config->name,
+                       (long long)(now - s->failing_since));
+        s->failing_told = false;
+        s->failing_since = 0;
+    }
+}
+
+static void remember(struct gw_person *p, const char *place)
+{
+    const char *before = p->extra ? p->extra->remember : NULL;
+    if (before == place || (before && place && strcmp(before, place) == 0) || (!place && !p->extra))
+        return;
+    struct gw_extra *extra = gw_person_extra(p);
+    free(extra->remember);
+    extra->remember = mem_strdup_or_null(place);
+}
+
+static const struct pres_rules *rules_of(const struct gateway *g, pres_id id)
+{
+    const char *group = pres_table_group(g->table, id);
+    const struct group_rules *own = group ? map_get(g->group_rules, group) : NULL;
+    return own ? &own->rules : &g->rules;
+}
+
+static struct pres_rules rules_from(const struct gw_config_rules *words)
+{
+    struct pres_rules rules = pres_rules_default();
+    rules.tentative = kind_of(words->tentative);
+    rules.unanswered = kind_of(words->unanswered);
+    rules.oof = kind_of(words->oof);
+    rules.elsewhere = kind_of(words->elsewhere);
+    rules.all_day_counts = words->all_day;
+    return rules;
+}
+
+/* "available" is a promise about how tentative time looks outside; inside it stays tentative. */
+static enum pres_kind kind_of(const char *word)
+{
+    enum pres_kind kind = PRES_TENTATIVE;
+    if (strcmp(word, "available") != 0)
+        pres_kind_parse(word, &kind);
+    return kind;
+}

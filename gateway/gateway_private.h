@@ -1,0 +1,143 @@
+/*
+ * gateway_private: the daemon's parts as its own files see them. gateway.c makes and unmakes the whole, reload.c
+ * exchanges configurations, servers.c and people.c keep the two lists, feed.c brings answers in, secrets.c watches
+ * files.
+ */
+#ifndef GATEWAY_GATEWAY_PRIVATE_H
+#define GATEWAY_GATEWAY_PRIVATE_H
+
+#include "causes.h"
+#include "config_users.h"
+#include "gateway.h"
+#include "listeners.h"
+#include "poller.h"
+#include "presence/rules.h"
+
+struct secret;
+struct gw_faces;
+struct map;
+struct gw_files;
+
+/* What few people have. */
+struct gw_extra {
+    char *path, *zone;
+    char *remember; /* where davclient found the calendar */
+    char **aliases; /* NULL-terminated */
+};
+
+/* How well a person is known: the columns of `servers`. */
+enum gw_class { GW_CLASS_UNKNOWN, GW_CLASS_FRESH, GW_CLASS_AGEING, GW_CLASS_STALE };
+enum { GW_CLASSES = GW_CLASS_STALE + 1 };
+
+/* By pres_id, beside the table's and the poller's records. */
+struct gw_person {
+    struct gw_extra *extra; /* NULL: nothing special */
+    uint16_t skipped;       /* broken items in the last answer */
+    uint8_t cause;          /* of the last failure, see causes.h; 0: the last answer was good, or there was none */
+    uint8_t class;          /* enum gw_class */
+    uint8_t unknown;        /* state last reported was unknown */
+    uint8_t was_read;
+    uint8_t used;
+};
+
+/* A file as it was when it was last looked at; all zero: it was not there. */
+struct gw_stamp {
+    int64_t mtime_ns, size;
+    uint64_t inode;
+};
+void gw_stamp_of(const char *path, struct gw_stamp *ret); /* blocks on stat */
+bool gw_stamp_same(const struct gw_stamp *a, const struct gw_stamp *b);
+
+struct gw_server {
+    const struct gw_config_server *config; /* in gateway's config */
+    struct dav_session *session;
+    unsigned number; /* the poller's */
+    struct gw_causes causes;
+    size_t classes[GW_CLASSES];
+    size_t persons;
+    int64_t oldest_ok, oldest_at; /* a costly figure, and when it was taken (monotonic ms) */
+    int64_t failing_since;        /* wall s, 0: it answers */
+    int64_t failing_logged_at;
+    bool failing_told; /* its failing is in the log, its recovery is not */
+
+    struct secret *secret;
+    struct gw_stamp secret_stamp;
+    int64_t secret_changed_at; /* wall s */
+    char *secret_note;         /* NULL */
+};
+
+struct gateway {
+    struct loop *loop;
+    struct gw_config *config;
+    struct pres_table *table;
+    struct pres_journal *journal;
+    struct gw_poller *poller;
+    struct gw_server **servers; /* in the order of the configuration */
+    unsigned server_count;
+    struct gw_person *persons;
+    size_t person_capacity;
+    struct pres_rules rules;
+    struct map *group_rules; /* group -> struct group_rules, see feed.c */
+    struct pres_interval *scratch;
+    size_t scratch_size;
+    struct gw_listeners *listeners;
+    struct gw_http *http;
+    struct gw_ctl *ctl;
+    struct gw_files *files;
+    struct gw_faces *retired;         /* replaced by a reload, still finishing their answers */
+    struct gw_stamp certificate, key; /* of the listeners, as they were when they were read */
+    struct loop_timer *cause_timer;
+    struct gw_check *checks;
+    int64_t started_at, reloaded_at;
+    char *reload_error;
+    struct gw_stats stats;
+};
+
+/* servers.c. A server's session and secret are made before anything else changes, so that what cannot be made changes
+ * nothing. */
+struct gw_server *gw_server_new(struct gateway *g, const struct gw_config *config,
+                                const struct gw_config_server *server, char *why, size_t why_size);
+void gw_server_free(struct gw_server **s, const char *reason);
+struct dav_session *gw_server_session(struct gateway *g, const struct gw_config *config,
+                                      const struct gw_config_server *server, const struct secret *secret, char *why,
+                                      size_t why_size);
+struct gw_server *gw_server_named(const struct gateway *g, const char *name);
+struct gw_server *gw_server_of(const struct gateway *g, pres_id id);
+struct gw_server *gw_server_numbered(const struct gateway *g, unsigned number); /* the poller's number */
+void gw_server_secret(struct gateway *g, struct gw_server *s, struct secret *secret, const char *why);
+
+/* people.c. Brings table and poller in line with the roster: adds, removes, changes; who did not change is not touched.
+ * The table still numbers servers by old_servers; afterwards by g->servers. */
+struct gw_people_change {
+    size_t added, removed, changed;
+};
+struct gw_people_change gw_people_apply(struct gateway *g, const struct gw_roster *roster,
+                                        struct gw_server **old_servers);
+void gw_people_free(struct gateway *g);
+void gw_people_log_notes(const struct gw_roster *roster);
+void gw_people_forget_places(struct gateway *g, const struct gw_server *s); /* its calendars may be elsewhere now */
+pres_id gw_people_example(const struct gateway *g, const struct gw_server *s,
+                          uint8_t cause); /* somebody who has it; O(persons) */
+struct gw_extra *gw_person_extra(struct gw_person *p);
+void gw_person_reclass(struct gateway *g, pres_id id);
+
+/* feed.c */
+extern const struct gw_poller_ops gw_feed_ops;
+void gw_feed_change(void *arg, pres_id id, const struct pres_presence *now); /* pres_change_fn */
+void gw_feed_rules(struct gateway *g);                                       /* from the configuration */
+void gw_feed_free(struct gateway *g);
+
+/* secrets.c: looks at secret and CSV files every few seconds, in the worker. */
+struct gw_files *gw_files_new(struct gateway *g);
+void gw_files_free(struct gw_files **f);
+
+/* probe.c */
+void gw_checks_free(struct gateway *g);
+
+/* reload.c: the way in of every configuration, also of the first. Takes `config` in any case. False: nothing has
+ * changed, and why. True: `why` is a line about what has. */
+bool gw_swap(struct gateway *g, struct gw_config *config, char *why, size_t why_size);
+void gw_faces_free_retired(struct gateway *g);
+void gw_config_drop(struct gw_config *config); /* one reference less */
+
+#endif

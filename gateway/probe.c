@@ -1,0 +1,135 @@
+/*
+ * probe: one check of one server, as the daemon runs it for an administrator: the daemon's configuration, certificates
+ * and network, but a session of its own, so that the daemon's people are not held up and nothing that was learnt before
+ * hides a failure.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clk.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "base/mem.h"
+#include "gateway_private.h"
+
+enum { DAY_S = 86400 };
+
+struct gw_check {
+    struct gateway *g;
+    struct dav_session *session;
+    struct dav_query *query;
+    dav_step_fn *on_step;
+    dav_query_fn *done;
+    void *arg;
+    char *evidence; /* of the first step: the file, or why there is no session */
+    bool begun;
+    struct gw_check *next, **link; /* in the gateway's list */
+};
+
+static void begin(struct gw_check *c, const struct gw_server *s, const char *address);
+static void step(void *arg, const struct dav_step_report *report);
+static void finish(void *arg, const struct dav_result *result);
+static void refuse(void *arg);
+static void discard(void *arg);
+
+struct gw_check *gw_check_start(struct gateway *g, const char *server, const char *address, dav_step_fn *on_step,
+                                dav_query_fn *done, void *arg)
+{
+    struct gw_check *c = mem_calloc(1, sizeof *c);
+    struct gw_server *s = server ? gw_server_named(g, server) : g->servers[0];
+    *c = (struct gw_check){.g = g, .on_step = on_step, .done = done, .arg = arg, .next = g->checks, .link = &g->checks};
+    if (c->next)
+        c->next->link = &c->next;
+    g->checks = c;
+    if (s)
+        begin(c, s, address);
+    else
+        c->evidence = mem_strdup("no server of this name is configured");
+    if (!c->query)
+        loop_defer(g->loop, refuse, c);
+    return c;
+}
+
+void gw_check_cancel(struct gw_check **check)
+{
+    struct gw_check *c = *check;
+    if (!c)
+        return;
+    loop_undefer(c->g->loop, refuse, c);
+    loop_undefer(c->g->loop, discard, c);
+    dav_query_cancel(&c->query);
+    dav_session_close(&c->session, "check ended");
+    *c->link = c->next;
+    if (c->next)
+        c->next->link = c->link;
+    free(c->evidence);
+    free(c);
+    *check = NULL;
+}
+
+void gw_checks_free(struct gateway *g)
+{
+    while (g->checks) {
+        struct gw_check *c = g->checks;
+        gw_check_cancel(&c);
+    }
+}
+
+static void begin(struct gw_check *c, const struct gw_server *s, const char *address)
+{
+    struct gateway *g = c->g;
+    char why[300] = "";
+    c->session = gw_server_session(g, g->config, s->config, s->secret, why, sizeof why);
+    c->evidence = mem_strdup(c->session ? g->config->path : why);
+    if (!c->session)
+        return;
+    pres_id id = pres_table_find(g->table, address);
+    const struct gw_extra *extra = id == PRES_NOBODY ? NULL : g->persons[id].extra;
+    int64_t now = clk_wall_s(loop_clk(g->loop));
+    struct dav_question q = {.address = id == PRES_NOBODY ? address : pres_table_address(g->table, id),
+                             .from = now - DAY_S,
+                             .until = now + 2 * DAY_S};
+    if (extra) {
+        q.path = extra->path;
+        q.zone = extra->zone;
+        q.aliases = (const char *const *)extra->aliases;
+    }
+    log_info("check", "server=%s begins", s->config->name);
+    c->query = dav_check_start(c->session, &q, step, finish, c);
+}
+
+static void step(void *arg, const struct dav_step_report *report)
+{
+    struct gw_check *c = arg;
+    if (!c->begun &&
+        report->step != DAV_STEP_CONFIG) /* that the configuration is well was seen before anything was asked */
+        c->on_step(c->arg, &(struct dav_step_report){.step = DAV_STEP_CONFIG, .ok = true, .evidence = c->evidence});
+    c->begun = true;
+    c->on_step(c->arg, report);
+}
+
+/* The asker's handle ends here; the session, whose callback this is, a little later. */
+static void finish(void *arg, const struct dav_result *result)
+{
+    struct gw_check *c = arg;
+    c->query = NULL;
+    loop_defer(c->g->loop, discard, c);
+    c->done(c->arg, result);
+}
+
+static void refuse(void *arg)
+{
+    struct gw_check *c = arg;
+    const struct dav_cause *cause = gw_cause_of(DAV_PROTOCOL, "config-account");
+    struct dav_result result = {.err = DAV_PROTOCOL, .code = cause->code, .evidence = c->evidence};
+    c->on_step(c->arg, &(struct dav_step_report){.step = DAV_STEP_CONFIG, .cause = cause, .evidence = c->evidence});
+    loop_defer(c->g->loop, discard, c);
+    c->done(c->arg, &result);
+}
+
+static void discard(void *arg)
+{
+    struct gw_check *c = arg;
+    gw_check_cancel(&c);
+}

@@ -1,0 +1,192 @@
+/*
+ * secrets: the files that are watched: each server's secret, and the CSV files of people. Every few seconds a job goes
+ * to the worker, because a file may lie on a slow disk: it looks at time stamps, and reads what has changed. Back in
+ * the loop a new secret goes to its session, a new roster to people.c. A file that is gone or cannot be used changes
+ * nothing, and says so once.
+ *
+ * One job at a time. It holds a reference on the configuration it looks at, so that a reload meanwhile pulls nothing
+ * from under it, and its findings are dropped when the configuration is not in use any more.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/log.h"
+#include "base/loop.h"
+#include "base/mem.h"
+#include "base/secret.h"
+#include "gateway_private.h"
+
+enum { LOOK_EVERY_MS = 3000 };
+
+struct secret_file {
+    const char *server, *path; /* in the job's configuration */
+    struct gw_stamp stamp;     /* before, then after */
+    bool changed;
+    struct secret *secret;
+    char why[300];
+};
+
+struct job {
+    struct gw_files *files; /* NULL: the daemon stops, nobody wants to know */
+    struct gw_config *config;
+    struct secret_file *secrets;
+    unsigned secret_count;
+    bool outdated;
+    struct gw_roster *roster;
+    struct gw_config_error err;
+};
+
+struct gw_files {
+    struct gateway *g;
+    struct loop_timer *timer;
+    struct job *job;
+    char *users_note; /* the last complaint about CSV files, said once */
+};
+
+static void look(void *arg);
+static void job_work(void *arg);
+static void job_done(void *arg);
+static void take_secrets(struct gateway *g, struct job *job);
+static void take_roster(struct gw_files *f, struct job *job);
+static void job_free(struct job *job);
+
+struct gw_files *gw_files_new(struct gateway *g)
+{
+    struct gw_files *f = mem_calloc(1, sizeof *f);
+    f->g = g;
+    f->timer = loop_timer_new(g->loop, "watched-files", look, f);
+    loop_timer_in(f->timer, LOOK_EVERY_MS);
+    return f;
+}
+
+void gw_files_free(struct gw_files **f)
+{
+    if (!*f)
+        return;
+    if ((*f)->job)
+        (*f)->job->files = NULL;
+    loop_timer_free(&(*f)->timer);
+    free((*f)->users_note);
+    free(*f);
+    *f = NULL;
+}
+
+void gw_stamp_of(const char *path, struct gw_stamp *ret)
+{
+    struct stat st;
+    *ret = (struct gw_stamp){0, 0, 0};
+    if (stat(path, &st) == 0)
+        *ret = (struct gw_stamp){.mtime_ns = (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec,
+                                 .size = st.st_size,
+                                 .inode = st.st_ino};
+}
+
+bool gw_stamp_same(const struct gw_stamp *a, const struct gw_stamp *b)
+{
+    return a->mtime_ns == b->mtime_ns && a->size == b->size && a->inode == b->inode;
+}
+
+static void look(void *arg)
+{
+    struct gw_files *f = arg;
+    struct gateway *g = f->g;
+    loop_timer_in(f->timer, LOOK_EVERY_MS);
+    if (f->job)
+        return; /* a slow disk */
+    struct job *job = mem_calloc(1, sizeof *job);
+    job->files = f;
+    job->config = g->config;
+    job->config->refs++;
+    job->secrets = mem_calloc(g->server_count + 1, sizeof *job->secrets);
+    for (unsigned i = 0; i < g->server_count; i++) {
+        struct secret_file *s = &job->secrets[job->secret_count++];
+        s->server = g->servers[i]->config->name;
+        s->path = g->servers[i]->config->password_file;
+        s->stamp = g->servers[i]->secret_stamp;
+    }
+    f->job = job;
+    loop_work(g->loop, job_work, job_done, job);
+}
+
+/* In the worker. */
+static void job_work(void *arg)
+{
+    struct job *job = arg;
+    for (unsigned i = 0; i < job->secret_count; i++) {
+        struct secret_file *s = &job->secrets[i];
+        struct gw_stamp now;
+        gw_stamp_of(s->path, &now);
+        if (gw_stamp_same(&now, &s->stamp))
+            continue;
+        s->changed = true;
+        s->stamp = now;
+        s->secret = secret_read(s->path, s->why, sizeof s->why);
+    }
+    job->outdated = gw_roster_outdated(job->config->roster);
+    if (job->outdated)
+        job->roster = gw_roster_reread(job->config, &job->err);
+}
+
+static void job_done(void *arg)
+{
+    struct job *job = arg;
+    struct gw_files *f = job->files;
+    if (f) {
+        f->job = NULL;
+        if (job->config == f->g->config) {
+            take_secrets(f->g, job);
+            take_roster(f, job);
+        }
+    }
+    job_free(job);
+}
+
+static void take_secrets(struct gateway *g, struct job *job)
+{
+    for (unsigned i = 0; i < job->secret_count; i++) {
+        struct secret_file *found = &job->secrets[i];
+        struct gw_server *s = gw_server_named(g, found->server);
+        if (!found->changed || !s)
+            continue;
+        s->secret_stamp = found->stamp;
+        gw_server_secret(g, s, found->secret, found->why);
+        found->secret = NULL;
+    }
+}
+
+static void take_roster(struct gw_files *f, struct job *job)
+{
+    struct gateway *g = f->g;
+    if (job->outdated && !job->roster) {
+        if (!f->users_note || strcmp(f->users_note, job->err.why) != 0)
+            log_error("users", "%s; everybody stays as before", job->err.why);
+        free(f->users_note);
+        f->users_note = mem_strdup(job->err.why);
+        return;
+    }
+    if (!job->roster)
+        return;
+    free(f->users_note);
+    f->users_note = NULL;
+    gw_people_log_notes(job->roster);
+    struct gw_people_change change = gw_people_apply(g, job->roster, g->servers);
+    log_notice("users", "CSV file read again persons=%zu added=%zu removed=%zu changed=%zu", pres_table_count(g->table),
+               change.added, change.removed, change.changed);
+    gw_roster_free(&g->config->roster);
+    g->config->roster = job->roster;
+    job->roster = NULL;
+    gw_roster_forget_users(g->config->roster);
+}
+
+static void job_free(struct job *job)
+{
+    for (unsigned i = 0; i < job->secret_count; i++)
+        secret_free(&job->secrets[i].secret);
+    free(job->secrets);
+    gw_roster_free(&job->roster);
+    gw_config_drop(job->config);
+    free(job);
+}

@@ -1,0 +1,187 @@
+/*
+ * servers: one configured server as the daemon keeps it: its session, its secret, how its people fare. Made by
+ * reload.c, shown by the faces through gw_server_view.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clk.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "base/mem.h"
+#include "base/secret.h"
+#include "gateway_private.h"
+
+enum { OLDEST_KEPT_MS = 5000 };
+
+struct gw_server *gw_server_new(struct gateway *g, const struct gw_config *config,
+                                const struct gw_config_server *server, char *why, size_t why_size)
+{
+    struct gw_server *s = mem_calloc(1, sizeof *s);
+    s->config = server;
+    s->number = UINT32_MAX;
+    gw_stamp_of(server->password_file, &s->secret_stamp);
+    s->secret = secret_read(server->password_file, why, why_size);
+    if (s->secret) {
+        s->secret_changed_at = secret_mtime_ms(s->secret) / 1000;
+        s->session = gw_server_session(g, config, server, s->secret, why, why_size);
+    }
+    if (!s->session)
+        gw_server_free(&s, "not started");
+    return s;
+}
+
+void gw_server_free(struct gw_server **server, const char *reason)
+{
+    struct gw_server *s = *server;
+    if (!s)
+        return;
+    dav_session_close(&s->session, reason);
+    secret_free(&s->secret);
+    gw_causes_free(&s->causes);
+    free(s->secret_note);
+    free(s);
+    *server = NULL;
+}
+
+struct dav_session *gw_server_session(struct gateway *g, const struct gw_config *config,
+                                      const struct gw_config_server *server, const struct secret *secret, char *why,
+                                      size_t why_size)
+{
+    struct dav_account account;
+    char reason[300] = "";
+    gw_account(config, server, &account);
+    struct dav_session *session = dav_session_new(g->loop, &account, secret, reason, sizeof reason);
+    if (!session)
+        snprintf(why, why_size, "%s:%u: server %s: %s", config->path, server->line, server->name, reason);
+    return session;
+}
+
+struct gw_server *gw_server_named(const struct gateway *g, const char *name)
+{
+    for (unsigned i = 0; i < g->server_count; i++)
+        if (strcmp(g->servers[i]->config->name, name) == 0)
+            return g->servers[i];
+    return NULL;
+}
+
+struct gw_server *gw_server_of(const struct gateway *g, pres_id id)
+{
+    return g->servers[pres_table_server(g->table, id)];
+}
+
+struct gw_server *gw_server_numbered(const struct gateway *g, unsigned number)
+{
+    for (unsigned i = 0; i < g->server_count; i++)
+        if (g->servers[i]->number == number)
+            return g->servers[i];
+    return NULL;
+}
+
+/* The secret's file has changed: `secret` is taken, NULL when the file cannot be used (why). */
+void gw_server_secret(struct gateway *g, struct gw_server *s, struct secret *secret, const char *why)
+{
+    free(s->secret_note);
+    s->secret_note = NULL;
+    if (!secret) {
+        s->secret_note = mem_printf("the secret's file cannot be used, the one read before stays in use: %s", why);
+        log_warning("secret", "server=%s %s", s->config->name, s->secret_note);
+        return;
+    }
+    s->secret_changed_at = clk_wall_s(loop_clk(g->loop));
+    if (secret_equal(secret, s->secret)) {
+        secret_free(&secret);
+        return;
+    }
+    log_notice("secret", "server=%s new secret read from its file", s->config->name);
+    secret_free(&s->secret);
+    s->secret = secret;
+    dav_session_set_secret(s->session, secret);
+    gw_poller_server_kick(g->poller, s->number);
+}
+
+size_t gw_server_count(const struct gateway *g)
+{
+    return g->server_count;
+}
+
+void gw_server_view(const struct gateway *g, size_t i, struct gw_server_view *ret)
+{
+    struct gw_server *s = g->servers[i];
+    struct gw_poller_server poll;
+    int64_t now_ms = clk_mono_ms(loop_clk(g->loop));
+    gw_poller_server(g->poller, s->number, &poll);
+    if (!s->oldest_at || now_ms - s->oldest_at >= OLDEST_KEPT_MS) {
+        s->oldest_ok = gw_poller_oldest_ok(g->poller, s->number);
+        s->oldest_at = now_ms;
+    }
+    *ret = (struct gw_server_view){
+        .config = s->config,
+        .persons = s->persons,
+        .fresh = s->classes[GW_CLASS_FRESH],
+        .ageing = s->classes[GW_CLASS_AGEING],
+        .stale = s->classes[GW_CLASS_STALE],
+        .unknown = s->classes[GW_CLASS_UNKNOWN],
+        .asked = poll.asked || s->persons == 0,
+        .oldest_as_of = s->oldest_ok,
+        .secret_note = s->secret_note,
+        .secret_changed_at = s->secret_changed_at,
+    };
+    dav_session_info(s->session, &ret->session);
+}
+
+bool gw_unbreak(struct gateway *g, const char *server)
+{
+    struct gw_server *s = gw_server_named(g, server);
+    if (!s)
+        return false;
+    log_notice("secret", "server=%s an administrator says that its secret may be tried again", server);
+    dav_session_unbreak(s->session);
+    gw_poller_server_kick(g->poller, s->number);
+    return true;
+}
+
+/* One row for a server that fails as a whole, one for each other code its people have. */
+static size_t server_causes(const struct gateway *g, const struct gw_server *s, struct gw_cause_row *rows, size_t max)
+{
+    struct gw_poller_server poll;
+    size_t n = 0;
+    gw_poller_server(g->poller, s->number, &poll);
+    for (unsigned i = 0; i < s->causes.count && n < max; i++) {
+        const struct gw_cause_entry *e = &s->causes.entries[i];
+        bool whole_server = poll.failing && strcmp(poll.failing, e->cause->code) == 0;
+        if (e->persons == 0)
+            continue;
+        rows[n] = (struct gw_cause_row){.server = s->config->name,
+                                        .cause = e->cause,
+                                        .persons = e->persons,
+                                        .since = e->since,
+                                        .example = e->example};
+        memcpy(rows[n].evidence, e->evidence, sizeof rows[n].evidence);
+        if (whole_server) {
+            rows[n].persons = s->persons;
+            rows[n].example = PRES_NOBODY;
+        } else if (g->persons[e->example].cause != i + 1 || gw_server_of(g, e->example) != s) {
+            rows[n].example = gw_people_example(g, s, (uint8_t)(i + 1));
+        }
+        n++;
+    }
+    return n;
+}
+
+static int worst_first(const void *a, const void *b)
+{
+    const struct gw_cause_row *x = a, *y = b;
+    return x->persons != y->persons ? (x->persons < y->persons ? 1 : -1)
+                                    : (x->since > y->since) - (x->since < y->since);
+}
+
+size_t gw_causes(const struct gateway *g, struct gw_cause_row *rows, size_t max)
+{
+    size_t n = 0;
+    for (unsigned i = 0; i < g->server_count; i++)
+        n += server_causes(g, g->servers[i], rows + n, max - n);
+    qsort(rows, n, sizeof *rows, worst_first);
+    return n;
+}
