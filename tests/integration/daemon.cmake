@@ -1,0 +1,15 @@
+# The whole daemon beside the simulator: one ctest for each function of a daemon_*.py, named after it.
+function(fb_daemon_tests file)
+  foreach(name ${ARGN})
+    string(REPLACE "_" "-" test ${name})
+    add_test(NAME daemon-${test} COMMAND /usr/bin/python3 ${CMAKE_CURRENT_SOURCE_DIR}/${file}.py ${name})
+    set_tests_properties(daemon-${test} PROPERTIES LABELS daemon TIMEOUT 120
+      ENVIRONMENT "FB_BUILD=${CMAKE_BINARY_DIR};FB_SOURCE=${PROJECT_SOURCE_DIR};PYTHONDONTWRITEBYTECODE=1")
+  endforeach()
+endfunction()
+
+fb_daemon_tests(daemon_presence punctual_and_resumed killed_and_restarted odd_addresses state_words watched_csv stops_cleanly)
+fb_daemon_tests(daemon_faults one_person_fails broken_items whole_server_fails two_servers refused_password bad_certificate
+  clear_text_refused)
+fb_daemon_tests(daemon_config refused_files reload_whole_or_not secret_rotated notify_systemd)
+fb_daemon_tests(daemon_http every_row bad_requests tls_listener control_client)
