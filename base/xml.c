@@ -116,7 +116,6 @@ void xml_reader_reset(struct xml_reader *r, void *arg)
         context_renew(r);
     else if (xmlCtxtResetPush(r->ctxt, NULL, 0, NULL, NULL) != 0)
         abort();       /* no memory */
-    r->ctxt->nsNr = 0; /* 2.9.14 leaves the declarations of a document that was stopped half-way */
 }
 
 enum xml_result xml_reader_feed(struct xml_reader *r, const char *data, size_t len)

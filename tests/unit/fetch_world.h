@@ -36,6 +36,7 @@ enum after { KEEP, CLOSE, RESET, ENDLESS };
 
 struct script {
     const char *answer; /* NULL: nothing */
+    size_t len;         /* 0: up to its NUL */
     size_t piece;       /* bytes in one write; 0: all */
     enum after after;   /* ENDLESS: what comes from again_from, for ever */
     bool at_accept;     /* does not wait for a request */
@@ -100,7 +101,7 @@ static inline void conn_end(struct conn *conn)
 static inline bool conn_write(struct conn *conn)
 {
     const struct script *script = &conn->server->script;
-    size_t len = script->answer ? strlen(script->answer) : 0;
+    size_t len = script->len ? script->len : script->answer ? strlen(script->answer) : 0;
     size_t left = len - conn->sent;
     size_t n = script->piece && script->piece < left ? script->piece : left;
     ssize_t sent = n > 0 ? send(conn->fd, script->answer + conn->sent, n, MSG_NOSIGNAL | MSG_DONTWAIT) : 0;
@@ -177,7 +178,7 @@ static inline void server_accept(void *arg, int fd, unsigned ready)
     assert_true(conn->fd >= 0);
     setsockopt(conn->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
     conn->watch = loop_fd_new(server->loop, "bad server", conn->fd, conn_ready, conn);
-    buf_init(&conn->in, 1 << 20);
+    buf_init(&conn->in, 1 << 23);
     TAILQ_INSERT_TAIL(&server->conns, conn, entry);
     server->accepted++;
     if (++server->open > server->most_open)

@@ -115,7 +115,7 @@ static void test_large_body_goes_without_expect(void **state)
 {
     struct outcome o = {0};
     struct world w;
-    size_t len = 500000;
+    size_t len = 3000000; /* curl asks first from 1 MiB on */
     char *body = mem_calloc(1, len + 1);
 
     (void)state;
@@ -127,7 +127,7 @@ static void test_large_body_goes_without_expect(void **state)
     wait_done(&w, &o);
     assert_int_equal(o.err, FETCH_OK);
     assert_null(strcasestr(w.server.request, "expect"));
-    assert_non_null(strstr(w.server.request, "\r\nContent-Length: 500000\r\n"));
+    assert_non_null(strstr(w.server.request, "\r\nContent-Length: 3000000\r\n"));
     teardown(&w);
 }
 
@@ -272,6 +272,13 @@ static void test_pieces(void **state)
     wait_done(&w, &o);
     assert_int_equal(o.pieces, 0);
     assert_string_equal(o.body, "why");
+    /* the ceiling counts all pieces together */
+    memset(&o, 0, sizeof(o));
+    w.server.script = (struct script){.answer = text, .piece = 777};
+    start(&w, &o, (struct fetch_request){.on_data = on_data, .max_body = 9999});
+    wait_done(&w, &o);
+    assert_int_equal(o.err, FETCH_TOO_LARGE);
+    assert_in_range(o.data_len, 1, 9999);
     /* a reader that had enough */
     memset(&o, 0, sizeof(o));
     o.refuse_data = true;
@@ -282,6 +289,30 @@ static void test_pieces(void **state)
     assert_int_equal(o.pieces, 1);
     teardown(&w);
     free(text);
+}
+
+/* Little on the wire, much in memory: 100,000 letters in 133 bytes. */
+static void test_compressed(void **state)
+{
+    static const char HEAD[] = "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n";
+    static const char GZIP[] =
+        "\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03\xed\xc1\x31\x01\x00\x00\x00\xc2\xa0\xac\xeb\x5f\xc2\x1a\x1e\x40\x01"
+        "\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"
+        "\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"
+        "\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"
+        "\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\xaf\x06\x87\xfa\xe2\x1b\xa0\x86\x01\x00";
+    static char text[sizeof(HEAD) + sizeof(GZIP)];
+    const struct script script = {.answer = text, .len = sizeof(HEAD) + sizeof(GZIP) - 2, .after = CLOSE};
+    struct outcome o;
+
+    (void)state;
+    memcpy(text, HEAD, sizeof(HEAD) - 1);
+    memcpy(text + sizeof(HEAD) - 1, GZIP, sizeof(GZIP) - 1);
+    once(script, (struct fetch_request){.compressed = true}, &o);
+    assert_int_equal(o.err, FETCH_OK);
+    assert_int_equal(o.body_len, 100000);
+    once(script, (struct fetch_request){.compressed = true, .max_body = 99999}, &o);
+    assert_int_equal(o.err, FETCH_TOO_LARGE);
 }
 
 /* A body that broke off was handed out up to there, and then done() says so. */
@@ -304,6 +335,7 @@ int main(void)
         cmocka_unit_test(test_refused_requests), cmocka_unit_test(test_environment_is_not_asked),
         cmocka_unit_test(test_broken_answers),   cmocka_unit_test(test_ceilings),
         cmocka_unit_test(test_pieces),           cmocka_unit_test(test_pieces_then_partial),
+        cmocka_unit_test(test_compressed),
     };
     return cmocka_run_group_tests_name("fetch", tests, NULL, NULL);
 }

@@ -346,6 +346,12 @@ static bool cancel_in_data(struct outcome *o)
     return true;
 }
 
+static bool cancel_in_data_and_stop(struct outcome *o)
+{
+    fetch_cancel(&o->fetch);
+    return false;
+}
+
 static void start_another(struct outcome *o)
 {
     if (victim && victim->calls == 0 && !victim->fetch)
@@ -379,6 +385,12 @@ static void test_cancel_inside_callbacks(void **state)
     WAIT_UNTIL(&w, victim != &c && victim->calls == 1);
     assert_int_equal(c.calls, 0);
     assert_string_equal(victim->body, "hello");
+    memset(&c, 0, sizeof(c));
+    c.in_data = cancel_in_data_and_stop; /* both ways at once */
+    start(&w, &c, (struct fetch_request){.on_data = on_data});
+    WAIT_UNTIL(&w, c.pieces == 1);
+    settle(&w);
+    assert_int_equal(c.calls, 0);
     teardown(&w);
 }
 
@@ -395,6 +407,57 @@ static void test_start_inside_done(void **state)
     wait_done(&w, &o[1]);
     assert_int_equal(o[1].err, FETCH_OK);
     assert_true(o[1].reused);
+    teardown(&w);
+}
+
+static void start_last(struct outcome *o)
+{
+    static char url[100];
+
+    snprintf(url, sizeof(url), "%slast", o->world->url);
+    start(o->world, victim, (struct fetch_request){.url = url});
+}
+
+/* What is started inside done() goes behind those that wait. */
+static void test_first_come_first_served(void **state)
+{
+    struct outcome o[3] = {{.in_done = start_last}, {0}, {0}};
+    struct world w;
+    char url[100];
+
+    (void)state;
+    setup(&w, &(struct fetch_client_settings){.name = "t", .max_connections = 1});
+    w.server.script.answer = OK_HELLO;
+    victim = &o[2];
+    snprintf(url, sizeof(url), "%sfirst", w.url);
+    start(&w, &o[0], (struct fetch_request){.url = url});
+    snprintf(url, sizeof(url), "%ssecond", w.url);
+    start(&w, &o[1], (struct fetch_request){.url = url});
+    wait_done(&w, &o[2]);
+    wait_done(&w, &o[1]);
+    assert_string_equal(w.server.order, "fsl");
+    teardown(&w);
+}
+
+static void refuse_and_free_client(struct outcome *o)
+{
+    start(o->world, victim, (struct fetch_request){.url = "x:"});
+    fetch_client_free(&o->world->client);
+}
+
+/* The refusal would be told in the next turn, when there is no client any more. */
+static void test_refused_and_freed(void **state)
+{
+    struct outcome o[2] = {{.in_done = refuse_and_free_client}, {0}};
+    struct world w;
+
+    (void)state;
+    setup(&w, NULL);
+    victim = &o[1];
+    start(&w, &o[0], (struct fetch_request){.url = "y:"}); /* told by a deferred call, as the next would be */
+    wait_done(&w, &o[0]);
+    settle(&w);
+    assert_int_equal(o[1].calls, 0);
     teardown(&w);
 }
 
@@ -457,6 +520,8 @@ int main(void)
         cmocka_unit_test(test_cancel_a_refused_one),
         cmocka_unit_test(test_cancel_inside_callbacks),
         cmocka_unit_test(test_start_inside_done),
+        cmocka_unit_test(test_first_come_first_served),
+        cmocka_unit_test(test_refused_and_freed),
         cmocka_unit_test(test_free_with_running_exchanges),
     };
     return cmocka_run_group_tests_name("fetch-life", tests, NULL, NULL);

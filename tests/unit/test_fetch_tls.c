@@ -7,6 +7,7 @@
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 
+#include "base/crypto.h"
 #include "base/httpd.h"
 
 /* --- proxies --- */
@@ -119,16 +120,36 @@ static void tls_handler(void *arg, struct httpd_req *req)
 static char ca_path[] = "/tmp/test-fetch-ca-XXXXXX";
 static struct cert ca;
 
+/* As curl spells it: the digest of the key as it stands in the certificate. */
+static void pin_of(const struct cert *cert, char *out, size_t size)
+{
+    uint8_t digest[CRYPTO_SHA256_LEN];
+    unsigned char *der = NULL;
+    int len = i2d_PUBKEY(cert->key, &der);
+    struct buf text;
+
+    assert_true(len > 0);
+    crypto_sha256(der, (size_t)len, digest);
+    OPENSSL_free(der);
+    buf_init(&text, 100);
+    crypto_base64_encode(&text, digest, sizeof(digest));
+    snprintf(out, size, "sha256//%s", text.data);
+    buf_free(&text);
+}
+
+static const char OWN_PIN[] = "the server's own";
+
 static void tls_once(const char *alt, long from_s, long to_s, const struct cert *issuer, const char *pin,
                      struct outcome *o)
 {
     struct world w;
     struct cert cert;
     struct httpd *httpd;
-    char url[100], why[200];
+    char url[100], why[200], own_pin[100];
 
     setup(&w, NULL);
     cert_make(&cert, "server", alt, from_s, to_s, issuer);
+    pin_of(&cert, own_pin, sizeof(own_pin));
     httpd = httpd_new(
         w.loop,
         &(struct httpd_settings){.listen = "127.0.0.1:0", .tls_cert_pem = cert.cert_pem, .tls_key_pem = cert.key_pem},
@@ -137,7 +158,8 @@ static void tls_once(const char *alt, long from_s, long to_s, const struct cert 
         fail_msg("%s", why);
     fetch_client_free(&w.client);
     w.client =
-        fetch_client_new(w.loop, &(struct fetch_client_settings){.name = "tls", .ca_file = ca_path, .pinned_key = pin});
+        fetch_client_new(w.loop, &(struct fetch_client_settings){
+                                     .name = "tls", .ca_file = ca_path, .pinned_key = pin == OWN_PIN ? own_pin : pin});
     snprintf(url, sizeof(url), "https://127.0.0.1:%u/", httpd_port(httpd));
     memset(o, 0, sizeof(*o));
     start(&w, o, (struct fetch_request){.url = url});
@@ -172,6 +194,8 @@ static void test_tls(void **state)
     assert_string_equal(fetch_err_code(o.err), "tls-untrusted");
     tls_once("DNS:other.example.test", -3600, 86400, &ca, NULL, &o);
     assert_string_equal(fetch_err_code(o.err), "tls-name-mismatch");
+    tls_once(IP, -3600, 86400, &ca, OWN_PIN, &o);
+    assert_int_equal(o.err, FETCH_OK);
     tls_once(IP, -3600, 86400, &ca, "sha256//AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", &o);
     assert_string_equal(fetch_err_code(o.err), "tls-pin-mismatch");
 }
@@ -190,11 +214,19 @@ static void test_tls_to_something_else(void **state)
     start(&w, &o, (struct fetch_request){.url = url});
     wait_done(&w, &o);
     assert_int_equal(o.err, FETCH_TLS_PROTOCOL);
-    /* and one that says nothing in the handshake */
+    /* one that goes away in the handshake, politely or not */
+    for (int polite = 0; polite < 2; polite++) {
+        memset(&o, 0, sizeof(o));
+        w.server.script = (struct script){.at_accept = true, .after = polite ? CLOSE : RESET};
+        start(&w, &o, (struct fetch_request){.url = url});
+        wait_done(&w, &o);
+        assert_true(o.err == FETCH_TCP_RESET || (polite && o.err == FETCH_TLS_PROTOCOL));
+    }
+    /* and one that says nothing in it */
     memset(&o, 0, sizeof(o));
     w.server.script = (struct script){.by_hand = true};
     start(&w, &o, (struct fetch_request){.url = url});
-    WAIT_UNTIL(&w, w.server.accepted == 2);
+    WAIT_UNTIL(&w, w.server.accepted == 4);
     settle(&w);
     loop_advance(w.loop, 10000);
     wait_done(&w, &o);

@@ -2,6 +2,7 @@
  * xml: each document is read whole, byte by byte and in pieces of seven, by one reader that is reset in between; the
  * three traces must be the same. A trace is "{ns}name" for a start, "/" for an end, and the text in between.
  */
+#include <malloc.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -160,6 +161,7 @@ static void test_servers_of_2000(void **state)
      */
     check("<m xmlns='def' xmlns:h='one'><n xmlns:h='two'><h:0x1/></n><h:0x2/><q:0x3/></m>", XML_OK,
           "{def}m {def}n {two}0x1 //{one}0x2 /{}q:0x3 //");
+    check("<m xmlns:h='one' xmlns:hh='two'><h:0x1/></m>", XML_OK, "{}m {one}0x1 //");
     check("<m><q:b/></m>", XML_OK, "{}m {}q:b //");
     check("<m xmlns:c='xml:'><c:v>1</c:v></m>", XML_OK, "{}m {xml:}v 1//");
     check("<a>ab&#1;cd</a>", XML_OK, "{}a abcd/");
@@ -181,6 +183,7 @@ static void test_not_utf8(void **state)
           "{}a M\xEF\xBF\xBDller{}a \xE2\x82\xAC/\xEF\xBF\xBD\xEF\xBF\xBD/");
     check("<a>\xF0\x90\xC3\xA9\xED\xA0\x80</a>", XML_OK,
           "{}a \xEF\xBF\xBD\xEF\xBF\xBD\xC3\xA9\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD/");
+    check("<a>\xC0\xAF</a>", XML_OK, "{}a \xEF\xBF\xBD\xEF\xBF\xBD/");
     check("<a>x\xEF\xBF\xBEy\xEF\xBF\xBFz</a>", XML_OK, "{}a xyz/");
     check("<a>\xC3", XML_BROKEN, NULL);
     check("<a/>\xC3", XML_BROKEN, NULL);
@@ -234,6 +237,8 @@ static void test_not_xml(void **state)
     check("<a/>x", XML_BROKEN, NULL);
     check("<a></a></a>", XML_BROKEN, NULL);
     check("<a b=1/>", XML_BROKEN, NULL);
+    check("<a b='1' 2='3'/>", XML_BROKEN, NULL);
+    check("<a> < b</a>", XML_BROKEN, NULL);
     check("<a><?xml version='1.0'?></a>", XML_OK, NULL);
 }
 
@@ -298,6 +303,13 @@ static void test_stop(void **state)
             assert_string_equal(t.out.data, "{}r {}a t/{}b //");
         }
     }
+    /* what was declared in a document that was left half-way is forgotten */
+    static const char SCOPED[] = "<r xmlns='u' xmlns:h='v'><a/></r>";
+    t.stop_at = "a";
+    assert_int_equal(read_in(&t, SCOPED, strlen(SCOPED), 1000), XML_STOPPED);
+    t.stop_at = NULL;
+    assert_int_equal(read_in(&t, "<r><h:0x1/></r>", 15, 1000), XML_OK);
+    assert_string_equal(t.out.data, "{}r {}h:0x1 //");
     trace_free(&t);
 }
 
@@ -311,6 +323,14 @@ static void test_attributes(void **state)
     check_attr("", "x", "<a x=''/>", "{}a@ /");
 }
 
+/* Bytes allocated at present, with the sanitizer's allocator or without. */
+size_t __sanitizer_get_current_allocated_bytes(void) __attribute__((weak));
+
+static size_t allocated(void)
+{
+    return __sanitizer_get_current_allocated_bytes ? __sanitizer_get_current_allocated_bytes() : mallinfo2().uordblks;
+}
+
 /* A server that makes up names for ever: the memory kept between documents stays small, and reading goes on. */
 static void test_names_for_ever(void **state)
 {
@@ -320,7 +340,8 @@ static void test_names_for_ever(void **state)
     (void)state;
     trace_init(&t, &LIMITS);
     buf_init(&doc, 1 << 20);
-    for (unsigned round = 0; round < 20; round++) {
+    size_t before = allocated();
+    for (unsigned round = 0; round < 80; round++) { /* some 9 MB of names */
         buf_reset(&doc);
         buf_adds(&doc, "<m>");
         for (unsigned i = 0; i < 2000; i++)
@@ -328,6 +349,8 @@ static void test_names_for_ever(void **state)
         buf_adds(&doc, "</m>");
         assert_int_equal(read_in(&t, doc.data, doc.len, 4096), XML_OK);
     }
+    xml_reader_reset(t.reader, &t);
+    assert_in_range(allocated(), 0, before + 3000000);
     check_bytes(&t, "<a><a/></a>", 11, XML_OK, "{}a {}a //");
     buf_free(&doc);
     trace_free(&t);
@@ -351,6 +374,7 @@ static void test_escape(void **state)
     escaped("", 0, "");
     escaped("a<b>&\"'\t\n", 9, "a&lt;b&gt;&amp;&quot;&apos;\t\n");
     escaped("\x01\0x", 3, "\xEF\xBF\xBD\xEF\xBF\xBDx");
+    escaped("\xEF\xBF\xBEx", 4, "\xEF\xBF\xBDx");
     escaped("\xC3\xA9\xFF\xC3", 4, "\xC3\xA9\xEF\xBF\xBD\xEF\xBF\xBD");
     buf_init(&b, 4);
     assert_false(xml_escape(&b, "<<", 2));
