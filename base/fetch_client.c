@@ -10,6 +10,7 @@
  *
  * Curl's timer is only ever moved forward; when it goes off early, on_timer() finds out and sleeps again.
  */
+#include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -19,6 +20,7 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/mem.h"
+#include "base/str.h"
 #include "fetch_private.h"
 
 enum {
@@ -29,6 +31,7 @@ enum {
 
 static CURLM *multi_new(struct fetch_client *c);
 static long tls_version(const char *name);
+static const char *ca_directory(void);
 static void client_destroy(void *client);
 static int on_socket(CURL *easy, curl_socket_t fd, int what, void *client, void *socket);
 static int on_timeout(CURLM *multi, long ms, void *client);
@@ -54,6 +57,7 @@ struct fetch_client *fetch_client_new(struct loop *loop, const struct fetch_clie
     c->proxy = mem_strdup_or_null(settings->proxy);
     c->unix_socket = mem_strdup_or_null(settings->unix_socket);
     c->user_agent = mem_strdup(settings->user_agent ? settings->user_agent : "freebusyd/" FB_VERSION);
+    c->ca_dir = ca_directory();
     c->min_tls = tls_version(settings->min_tls);
     c->legacy_ciphers = settings->legacy_ciphers;
     c->max_connections = settings->max_connections ? settings->max_connections : CONNECTIONS;
@@ -166,6 +170,25 @@ static long tls_version(const char *name)
     if (strcmp(name, "1.3") == 0)
         return CURL_SSLVERSION_TLSv1_3;
     return CURL_SSLVERSION_TLSv1_2;
+}
+
+/*
+ * Parsing the file of all authorities takes a tenth of a second, in the loop; in the directory OpenSSL finds the one it
+ * needs by the hash of its name (c_rehash). NULL when this system has none that is hashed.
+ */
+static const char *ca_directory(void)
+{
+    const char *path = curl_version_info(CURLVERSION_NOW)->capath;
+    const struct dirent *entry;
+    bool hashed = false;
+    DIR *dir = path ? opendir(path) : NULL;
+
+    if (!dir)
+        return NULL;
+    while (!hashed && (entry = readdir(dir)))
+        hashed = str_ends(entry->d_name, ".0");
+    closedir(dir);
+    return hashed ? path : NULL;
 }
 
 /* --- waking curl --- */

@@ -93,7 +93,8 @@ struct fetch_client {
     struct loop *loop;
     CURLM *multi; /* NULL: freed by its owner, the memory goes at the end of the turn */
     char *name, *ca_file, *pinned_key, *client_cert_file, *client_key_file, *proxy, *unix_socket, *user_agent;
-    long min_tls; /* CURL_SSLVERSION_... */
+    const char *ca_dir; /* the system's authorities, one by one, when it has such a directory */
+    long min_tls;       /* CURL_SSLVERSION_... */
     bool legacy_ciphers;
     unsigned max_connections;
     int64_t connect_ms;

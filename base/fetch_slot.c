@@ -9,6 +9,7 @@
  * Limits of time are ours and not curl's, because they must follow the loop's clock and know milliseconds: one timer
  * for each slot. It is not touched when bytes arrive; when it fires, it looks when the last ones came and sleeps again.
  */
+#include <openssl/ssl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,6 +32,7 @@ static void set_tls(struct fetch_slot *slot);
 static bool set_request(struct fetch_slot *slot, const struct fetch *f);
 static size_t on_head(char *line, size_t size, size_t n, void *arg);
 static size_t on_body(char *data, size_t size, size_t n, void *arg);
+static CURLcode on_tls_context(CURL *easy, void *context, void *arg);
 static int on_connected(void *arg, char *ip, char *local_ip, int port, int local_port);
 static void on_timer(void *arg);
 static void arm(struct fetch_slot *slot);
@@ -177,17 +179,20 @@ static void set_tls(struct fetch_slot *slot)
     struct fetch_client *c = slot->client;
     CURL *e = slot->easy;
 
-    if (c->ca_file)
+    if (c->ca_file || c->ca_dir)
         curl_easy_setopt(e, CURLOPT_CAINFO, c->ca_file);
-    curl_easy_setopt(e, CURLOPT_CAPATH, NULL); /* or curl reads the file of authorities anew for every connection */
+    /* never both: with a directory curl reads the file anew for every connection */
+    curl_easy_setopt(e, CURLOPT_CAPATH, c->ca_file ? NULL : c->ca_dir);
     curl_easy_setopt(e, CURLOPT_CERTINFO, 1L); /* costs something in a handshake only */
     curl_easy_setopt(e, CURLOPT_PINNEDPUBLICKEY, c->pinned_key);
     curl_easy_setopt(e, CURLOPT_SSLCERT, c->client_cert_file);
     curl_easy_setopt(e, CURLOPT_SSLKEY, c->client_key_file);
     curl_easy_setopt(e, CURLOPT_SSLVERSION, c->min_tls);
     curl_easy_setopt(e, CURLOPT_PROXY_SSLVERSION, c->min_tls);
-    if (c->legacy_ciphers)
+    if (c->legacy_ciphers) {
         curl_easy_setopt(e, CURLOPT_SSL_CIPHER_LIST, "DEFAULT@SECLEVEL=0");
+        curl_easy_setopt(e, CURLOPT_SSL_CTX_FUNCTION, on_tls_context);
+    }
 }
 
 /* Whatever is not GET or HEAD goes as a POST under another name: then there is a Content-Length, which old servers
@@ -290,6 +295,14 @@ static size_t on_body(char *data, size_t size, size_t n, void *arg)
         slot->client->piece_count++;
     }
     return len;
+}
+
+/* Servers that were not patched since 2010 do not know RFC 5746, and OpenSSL 3 would not speak to them. */
+static CURLcode on_tls_context(CURL *easy, void *context, void *arg)
+{
+    (void)easy, (void)arg;
+    SSL_CTX_set_options(context, SSL_OP_LEGACY_SERVER_CONNECT);
+    return CURLE_OK;
 }
 
 /* The exchange has its connection; the request goes out next. */

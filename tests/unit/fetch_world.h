@@ -142,7 +142,7 @@ static inline void conn_ready(void *arg, int fd, unsigned ready)
 {
     struct conn *conn = arg;
     struct server *server = conn->server;
-    char data[4096];
+    static char data[256 * 1024]; /* large, because a request is looked at anew with every read */
     size_t len;
 
     if (conn->answering && ready & LOOP_WRITE) {

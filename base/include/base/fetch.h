@@ -3,7 +3,8 @@
  * connections, TLS settings and ceiling on connections; nothing is shared between clients, credentials least of all.
  *
  * Redirects are never followed here: the answer says 302, the caller decides. Callbacks come from the loop, never before
- * fetch_start returned and never after fetch_cancel returned; `done` comes exactly once otherwise.
+ * fetch_start returned and never after fetch_cancel returned; `done` comes exactly once otherwise, and the struct fetch is gone
+ * when it returns. Any callback may cancel any exchange, start new ones, and free the client.
  */
 #ifndef BASE_FETCH_H
 #define BASE_FETCH_H
@@ -65,9 +66,9 @@ struct fetch_answer {
     enum fetch_err err;
     char text[200];        /* printable evidence when err is set, else "" */
     int status;            /* 0 when none arrived */
-    const char *body;      /* NUL-terminated; "" when on_data took it */
+    const char *body;      /* NUL-terminated; "" when on_data took it, and when err is set */
     size_t body_len;
-    int64_t total_ms;
+    int64_t total_ms;      /* without the time of waiting for a connection */
     bool connection_reused;
     int64_t connection_id; /* of this client; -1 unknown */
     int64_t cert_not_after;/* UTC s of the server's certificate when TLS and new connection, else 0 */
@@ -102,7 +103,11 @@ void fetch_cancel(struct fetch **f);
  * inside on_data. */
 const char *fetch_header(const struct fetch *f, const char *name, unsigned n);
 
-/* "tcp-refused", "tls-expired"...; FETCH_OK gives "ok". */
+/*
+ * "tcp-refused", "tls-expired"...; FETCH_OK gives "ok". What has no code of its own: FETCH_TIMEOUT "tcp-timeout"; FETCH_PARTIAL and
+ * FETCH_MALFORMED "answer-malformed"; FETCH_TOO_LARGE and FETCH_STOPPED "answer-too-large". No route to the host counts as
+ * tcp-timeout; a Unix socket that is not there as tcp-refused.
+ */
 const char *fetch_err_code(enum fetch_err err);
 
 /* Connections open at present, and exchanges running or waiting. */
