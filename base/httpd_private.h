@@ -86,7 +86,6 @@ struct httpd_stream {
     int end;      /* HTTPD_PULL_END, HTTPD_PULL_ABORT, or 0: goes on */
     bool pulling; /* inside pull() */
     bool woken;   /* since the last pull began */
-    bool flushed; /* the response header has left the kernel */
 };
 
 struct httpd_param {

@@ -10,14 +10,12 @@
 #include "httpd_private.h"
 
 #include <microhttpd.h>
-#include <netinet/tcp.h>
 #include <string.h>
 #include <sys/socket.h>
 
 static ssize_t httpd_stream_read(void *cls, uint64_t pos, char *out, size_t max);
 static ssize_t httpd_stream_rest(struct httpd_stream *s);
 static ssize_t httpd_stream_finish(int how);
-static void httpd_stream_flush(struct httpd_stream *s);
 
 struct httpd_stream *httpd_stream_start(struct httpd_req *req, int status, const char *const *headers,
                                         httpd_pull_fn *pull, httpd_gone_fn *gone, void *arg)
@@ -84,7 +82,6 @@ static ssize_t httpd_stream_rest(struct httpd_stream *s)
     struct httpd_conn *conn = s->req->conn;
     if (s->end != 0)
         return httpd_stream_finish(s->end);
-    httpd_stream_flush(s);
     httpd_conn_suspend(conn);
     if (s->woken)
         httpd_conn_resume(conn);
@@ -94,16 +91,4 @@ static ssize_t httpd_stream_rest(struct httpd_stream *s)
 static ssize_t httpd_stream_finish(int how)
 {
     return how == HTTPD_PULL_END ? MHD_CONTENT_READER_END_OF_STREAM : MHD_CONTENT_READER_END_WITH_ERROR;
-}
-
-/*
- * libmicrohttpd sends the header with MSG_MORE (or corked) because a body follows; without one the kernel would sit on
- * it for 200 ms. Setting TCP_NODELAY pushes what is queued, whatever holds it back.
- */
-static void httpd_stream_flush(struct httpd_stream *s)
-{
-    int on = 1;
-    if (!s->flushed && !s->req->conn->h->is_unix)
-        setsockopt(s->req->conn->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    s->flushed = true;
 }

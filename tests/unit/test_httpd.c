@@ -1,8 +1,6 @@
 /* httpd: requests. Hostile and hasty clients over real sockets, answers now and later. */
 #include "httpd_client.h"
 
-#include <time.h>
-
 enum { LATER_MAX = 8 };
 
 /* What the handler of these tests does is chosen by the path; what it saw is kept here. */
@@ -14,7 +12,6 @@ static struct {
     int asked;
     int data_freed;
     uint64_t connection;
-    char param[64];
 } seen;
 
 static const char *const text_plain[] = {"Content-Type: text/plain", NULL};
@@ -43,19 +40,6 @@ static void echo(struct httpd_req *req)
     httpd_reply_take(req, 200, text_plain, buf_take(&b), len);
 }
 
-static void params(struct httpd_req *req)
-{
-    bool bad = false;
-    unsigned n = 0;
-    const char *value = httpd_param(req, "a", 0, &bad);
-    snprintf(seen.param, sizeof(seen.param), "%s", bad ? "BAD" : value != NULL ? value : "NONE");
-    while (value != NULL)
-        value = httpd_param(req, "a", ++n, &bad);
-    char text[32];
-    int len = snprintf(text, sizeof(text), "%u", n);
-    httpd_reply(req, 200, text_plain, text, (size_t)len);
-}
-
 static void handle(void *arg, struct httpd_req *req)
 {
     const char *path = httpd_path(req);
@@ -76,13 +60,14 @@ static void handle(void *arg, struct httpd_req *req)
         httpd_on_gone(req, on_gone, NULL);
         httpd_free(&seen.h);
         httpd_reply(req, 200, NULL, "too late", 8);
-    } else if (strcmp(path, "/params") == 0) {
-        params(req);
     } else if (strcmp(path, "/remember") == 0) {
         if (httpd_connection_data(req) == NULL)
             httpd_set_connection_data(req, mem_strdup(httpd_query(req)), on_data_free);
         const char *kept = httpd_connection_data(req);
         httpd_reply(req, 200, text_plain, kept, strlen(kept));
+    } else if (strcmp(path, "/forget") == 0) {
+        httpd_set_connection_data(req, NULL, NULL);
+        httpd_reply(req, 204, NULL, NULL, 0);
     } else {
         echo(req);
     }
@@ -165,12 +150,16 @@ static void keeps_and_pipelines(void **state)
     assert_true(seen.connection != first);
     assert_int_equal(httpd_connections(seen.h), 2);
     assert_int_equal(seen.data_freed, 0);
+    assert_int_equal(client_ask(&a, "GET /forget HTTP/1.1\r\n\r\n"), 204);
+    assert_int_equal(seen.data_freed, 1);
+    assert_int_equal(client_ask(&a, "GET /remember?4 HTTP/1.1\r\n\r\n"), 200);
+    assert_string_equal(a.body.data, "4");
     client_close(&a);
     wait_until(httpd_connections(seen.h) == 1);
-    assert_int_equal(seen.data_freed, 1);
+    assert_int_equal(seen.data_freed, 2);
     client_close(&b);
     httpd_free(&seen.h);
-    assert_int_equal(seen.data_freed, 2);
+    assert_int_equal(seen.data_freed, 3);
 }
 
 static void takes_bodies_up_to_the_ceiling(void **state)
@@ -312,13 +301,11 @@ static void cuts_a_body_that_cannot_go_on(void **state)
     (void)state;
     memset(line, 'a', 200000);
     client_open(&c, serve());
-    clock_t start = clock();
-    int64_t start_ms = clk_mono_ms(clk_system());
     client_send(&c, "PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n5;");
     send(c.fd, line, 200000, MSG_NOSIGNAL);
-    wait_until(client_is_closed(&c));
-    int64_t spent_ms = (clock() - start) * 1000 / CLOCKS_PER_SEC;
-    assert_true(spent_ms < (clk_mono_ms(clk_system()) - start_ms) / 2);
+    int turns = 0;
+    wait_until(turns++ > 3000 || client_is_closed(&c));
+    assert_true(turns < 3000); /* some 400 with pauses of 5 ms in between, or a hundred times as many without */
     client_close(&c);
     assert_rests();
     httpd_free(&seen.h);
@@ -360,63 +347,6 @@ static void refuses_broken_requests(void **state)
     }
     assert_int_equal(seen.asked, 0);
     assert_rests();
-    httpd_free(&seen.h);
-}
-
-static void finds_params(void **state)
-{
-    static const struct {
-        const char *query;
-        const char *first;
-        const char *count;
-    } cases[] = {
-        {"", "NONE", "0"},
-        {"a=1", "1", "1"},
-        {"b=1&a=x%40y&a=2", "x@y", "2"},
-        {"a", "", "1"},
-        {"a=", "", "1"},
-        {"%61=enc", "enc", "1"},
-        {"a=b+c", "b+c", "1"},
-        {"a=1=2", "1=2", "1"},
-        {"a=%2", "BAD", "0"},
-        {"a=%zz&a=1", "BAD", "0"},
-        {"a=%00", "BAD", "0"},
-        {"%zz=1&a=2", "2", "1"},
-        {"&&a=1&&", "1", "1"},
-        {"A=1", "NONE", "0"},
-        {"a=%C3%BC%2F%26", "\xC3\xBC/&", "1"},
-        {"a=1&a=%&a=3", "1", "1"},
-    };
-    struct client c;
-    (void)state;
-    client_open(&c, serve());
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        char *text = mem_printf("GET /params?%s HTTP/1.1\r\n\r\n", cases[i].query);
-        assert_int_equal(client_ask(&c, text), 200);
-        assert_string_equal(seen.param, cases[i].first);
-        assert_string_equal(c.body.data, cases[i].count);
-        free(text);
-    }
-    client_close(&c);
-    httpd_free(&seen.h);
-}
-
-/* Thousands of values are walked in one pass, not in one pass each. */
-static void finds_many_params(void **state)
-{
-    struct client c;
-    struct buf b;
-    (void)state;
-    client_open(&c, serve_with((struct httpd_settings){.max_header = 2 << 20}));
-    buf_init(&b, 4 << 20);
-    buf_adds(&b, "GET /params?");
-    for (int i = 0; i < 200000; i++)
-        buf_adds(&b, "a=1&");
-    buf_adds(&b, " HTTP/1.1\r\n\r\n");
-    assert_int_equal(client_ask(&c, b.data), 200);
-    assert_string_equal(c.body.data, "200000");
-    buf_free(&b);
-    client_close(&c);
     httpd_free(&seen.h);
 }
 
@@ -479,6 +409,23 @@ static void notices_who_leaves(void **state)
     httpd_reply(seen.later[2], 200, NULL, "x", 1);
     wait_until(httpd_connections(seen.h) == 0);
     assert_int_equal(seen.gone, 2);
+    httpd_free(&seen.h);
+}
+
+/* The hang-up is reported once, while another request of that connection is under way. */
+static void remembers_who_left(void **state)
+{
+    struct client c;
+    (void)state;
+    client_open(&c, serve());
+    client_send(&c, "GET /later HTTP/1.1\r\n\r\nGET /later HTTP/1.1\r\n\r\n");
+    wait_until(seen.n_later == 1);
+    shutdown(c.fd, SHUT_WR);
+    httpd_reply(seen.later[0], 200, NULL, "one", 3);
+    wait_until(seen.n_later == 2);
+    wait_until(seen.gone == 1);
+    wait_until(httpd_connections(seen.h) == 0);
+    client_close(&c);
     httpd_free(&seen.h);
 }
 
@@ -586,15 +533,23 @@ static void closes_the_idle_not_the_waiting(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(answers_any_method),        cmocka_unit_test(answers_head_without_body),
-        cmocka_unit_test(keeps_and_pipelines),       cmocka_unit_test(takes_bodies_up_to_the_ceiling),
-        cmocka_unit_test(refuses_a_flood),           cmocka_unit_test(limits_headers),
-        cmocka_unit_test(refuses_a_flood_of_fields), cmocka_unit_test(cuts_a_body_that_cannot_go_on),
-        cmocka_unit_test(refuses_broken_requests),   cmocka_unit_test(finds_params),
-        cmocka_unit_test(finds_many_params),         cmocka_unit_test(answers_later),
-        cmocka_unit_test(notices_who_leaves),        cmocka_unit_test(aborts),
-        cmocka_unit_test(frees_with_open_requests),  cmocka_unit_test(frees_inside_a_handler),
-        cmocka_unit_test(cannot_split_answers),      cmocka_unit_test(closes_the_idle_not_the_waiting),
+        cmocka_unit_test(answers_any_method),
+        cmocka_unit_test(answers_head_without_body),
+        cmocka_unit_test(keeps_and_pipelines),
+        cmocka_unit_test(takes_bodies_up_to_the_ceiling),
+        cmocka_unit_test(refuses_a_flood),
+        cmocka_unit_test(limits_headers),
+        cmocka_unit_test(refuses_a_flood_of_fields),
+        cmocka_unit_test(cuts_a_body_that_cannot_go_on),
+        cmocka_unit_test(refuses_broken_requests),
+        cmocka_unit_test(answers_later),
+        cmocka_unit_test(notices_who_leaves),
+        cmocka_unit_test(remembers_who_left),
+        cmocka_unit_test(aborts),
+        cmocka_unit_test(frees_with_open_requests),
+        cmocka_unit_test(frees_inside_a_handler),
+        cmocka_unit_test(cannot_split_answers),
+        cmocka_unit_test(closes_the_idle_not_the_waiting),
     };
     return cmocka_run_group_tests(tests, setup_loop, teardown_loop);
 }

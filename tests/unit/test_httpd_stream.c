@@ -140,7 +140,7 @@ static void delivers_when_woken(void **state)
     assert_int_equal(f->gone, 1);
 }
 
-/* The kernel would hold a header back for 200 ms in the hope of a body. */
+/* Nobody holds the header back in the hope of a body (the kernel would, for 200 ms, if asked to). */
 static void sends_the_header_at_once(void **state)
 {
     int64_t best_ms = INT64_MAX;

@@ -3,6 +3,7 @@
  * at once or later; an answer may be a stream that pulls its bytes when the socket has room (server-sent events).
  *
  * Ceilings: header bytes, body bytes, connections, idle time. What breaks them is answered 4xx here and never reaches the handler.
+ * (A first line without a single space is no request at all: its connection is closed without a word.)
  */
 #ifndef BASE_HTTPD_H
 #define BASE_HTTPD_H
@@ -20,11 +21,11 @@ struct httpd_stream;
 /* Called with a whole request. It must be answered once, now or later, by httpd_reply, httpd_stream_start or httpd_abort. */
 typedef void httpd_handler_fn(void *arg, struct httpd_req *req);
 
-/* The client went away before the answer was given: the request is dead, do not answer it. */
+/* The client went away before the answer was given: the request is dead, do not answer it. Shutting down its sending side counts. */
 typedef void httpd_gone_fn(void *arg);
 
 struct httpd_settings {
-    const char *listen;          /* "127.0.0.1:8008", "[::1]:0", or "unix:/run/x.sock"; port 0: the kernel chooses */
+    const char *listen;          /* "127.0.0.1:8008", "[::1]:0", "*:80", or "unix:/run/x.sock"; port 0: the kernel chooses */
     int listen_fd;               /* used instead of `listen` when > 0 (socket activation); owned by the httpd then */
     mode_t unix_mode;            /* of a Unix socket [0660]; an old socket file nobody listens on is replaced */
     const char *tls_cert_pem;    /* text of certificate chain and key; NULL: plain HTTP */
@@ -39,7 +40,7 @@ struct httpd_settings {
 /* NULL with a sentence in why ("127.0.0.1:8008: Address already in use"). */
 struct httpd *httpd_new(struct loop *loop, const struct httpd_settings *settings, httpd_handler_fn *handler, void *arg, char *why,
                         size_t why_size);
-void httpd_free(struct httpd **h); /* closes every connection; open requests and streams are gone() */
+void httpd_free(struct httpd **h); /* closes every connection; open requests and streams are gone(). Also from a handler */
 
 /* The port that was bound (for port 0), 0 for a Unix socket. */
 unsigned httpd_port(const struct httpd *h);
