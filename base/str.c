@@ -248,7 +248,7 @@ static bool is_showable(uint32_t c)
     static const struct {
         uint32_t first, last;
     } bad[] = {
-        {0x00, 0x1F},     {0x22, 0x22},     {0x27, 0x27},     {0x5C, 0x5C},       {0x7F, 0x9F},     {0xAD, 0xAD},
+        {0x00, 0x1F},     {0x22, 0x22},     {0x7F, 0x9F},     {0xAD, 0xAD},
         {0x61C, 0x61C},   {0x180E, 0x180E}, {0x200B, 0x200F}, {0x2028, 0x202E},   {0x2060, 0x206F}, {0xFDD0, 0xFDEF},
         {0xFEFF, 0xFEFF}, {0xFFF0, 0xFFFB}, {0xFFFE, 0xFFFF}, {0xE0000, 0xE007F},
     };
@@ -266,7 +266,8 @@ static size_t show_one(const char *text, size_t len, char piece[PIECE_MAX], size
     uint32_t c = 0;
     size_t n = utf8_decode(text, len, &c), i;
 
-    if (n > 0 && is_showable(c)) {
+    /* A backslash is shown as it is (DOMAIN\user), but where it would read as one of our own escapes. */
+    if (n > 0 && is_showable(c) && !(c == '\\' && len > 1 && text[1] == 'x')) {
         memcpy(piece, text, n);
         *piece_len = n;
         return n;

@@ -10,6 +10,7 @@
 static const char *number(const struct jv *v);
 static bool is_unknown(const struct jv *person);
 static void print_server(struct ctl_table *t, const struct jv *s);
+static void print_server_notes(const struct jv *s);
 
 enum ctl_exit ctl_status(const struct ctl_options *o)
 {
@@ -89,24 +90,18 @@ enum ctl_exit ctl_servers(const struct ctl_options *o)
     if (result != CTL_WELL)
         return result;
     const struct jv *servers = jv_get(v, "servers");
-    struct ctl_table *t = ctl_table_new(heads, 10);
-    for (size_t i = 0; i < jv_count(servers); i++) {
-        print_server(t, jv_at(servers, i));
+    for (size_t i = 0; i < jv_count(servers); i++)
         if (jv_is_object(jv_get(jv_at(servers, i), "failure")))
             result = CTL_NOT_WELL;
-    }
-    if (o->json)
+    if (o->json) {
         ctl_print_json(v);
-    if (!o->json)
+    } else {
+        struct ctl_table *t = ctl_table_new(heads, 10);
+        for (size_t i = 0; i < jv_count(servers); i++)
+            print_server(t, jv_at(servers, i));
         ctl_table_print(&t);
-    for (size_t i = 0; !o->json && i < jv_count(servers); i++) {
-        const struct jv *failure = jv_get(jv_at(servers, i), "failure"), *note = jv_get(jv_at(servers, i), "secret_note");
-        if (jv_is_object(failure))
-            printf("\n%s: %s: %s\n    evidence: %s\n    what to do: %s\n", ctl_text(jv_get(jv_at(servers, i), "name"), "?"),
-                   ctl_text(jv_get(failure, "code"), "?"), ctl_text(jv_get(failure, "meaning"), ""),
-                   ctl_text(jv_get(failure, "evidence"), "none"), jv_str(jv_get(failure, "advice"), ""));
-        if (jv_is_string(note))
-            printf("%s: %s\n", ctl_text(jv_get(jv_at(servers, i), "name"), "?"), ctl_text(note, ""));
+        for (size_t i = 0; i < jv_count(servers); i++)
+            print_server_notes(jv_at(servers, i));
     }
     jv_free(&v);
     return result;
@@ -209,6 +204,19 @@ static const char *number(const struct jv *v)
 static bool is_unknown(const struct jv *person)
 {
     return strcmp(jv_str(jv_get(person, "state"), "unknown"), "unknown") == 0;
+}
+
+/* What is wrong with it, and what else the administrator should know. */
+static void print_server_notes(const struct jv *s)
+{
+    const char *name = ctl_text(jv_get(s, "name"), "?");
+    const struct jv *failure = jv_get(s, "failure"), *note = jv_get(s, "secret_note");
+    if (jv_is_object(failure))
+        printf("\n%s: %s: %s\n    evidence: %s\n    what to do: %s\n", name, ctl_text(jv_get(failure, "code"), "?"),
+               ctl_text(jv_get(failure, "meaning"), ""), ctl_text(jv_get(failure, "evidence"), "none"),
+               jv_str(jv_get(failure, "advice"), ""));
+    if (jv_is_string(note))
+        printf("%s: %s\n", name, ctl_text(note, ""));
 }
 
 static void print_server(struct ctl_table *t, const struct jv *s)

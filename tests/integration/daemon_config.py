@@ -28,7 +28,7 @@ REFUSED = {
     account: x
     password_file: password
 users:
-"""), ["freebusyd.yaml:", "hq"]),
+"""), ["freebusyd.yaml:8", "line 2"]),
     "not a URL": (("url: http://127.0.0.1:1/exchange/", "url: mail.example.com"), ["freebusyd.yaml:4", "url"]),
     "listener for everybody": (('"127.0.0.1:0"', '"0.0.0.0:0"'), ["freebusyd.yaml:", "allow_remote"]),
     "not YAML": (("servers:\n", "servers: [\n"), ["freebusyd.yaml:"]),
@@ -108,7 +108,7 @@ def secret_rotated(folder):
     requests = daemon.ctl_json("servers")["servers"][0]["requests"]
     harness.secret_file(folder, "password", "svc-secret")
     wait_until(lambda: daemon.ctl_json("servers")["servers"][0]["requests"] > requests + 20, "polls to go on", 20)
-    check_equal(sim.control("GET", "/counters")["rejected"], 0, "rejected logons")
+    check_equal(sim.control("GET", "/counters")["logons"]["rejected"], 0, "rejected logons")
     check(all(daemon.presence(p)["state"] == "busy" for p in people), "everybody is still busy")
 
 
@@ -137,7 +137,7 @@ def notify_systemd(folder):
     told("READY=1")
     told("WATCHDOG=1")
     seen.clear()
-    daemon.ctl("reload")
+    daemon.program.process.send_signal(signal.SIGHUP)
     told("RELOADING=1")
     check(any("MONOTONIC_USEC=" in s for s in seen), "the reload's time is told")
     told("READY=1")

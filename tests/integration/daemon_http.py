@@ -95,8 +95,9 @@ def bad_requests(folder):
 
     check(" 414 " in raw(daemon.port, b"GET /" + b"a" * 200000 + b" HTTP/1.1\r\nHost: x\r\n\r\n"), "a request line of 200 kB")
     check(" 431 " in raw(daemon.port, b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"a" * 200000 + b"\r\n\r\n"), "a header of 200 kB")
-    check(" 413 " in raw(daemon.port, b"POST /v1/status HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999\r\n\r\n" + b"a" * 4000000), "a body of 100 MB")
-    check(" 4" in raw(daemon.port, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n"), "TLS on a plain port")
+    check(" 413 " in raw(daemon.port, b"POST /v1/status HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999\r\n\r\naaaa"), "a body of 100 MB")
+    hello = raw(daemon.port, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n")
+    check(hello in ("", "closed") or " 4" in hello, f"TLS on a plain port: {hello}")
     check(" 40" in raw(daemon.port, b"GET / HTTP/9.9\r\nHost: x\r\nContent-Length: -1\r\n\r\n")
           or " 505" in raw(daemon.port, b"GET / HTTP/9.9\r\nHost: x\r\n\r\n"), "a version and a length that are none")
     for line in ("GET / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\nzz\r\n", "\0\0\0\0\r\n\r\n", "GET\r\n\r\n"):

@@ -74,6 +74,8 @@ def explained(rule):
     freq = rule.split(';')[0][5:]
     if 'BYWEEKNO' in has and not has & {'BYDAY', 'BYMONTHDAY', 'BYYEARDAY'}:
         return 'BYWEEKNO alone: dateutil takes all seven days, 3.3.10 the weekday of DTSTART'
+    if any(n in ('-52', '-53') for n in parts.get('BYWEEKNO', '').split(',')):
+        return 'BYWEEKNO=-52 or -53: dateutil misses those days of the first week that lie in the old year'
     if freq == 'WEEKLY' and 'BYSETPOS' in has:
         return 'WEEKLY with BYSETPOS: dateutil lets the first week begin with DTSTART'
     if len({len(day) > 2 for day in parts.get('BYDAY', '').split(',')}) == 2:

@@ -134,7 +134,8 @@ static void printable_escapes(void **state)
     (void)state;
     show("plain text, Zoë Müller 会議", strlen("plain text, Zoë Müller 会議"), "plain text, Zoë Müller 会議");
     show("a\r\nb\tc\0d", 8, "a\\x0d\\x0ab\\x09c\\x00d");
-    show("\"it's\" \\x0a", 11, "\\x22it\\x27s\\x22 \\x5cx0a");
+    show("\"it's\" \\x0a", 11, "\\x22it's\\x22 \\x5cx0a");
+    show("EXAMPLE\\svc", 11, "EXAMPLE\\svc");
     show("\x1B[2J\x7F", 5, "\\x1b[2J\\x7f");
     show("\xC2\x9B"
          "31m",

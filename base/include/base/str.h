@@ -33,8 +33,9 @@ bool str_to_int(const char *text, int64_t min, int64_t max, int64_t *ret);
 bool str_is_utf8(const char *text, size_t len);
 
 /*
- * A peer's text for a log line or an error: control characters, quotes and backslashes become \xNN, bytes that are no
- * UTF-8 likewise, and what is longer than `size` - 1 ends in "...". Always NUL-terminated; returns `out`.
+ * A peer's text for a log line or an error: control characters, double quotes and what would read as such an escape
+ * become \xNN, bytes that are no UTF-8 likewise, and what is longer than `size` - 1 ends in "...". Always
+ * NUL-terminated; returns `out`.
  */
 char *str_printable(const char *text, size_t len, char *out, size_t size);
 
