@@ -1,8 +1,8 @@
 /*
  * sim: the pretended server as a whole, and one request to it. Private header of the simulator.
  *
- * A request goes: sim_http (count, faults of the connection) -> sim_logon (who is it) -> sim_path (what does it name) -> one of the
- * methods, which answers through sim_reply.
+ * A request goes: sim_http (count, faults of the connection) -> sim_logon (who is it) -> sim_path (what does it name)
+ * -> one of the methods, which answers through sim_reply.
  */
 #ifndef SIM_H
 #define SIM_H
@@ -58,12 +58,12 @@ struct sim_request {
     struct arena *arena;
     const char *method;
     const char *path;
-    const char *host;          /* what hrefs name */
+    const char *host; /* what hrefs name */
     const char *scheme;
     struct sim_account *account; /* who logged on; NULL with auth=none */
     enum sim_path_result found;
     struct sim_node node;
-    const char *const *cookies;  /* lines of its logon for the answer's header, NULL-terminated; NULL */
+    const char *const *cookies; /* lines of its logon for the answer's header, NULL-terminated; NULL */
     struct loop_timer *delay;
 };
 
@@ -85,9 +85,9 @@ void sim_propfind(struct sim_request *r);
 void sim_search(struct sim_request *r);
 void sim_get_item(struct sim_request *r);
 void sim_freebusy(struct sim_request *r);
-void sim_owa_root(struct sim_request *r);                      /* GET /exchange/ */
-void sim_owa_page(struct sim_request *r);                      /* GET of a mailbox or folder without Translate: f */
-void sim_owa_2007(struct sim_request *r);                      /* below /owa/ */
+void sim_owa_root(struct sim_request *r); /* GET /exchange/ */
+void sim_owa_page(struct sim_request *r); /* GET of a mailbox or folder without Translate: f */
+void sim_owa_2007(struct sim_request *r); /* below /owa/ */
 
 /* sim_control.c */
 void sim_control_request(void *arg, struct httpd_req *req);
@@ -95,7 +95,8 @@ void sim_control_request(void *arg, struct httpd_req *req);
 /* sim_logon.c. True: let in, r->account is set (NULL with auth=none). False: it has been answered. */
 bool sim_logon(struct sim_request *r);
 bool sim_logon_may_open(struct sim_request *r, const struct sim_mailbox *m); /* false: answered */
-bool sim_logon_deny(struct sim_request *r, const char *how); /* false: not answered, `how` does not concern this place */
+bool sim_logon_deny(struct sim_request *r,
+                    const char *how); /* false: not answered, `how` does not concern this place */
 
 /* sim_basic.c: whom the Authorization header names, if the password is right; else NULL. */
 struct sim_account *sim_basic_account(struct sim_request *r);
@@ -104,8 +105,8 @@ void sim_basic_challenge(struct sim_request *r);
 /* sim_forms.c */
 struct sim_forms *sim_forms_new(void);
 void sim_forms_free(struct sim_forms **f);
-void sim_forms_expire(struct sim_forms *f);                   /* all sessions end now */
-bool sim_forms_serve(struct sim_request *r);                  /* the form and its target; false: not one of those paths */
+void sim_forms_expire(struct sim_forms *f);  /* all sessions end now */
+bool sim_forms_serve(struct sim_request *r); /* the form and its target; false: not one of those paths */
 struct sim_account *sim_forms_account(struct sim_request *r); /* by the cookies; NULL: no session */
 bool sim_forms_has_session(struct sim_request *r);            /* only looks */
 void sim_forms_challenge(struct sim_request *r);              /* 440, or for a GET the way to the form */

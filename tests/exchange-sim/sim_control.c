@@ -1,7 +1,8 @@
 /*
- * sim_control: the control interface: HTTP with JSON on a port of its own, by which a test or a demonstration changes the pretended
- * server while it runs. One table of method, path and function.
+ * sim_control: the control interface: HTTP with JSON on a port of its own, by which a test or a demonstration changes
+ * the pretended server while it runs. One table of method, path and function.
  */
+#include "sim_control.h"
 #include "base/buf.h"
 #include "base/httpd.h"
 #include "base/json.h"
@@ -9,7 +10,6 @@
 #include "base/str.h"
 #include "base/utc.h"
 #include "sim.h"
-#include "sim_control.h"
 #include "sim_file.h"
 #include "sim_log.h"
 #include "sim_store.h"
@@ -22,8 +22,8 @@
 
 typedef struct jv *control_fn(struct sim_control *c);
 
-static control_fn get_state, get_clock, put_clock, get_faults, put_faults, delete_faults, get_counters, delete_counters, get_log,
-    post_reset, post_lines, delete_sessions;
+static control_fn get_state, get_clock, put_clock, get_faults, put_faults, delete_faults, get_counters, delete_counters,
+    get_log, post_reset, post_lines, delete_sessions;
 
 static const struct {
     const char *method;
@@ -95,11 +95,13 @@ static struct jv *get_clock(struct sim_control *c)
     return v;
 }
 
-/* {"fixed": TIME} stands still, {"offset": SECONDS} runs beside the machine's clock, {"advance": SECONDS} goes on from where it is. */
+/* {"fixed": TIME} stands still, {"offset": SECONDS} runs beside the machine's clock, {"advance": SECONDS} goes on from
+ * where it is. */
 static struct jv *put_clock(struct sim_control *c)
 {
     struct sim *sim = c->sim;
-    const struct jv *fixed = jv_get(c->in, "fixed"), *offset = jv_get(c->in, "offset"), *advance = jv_get(c->in, "advance");
+    const struct jv *fixed = jv_get(c->in, "fixed"), *offset = jv_get(c->in, "offset"),
+                    *advance = jv_get(c->in, "advance");
     struct sim_when w = {sim_now(sim), sim_zone_utc(), NULL};
     int64_t t;
     if (jv_is_string(fixed)) {

@@ -1,6 +1,6 @@
 /*
- * sim_control_data: mailboxes and appointments over the control interface. JSON members are the names of the data file; an array
- * stands for the name written several times.
+ * sim_control_data: mailboxes and appointments over the control interface. JSON members are the names of the data file;
+ * an array stands for the name written several times.
  */
 #include "base/httpd.h"
 #include "base/json.h"

@@ -1,6 +1,6 @@
 /*
- * sim_faults: see the header. A value is kept as text and checked against the kind in the table when it is set; the getters read
- * it from the mailbox, else from the server, else from the table's default for the profile.
+ * sim_faults: see the header. A value is kept as text and checked against the kind in the table when it is set; the
+ * getters read it from the mailbox, else from the server, else from the table's default for the profile.
  */
 #include "sim_faults.h"
 
@@ -36,9 +36,11 @@ static const struct row table[SIM_FAULT_COUNT] = {
                         "what an account without Receive-As sees; 403, with forms 440"},
     [SIM_F_FORMS_VERDICT] = {"forms-verdict", CHOICE, "reason|cookies", "reason", "reason",
                              "a bad password: back to the form with reason=2, or cookies that give 440 on first use"},
-    [SIM_F_SESSION_SECONDS] = {"session-seconds", NUMBER, NULL, "900", "900", "idle time after which a forms session ends"},
+    [SIM_F_SESSION_SECONDS] = {"session-seconds", NUMBER, NULL, "900", "900",
+                               "idle time after which a forms session ends"},
     [SIM_F_ROTATE] = {"rotate", NUMBER, NULL, NULL, NULL, "every so many requests the answer carries a new cadata"},
-    [SIM_F_HTTPS_ONLY] = {"https-only", FLAG, NULL, NULL, NULL, "plain HTTP is answered 403 with a page that mentions SSL"},
+    [SIM_F_HTTPS_ONLY] = {"https-only", FLAG, NULL, NULL, NULL,
+                          "plain HTTP is answered 403 with a page that mentions SSL"},
     [SIM_F_FOREIGN] = {"foreign", FLAG, NULL, NULL, NULL, "credentials sent here are counted as a violation"},
     [SIM_F_DENY] = {"deny", CHOICE, DENIALS, NULL, NULL,
                     "the mailbox is refused: by status, without calendar property, with PR_ACCESS 0, or only its root"},
@@ -47,12 +49,15 @@ static const struct row table[SIM_FAULT_COUNT] = {
     [SIM_F_OFFLINE] = {"offline", FLAG, NULL, NULL, NULL, "store dismounted: 503"},
     [SIM_F_STATUS] = {"status", NUMBER, NULL, NULL, NULL, "every request is answered with this status"},
     [SIM_F_SEARCH_STATUS] = {"search-status", NUMBER, NULL, NULL, NULL, "SEARCH is answered with this status"},
-    [SIM_F_CALENDAR_GONE] = {"calendar-gone", FLAG, NULL, NULL, NULL, "the calendar folder that PROPFIND names is not there"},
+    [SIM_F_CALENDAR_GONE] = {"calendar-gone", FLAG, NULL, NULL, NULL,
+                             "the calendar folder that PROPFIND names is not there"},
     [SIM_F_PLUS_FILTER] = {"plus-filter", FLAG, NULL, NULL, "on", "a path with + or %2B: 404 (IIS 7)"},
-    [SIM_F_ODD_CHARS] = {"odd-chars", FLAG, NULL, NULL, NULL, "a mailbox with one of ~ # % + & | * / in its address: 404"},
+    [SIM_F_ODD_CHARS] = {"odd-chars", FLAG, NULL, NULL, NULL,
+                         "a mailbox with one of ~ # % + & | * / in its address: 404"},
     [SIM_F_STRICT_ESCAPES] = {"strict-escapes", FLAG, NULL, "on", "on",
                               "/ \\ ? ~ in a path component only as _xF8FF_ and so on, else 404"},
-    [SIM_F_STRICT] = {"strict", FLAG, NULL, "on", "on", "what a client may not do is answered 400 and counted as a violation"},
+    [SIM_F_STRICT] = {"strict", FLAG, NULL, "on", "on",
+                      "what a client may not do is answered 400 and counted as a violation"},
     [SIM_F_SLOW] = {"slow", NUMBER, NULL, NULL, NULL, "milliseconds before any answer"},
     [SIM_F_RESET] = {"reset", FLAG, NULL, NULL, NULL, "the connection is closed instead of an answer"},
     [SIM_F_HANG] = {"hang", FLAG, NULL, NULL, NULL, "no answer, connection open"},
@@ -63,10 +68,12 @@ static const struct row table[SIM_FAULT_COUNT] = {
     [SIM_F_HTML] = {"html", FLAG, NULL, NULL, NULL, "200 with a web page instead of the 207 document"},
     [SIM_F_CONTROL_CHAR] = {"control-char", FLAG, NULL, NULL, NULL, "&#1; in subjects, locations, uids and hrefs"},
     [SIM_F_BAD_UTF8] = {"bad-utf8", FLAG, NULL, NULL, NULL, "a byte that is no UTF-8 in the same places"},
-    [SIM_F_INTERNAL_HOST] = {"internal-host", TEXT, NULL, NULL, NULL, "hrefs name this host instead of the Host header's"},
+    [SIM_F_INTERNAL_HOST] = {"internal-host", TEXT, NULL, NULL, NULL,
+                             "hrefs name this host instead of the Host header's"},
     [SIM_F_RAW_SPACE] = {"raw-space", FLAG, NULL, NULL, NULL, "the sendmsg URL has a raw space"},
     [SIM_F_LONG_IDS] = {"long-ids", FLAG, NULL, NULL, NULL, "named MAPI properties as 0x00008205 instead of 0x8205"},
-    [SIM_F_RFC_ORDER] = {"rfc-order", FLAG, NULL, NULL, NULL, "prop before status, as RFC 2518 has it and Exchange has not"},
+    [SIM_F_RFC_ORDER] = {"rfc-order", FLAG, NULL, NULL, NULL,
+                         "prop before status, as RFC 2518 has it and Exchange has not"},
     [SIM_F_NO_TOTAL] = {"no-total", FLAG, NULL, NULL, NULL, "Content-Range without total="},
     [SIM_F_BRIEF_IGNORED] = {"brief-ignored", FLAG, NULL, NULL, NULL, "404 propstats in spite of Brief: t"},
     [SIM_F_NO_CONTENTTAG] = {"no-contenttag", FLAG, NULL, NULL, NULL, "folders have no contenttag"},
@@ -76,7 +83,8 @@ static const struct row table[SIM_FAULT_COUNT] = {
     [SIM_F_SQL_NULLS] = {"sql-nulls", CHOICE, "two|three", "two", "two",
                          "NOT of a comparison with an absent property: true (two), or unknown (three)"},
     [SIM_F_PUBLIC] = {"public", CHOICE, "on|404|403", "on", "on", "the /public directory"},
-    [SIM_F_FB_ANY_AGENT] = {"fb-any-agent", FLAG, NULL, NULL, NULL, "?cmd=freebusy gives XML to agents without MSIE too"},
+    [SIM_F_FB_ANY_AGENT] = {"fb-any-agent", FLAG, NULL, NULL, NULL,
+                            "?cmd=freebusy gives XML to agents without MSIE too"},
     [SIM_F_FB_UNKNOWN] = {"fb-unknown", CHOICE, "digits|404", "digits", "digits",
                           "free/busy of somebody unknown: digit 4, or 404 for the whole request"},
     [SIM_F_FB_MONTHS] = {"fb-months", NUMBER, NULL, "2", "2", "months published, from the start of the current one"},
@@ -176,7 +184,8 @@ static bool fits(const struct row *row, const char *value)
     return value[0] != '\0';
 }
 
-bool sim_fault_set(struct sim_faults *f, struct sim_mailbox *m, const char *name, const char *value, char *why, size_t why_size)
+bool sim_fault_set(struct sim_faults *f, struct sim_mailbox *m, const char *name, const char *value, char *why,
+                   size_t why_size)
 {
     static const char *const wants[] = {"on or off", "a number or off", "text or off", ""};
     int i = 0;

@@ -1,6 +1,7 @@
 /*
- * sim_faults: every switch of the simulator in one table: what kind of server it plays, and what goes wrong. Each can be set for
- * the whole server and for one mailbox (which then wins), on the command line, in the data file and at run time.
+ * sim_faults: every switch of the simulator in one table: what kind of server it plays, and what goes wrong. Each can
+ * be set for the whole server and for one mailbox (which then wins), on the command line, in the data file and at run
+ * time.
  */
 #ifndef SIM_FAULTS_H
 #define SIM_FAULTS_H
@@ -88,7 +89,8 @@ int64_t sim_fault_number(const struct sim_faults *f, const struct sim_mailbox *m
 bool sim_fault_is(const struct sim_faults *f, const struct sim_mailbox *m, enum sim_fault which, const char *value);
 
 /* m NULL: for the whole server. value NULL: back to what it was at the start. False with a sentence in why. */
-bool sim_fault_set(struct sim_faults *f, struct sim_mailbox *m, const char *name, const char *value, char *why, size_t why_size);
+bool sim_fault_set(struct sim_faults *f, struct sim_mailbox *m, const char *name, const char *value, char *why,
+                   size_t why_size);
 
 /* "name=value" */
 bool sim_fault_set_line(struct sim_faults *f, struct sim_mailbox *m, const char *line, char *why, size_t why_size);

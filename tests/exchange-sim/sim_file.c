@@ -1,6 +1,6 @@
 /*
- * sim_file: cuts the data file into lines and words, and hands each line to the maker of its kind of object. What an appointment's
- * pairs mean is in sim_file_item.c.
+ * sim_file: cuts the data file into lines and words, and hands each line to the maker of its kind of object. What an
+ * appointment's pairs mean is in sim_file_item.c.
  */
 #include "sim_file.h"
 
@@ -152,7 +152,8 @@ static bool set_zone(struct sim_mailbox *m, const char *value, char *why, size_t
     return true;
 }
 
-static bool mailbox_pair(const struct sim_file *f, struct sim_mailbox *m, const struct sim_pair *p, char *why, size_t why_size)
+static bool mailbox_pair(const struct sim_file *f, struct sim_mailbox *m, const struct sim_pair *p, char *why,
+                         size_t why_size)
 {
     const char *value = p->value != NULL ? p->value : "";
     if (strcmp(p->key, "alias") == 0)
@@ -172,8 +173,8 @@ static bool mailbox_pair(const struct sim_file *f, struct sim_mailbox *m, const 
     return true;
 }
 
-bool sim_file_mailbox(const struct sim_file *f, struct sim_mailbox *m, const struct sim_pair *pairs, size_t n, char *why,
-                      size_t why_size)
+bool sim_file_mailbox(const struct sim_file *f, struct sim_mailbox *m, const struct sim_pair *pairs, size_t n,
+                      char *why, size_t why_size)
 {
     const char *password = NULL, *account = NULL;
     for (size_t i = 0; i < n; i++) {

@@ -1,6 +1,6 @@
 /*
- * sim_file_item: what the name=value pairs of an appointment mean. A table of setters, applied in the table's order whatever
- * the order of the pairs: zone, start and end come first, because the others count from them.
+ * sim_file_item: what the name=value pairs of an appointment mean. A table of setters, applied in the table's order
+ * whatever the order of the pairs: zone, start and end come first, because the others count from them.
  */
 #include "base/mem.h"
 #include "base/str.h"
@@ -248,8 +248,9 @@ static bool set_moved(const struct setting *s, const char *value)
     for (int i = 0; i < 4; i++)
         part[i] = strtok_r(i == 0 ? copy : NULL, ">", &save);
     enum sim_busy busy = SIM_BUSY;
-    bool ok = part[2] != NULL && when(s, part[0], &s->item->start, &m.id) && when(s, part[1], &s->item->start, &m.start) &&
-              when(s, part[2], &m.start, &m.end) && (part[3] == NULL || sim_busy_parse(part[3], &busy));
+    bool ok = part[2] != NULL && when(s, part[0], &s->item->start, &m.id) &&
+              when(s, part[1], &s->item->start, &m.start) && when(s, part[2], &m.start, &m.end) &&
+              (part[3] == NULL || sim_busy_parse(part[3], &busy));
     if (part[3] != NULL)
         m.busy = busy;
     free(copy);
@@ -271,30 +272,14 @@ static const struct {
     set_fn *fn;
     bool or_yes; /* may stand without a value */
 } settings[] = {
-    {"zone", set_zone, false},
-    {"start", set_start, false},
-    {"end", set_end, false},
-    {"all-day", set_all_day, true},
-    {"cancelled", set_cancelled, true},
-    {"meeting", set_meeting, true},
-    {"response", set_response, false},
-    {"busy", set_busy, false},
-    {"busy-word", set_busy_word, false},
-    {"subject", set_subject, false},
-    {"location", set_location, false},
-    {"uid", set_uid, false},
-    {"name", set_name, false},
-    {"private", set_private, true},
-    {"sensitivity", set_sensitivity, false},
-    {"type", set_type, false},
-    {"every", set_every, false},
-    {"interval", set_interval, false},
-    {"count", set_count, false},
-    {"until", set_until, false},
-    {"days", set_days, false},
-    {"nth", set_nth, false},
-    {"deleted", set_deleted, false},
-    {"moved", set_moved, false},
+    {"zone", set_zone, false},         {"start", set_start, false},        {"end", set_end, false},
+    {"all-day", set_all_day, true},    {"cancelled", set_cancelled, true}, {"meeting", set_meeting, true},
+    {"response", set_response, false}, {"busy", set_busy, false},          {"busy-word", set_busy_word, false},
+    {"subject", set_subject, false},   {"location", set_location, false},  {"uid", set_uid, false},
+    {"name", set_name, false},         {"private", set_private, true},     {"sensitivity", set_sensitivity, false},
+    {"type", set_type, false},         {"every", set_every, false},        {"interval", set_interval, false},
+    {"count", set_count, false},       {"until", set_until, false},        {"days", set_days, false},
+    {"nth", set_nth, false},           {"deleted", set_deleted, false},    {"moved", set_moved, false},
     {"created", set_created, false},
 };
 
@@ -319,8 +304,8 @@ static bool known(const struct sim_pair *p, char *why, size_t why_size)
 }
 
 /* Settings are applied in the order of the table, so a `busy` wins over what `response` or `cancelled` would imply. */
-bool sim_file_item(const struct sim_file *f, struct sim_mailbox *m, struct sim_item *item, const struct sim_pair *pairs, size_t n,
-                   char *why, size_t why_size)
+bool sim_file_item(const struct sim_file *f, struct sim_mailbox *m, struct sim_item *item, const struct sim_pair *pairs,
+                   size_t n, char *why, size_t why_size)
 {
     struct setting s = {f, item};
     if (item->mailbox == NULL)

@@ -1,9 +1,10 @@
 /*
- * sim_forms: forms-based authentication of 2003 (/exchweb/bin/auth) and 2007 (/owa/auth): the page with the form, its target, the
- * sessions that it opens, and their cookies.
+ * sim_forms: forms-based authentication of 2003 (/exchweb/bin/auth) and 2007 (/owa/auth): the page with the form, its
+ * target, the sessions that it opens, and their cookies.
  *
- * A session is known by its sessionid; cadata must come back byte for byte, its quotes included. It ends after an idle time, and a
- * switch lets cadata change every few requests: the value before is still taken, since requests may be under way.
+ * A session is known by its sessionid; cadata must come back byte for byte, its quotes included. It ends after an idle
+ * time, and a switch lets cadata change every few requests: the value before is still taken, since requests may be
+ * under way.
  */
 #include "base/arena.h"
 #include "base/buf.h"
@@ -94,8 +95,9 @@ static struct session *open_session(struct sim_request *r, struct sim_account *a
     memset(s, 0, sizeof(*s));
     fill_cadata(r, s);
     uint64_t x = mix(r->sim->options.seed + f->made);
-    snprintf(s->id, sizeof(s->id), "%08x-%04x-%04x-%04x-%012llx,0x409", (unsigned)(x >> 32), (unsigned)(x >> 16 & 0xffff),
-             (unsigned)(x & 0xffff), (unsigned)(mix(x) & 0xffff), (unsigned long long)(mix(x + 1) & 0xffffffffffffULL));
+    snprintf(s->id, sizeof(s->id), "%08x-%04x-%04x-%04x-%012llx,0x409", (unsigned)(x >> 32),
+             (unsigned)(x >> 16 & 0xffff), (unsigned)(x & 0xffff), (unsigned)(mix(x) & 0xffff),
+             (unsigned long long)(mix(x + 1) & 0xffffffffffffULL));
     s->account = account;
     s->used_at = sim_now(r->sim);
     return s;
@@ -188,8 +190,8 @@ void sim_forms_timeout(struct sim_request *r)
 
 static const char *form_url(struct sim_request *r, const char *destination, int reason)
 {
-    return sim_arena_printf(r->arena, "%s://%s%s?url=%s&reason=%d", r->scheme, r->host, is_2007(r) ? FORM_2007 : FORM_2003,
-                            destination, reason);
+    return sim_arena_printf(r->arena, "%s://%s%s?url=%s&reason=%d", r->scheme, r->host,
+                            is_2007(r) ? FORM_2007 : FORM_2003, destination, reason);
 }
 
 void sim_forms_to_form(struct sim_request *r)
@@ -214,18 +216,19 @@ static void show_form(struct sim_request *r)
         return;
     }
     bool modern = is_2007(r);
-    sim_reply_page(r, 200,
-                   sim_arena_printf(r->arena,
-                                    "<html><head><title>Outlook Web Access</title></head><body>\r\n"
-                                    "<form action=\"%s\" method=\"POST\" name=\"logonForm\" autocomplete=\"off\">\r\n"
-                                    "<input type=\"hidden\" name=\"destination\" value=\"%s://%s%s\">\r\n"
-                                    "<input type=\"hidden\" name=\"flags\" value=\"0\">\r\n"
-                                    "<input type=\"text\" name=\"username\"> <input type=\"password\" name=\"password\">\r\n"
-                                    "<input type=\"radio\" name=\"trusted\" value=\"0\" checked> public\r\n"
-                                    "<input type=\"radio\" name=\"trusted\" value=\"4\"> private\r\n"
-                                    "<input type=\"hidden\" name=\"forcedownlevel\" value=\"0\">\r\n"
-                                    "<input type=\"submit\" name=\"SubmitCreds\" value=\"Log On\">\r\n</form></body></html>",
-                                    modern ? "owaauth.dll" : TARGET_2003, r->scheme, r->host, modern ? "/owa/" : "/exchange/"));
+    sim_reply_page(
+        r, 200,
+        sim_arena_printf(r->arena,
+                         "<html><head><title>Outlook Web Access</title></head><body>\r\n"
+                         "<form action=\"%s\" method=\"POST\" name=\"logonForm\" autocomplete=\"off\">\r\n"
+                         "<input type=\"hidden\" name=\"destination\" value=\"%s://%s%s\">\r\n"
+                         "<input type=\"hidden\" name=\"flags\" value=\"0\">\r\n"
+                         "<input type=\"text\" name=\"username\"> <input type=\"password\" name=\"password\">\r\n"
+                         "<input type=\"radio\" name=\"trusted\" value=\"0\" checked> public\r\n"
+                         "<input type=\"radio\" name=\"trusted\" value=\"4\"> private\r\n"
+                         "<input type=\"hidden\" name=\"forcedownlevel\" value=\"0\">\r\n"
+                         "<input type=\"submit\" name=\"SubmitCreds\" value=\"Log On\">\r\n</form></body></html>",
+                         modern ? "owaauth.dll" : TARGET_2003, r->scheme, r->host, modern ? "/owa/" : "/exchange/"));
 }
 
 /* A field of application/x-www-form-urlencoded text, decoded; "" when it is not there. */
@@ -242,7 +245,9 @@ static const char *field(struct sim_request *r, const char *name)
                 *c = *c == '+' ? ' ' : *c;
             struct buf b;
             buf_init(&b, FIELD_MAX);
-            const char *value = text != NULL && str_percent_decode(&b, text, strlen(text)) ? arena_strndup(r->arena, b.data, b.len) : "";
+            const char *value = text != NULL && str_percent_decode(&b, text, strlen(text))
+                                    ? arena_strndup(r->arena, b.data, b.len)
+                                    : "";
             buf_free(&b);
             return value;
         }

@@ -1,9 +1,9 @@
 /*
- * sim_freebusy: GET /public/?cmd=freebusy&start=&end=&interval=&u=&u=...: one digit a slot for each person, and first the merged
- * row of all. An OWA request: it wants a browser of the time, and no Translate: f.
+ * sim_freebusy: GET /public/?cmd=freebusy&start=&end=&interval=&u=&u=...: one digit a slot for each person, and first
+ * the merged row of all. An OWA request: it wants a browser of the time, and no Translate: f.
  *
- * The digits are what the server publishes: busystatus as stored, cancelled and declined meetings left out, from the start of the
- * current month (on the mailbox's wall clock) for some months; 4 outside.
+ * The digits are what the server publishes: busystatus as stored, cancelled and declined meetings left out, from the
+ * start of the current month (on the mailbox's wall clock) for some months; 4 outside.
  */
 #include "base/arena.h"
 #include "base/buf.h"

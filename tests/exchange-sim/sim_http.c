@@ -1,6 +1,6 @@
 /*
- * sim_http: the way of a request through the server. It is counted, delayed or dropped if a switch says so, must log on, and is then
- * led to the mailbox and method it names.
+ * sim_http: the way of a request through the server. It is counted, delayed or dropped if a switch says so, must log
+ * on, and is then led to the mailbox and method it names.
  */
 #include "base/arena.h"
 #include "base/httpd.h"
@@ -126,7 +126,9 @@ static bool refused_by_server(struct sim_request *r)
         (httpd_header(r->req, "Authorization") != NULL || httpd_header(r->req, "Cookie") != NULL))
         sim_log_violation(r->sim->log, r, "credentials were sent to a foreign host");
     if (sim_fault_on(f, NULL, SIM_F_HTTPS_ONLY) && !httpd_is_tls(r->req)) {
-        sim_reply_page(r, 403, "<html><body><h2>This page must be viewed over a secure channel (SSL), use https.</h2></body></html>");
+        sim_reply_page(
+            r, 403,
+            "<html><body><h2>This page must be viewed over a secure channel (SSL), use https.</h2></body></html>");
         return true;
     }
     if (limit > 0 && strlen(r->path) + 1 + strlen(httpd_query(r->req)) > (size_t)limit) {
@@ -170,14 +172,15 @@ static void get(struct sim_request *r)
 
 static void options(struct sim_request *r)
 {
-    sim_reply(r, &(struct sim_reply){.status = 200,
-                                     .header = "Allow: OPTIONS, TRACE, GET, HEAD, PROPFIND, SEARCH, SUBSCRIBE, UNSUBSCRIBE, POLL"});
+    sim_reply(r, &(struct sim_reply){
+                     .status = 200,
+                     .header = "Allow: OPTIONS, TRACE, GET, HEAD, PROPFIND, SEARCH, SUBSCRIBE, UNSUBSCRIBE, POLL"});
 }
 
 /* Nothing may be written, whoever asks: 403. Subscriptions: not yet, 501. */
 static void run_method(struct sim_request *r)
 {
-    static const char *const writes[] = {"PROPPATCH", "MKCOL",     "COPY",  "MOVE",  "DELETE",  "PUT",
+    static const char *const writes[] = {"PROPPATCH", "MKCOL",      "COPY",  "MOVE",  "DELETE",  "PUT",
                                          "POST",      "BPROPPATCH", "BCOPY", "BMOVE", "BDELETE", NULL};
     if (is_method(r, "PROPFIND")) {
         sim_propfind(r);
@@ -232,7 +235,8 @@ static void go_found(struct sim_request *r)
 {
     switch (r->found) {
     case SIM_PATH_FOREIGN:
-        sim_reply(r, &(struct sim_reply){.status = 404, .type = "text/html", .body = "<html>404</html>", .len = 16, .bare = true});
+        sim_reply(r, &(struct sim_reply){
+                         .status = 404, .type = "text/html", .body = "<html>404</html>", .len = 16, .bare = true});
         return;
     case SIM_PATH_BAD:
         sim_reply_error(r, 400);

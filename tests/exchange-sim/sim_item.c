@@ -1,6 +1,6 @@
 /*
- * sim_item: GET of an item with Translate: f: its MIME text, in which CDO's iCalendar stands: the zone under a display name, the
- * series with RRULE and EXDATE, each moved instance as a VEVENT of its own.
+ * sim_item: GET of an item with Translate: f: its MIME text, in which CDO's iCalendar stands: the zone under a display
+ * name, the series with RRULE and EXDATE, each moved instance as a VEVENT of its own.
  */
 #include "base/arena.h"
 #include "base/buf.h"
@@ -32,8 +32,8 @@ static void add_local(struct buf *out, const char *name, const struct sim_item *
     if (item->all_day)
         buf_addf(out, "%s;VALUE=DATE:%04d%02d%02d\r\n", name, c.year, c.month, c.day);
     else
-        buf_addf(out, "%s;TZID=\"%s\":%04d%02d%02dT%02d%02d%02d\r\n", name, item->zone->label, c.year, c.month, c.day, c.hour,
-                 c.minute, c.second);
+        buf_addf(out, "%s;TZID=\"%s\":%04d%02d%02dT%02d%02d%02d\r\n", name, item->zone->label, c.year, c.month, c.day,
+                 c.hour, c.minute, c.second);
 }
 
 static void add_offset(struct buf *out, const char *name, int minutes)
@@ -97,20 +97,26 @@ static void add_event(struct buf *out, const struct sim_request *r, const struct
         add_local(out, "RECURRENCE-ID", item, in->id);
     buf_addf(out, "CLASS:%s\r\n", item->sensitivity >= 2 ? "PRIVATE" : "PUBLIC");
     buf_addf(out, "X-MICROSOFT-CDO-BUSYSTATUS:%s\r\n", words[in->busy]);
-    buf_addf(out, "X-MICROSOFT-CDO-INSTTYPE:%d\r\nX-MICROSOFT-CDO-ALLDAYEVENT:%s\r\n", (int)in->type, item->all_day ? "TRUE" : "FALSE");
-    buf_addf(out, "STATUS:%s\r\nEND:VEVENT\r\n", item->cancelled ? "CANCELLED" : item->meeting ? "CONFIRMED" : "TENTATIVE");
+    buf_addf(out, "X-MICROSOFT-CDO-INSTTYPE:%d\r\nX-MICROSOFT-CDO-ALLDAYEVENT:%s\r\n", (int)in->type,
+             item->all_day ? "TRUE" : "FALSE");
+    buf_addf(out, "STATUS:%s\r\nEND:VEVENT\r\n",
+             item->cancelled ? "CANCELLED"
+             : item->meeting ? "CONFIRMED"
+                             : "TENTATIVE");
 }
 
 static void add_calendar(struct buf *out, const struct sim_request *r, const struct sim_item *item)
 {
     struct sim_instance whole;
-    buf_adds(out, "BEGIN:VCALENDAR\r\nMETHOD:PUBLISH\r\nPRODID:Microsoft CDO for Microsoft Exchange\r\nVERSION:2.0\r\n");
+    buf_adds(out,
+             "BEGIN:VCALENDAR\r\nMETHOD:PUBLISH\r\nPRODID:Microsoft CDO for Microsoft Exchange\r\nVERSION:2.0\r\n");
     add_zone(out, item->zone);
     sim_recur_whole(item, &whole);
     add_event(out, r, &whole);
     for (size_t i = 0; i < item->recur.moved_count; i++) {
         const struct sim_moved *m = &item->recur.moved[i];
-        struct sim_instance in = {item, SIM_EXCEPTION, m->start, m->end, m->id, m->busy < 0 ? (int)item->busy : m->busy};
+        struct sim_instance in = {item,   SIM_EXCEPTION, m->start,
+                                  m->end, m->id,         m->busy < 0 ? (int)item->busy : m->busy};
         add_event(out, r, &in);
     }
     buf_adds(out, "END:VCALENDAR\r\n");
@@ -121,18 +127,21 @@ void sim_get_item(struct sim_request *r)
     const struct sim_item *item = r->node.instance.item;
     struct buf text;
     buf_init(&text, TEXT_MAX);
-    buf_addf(&text, "Content-Class: urn:content-classes:appointment\r\nMIME-Version: 1.0\r\nSubject: %s\r\n", item->subject);
+    buf_addf(&text, "Content-Class: urn:content-classes:appointment\r\nMIME-Version: 1.0\r\nSubject: %s\r\n",
+             item->subject);
     buf_addf(&text, "From: \"%s\" <%s>\r\nContent-Type: multipart/alternative;\r\n\tboundary=\"" BOUNDARY "\"\r\n\r\n",
              item->mailbox->display, item->mailbox->address);
     buf_adds(&text, "--" BOUNDARY "\r\nContent-Type: text/plain; charset=\"utf-8\"\r\n\r\n\r\n--" BOUNDARY "\r\n");
-    buf_adds(&text, "Content-class: urn:content-classes:appointment\r\nContent-Type: text/calendar;\r\n\tmethod=PUBLISH;\r\n"
-                    "\tcharset=\"utf-8\"\r\nContent-Transfer-Encoding: 8bit\r\n\r\n");
+    buf_adds(&text,
+             "Content-class: urn:content-classes:appointment\r\nContent-Type: text/calendar;\r\n\tmethod=PUBLISH;\r\n"
+             "\tcharset=\"utf-8\"\r\nContent-Transfer-Encoding: 8bit\r\n\r\n");
     add_calendar(&text, r, item);
     buf_adds(&text, "\r\n--" BOUNDARY "--\r\n");
-    sim_reply(r, &(struct sim_reply){.status = 200,
-                                     .type = "message/rfc822",
-                                     .body = text.data,
-                                     .len = text.len,
-                                     .header = sim_arena_printf(r->arena, "ETag: \"%08x%08x\"", item->id, item->version)});
+    sim_reply(r,
+              &(struct sim_reply){.status = 200,
+                                  .type = "message/rfc822",
+                                  .body = text.data,
+                                  .len = text.len,
+                                  .header = sim_arena_printf(r->arena, "ETag: \"%08x%08x\"", item->id, item->version)});
     buf_free(&text);
 }

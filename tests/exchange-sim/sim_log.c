@@ -1,12 +1,12 @@
 /*
- * sim_log: see the header. Counters are kept as JSON objects from the start, since they are only ever read that way; the last
- * requests are in a ring. No header, body or password is kept.
+ * sim_log: see the header. Counters are kept as JSON objects from the start, since they are only ever read that way;
+ * the last requests are in a ring. No header, body or password is kept.
  */
 #include "sim_log.h"
 
+#include "base/httpd.h"
 #include "base/json.h"
 #include "base/mem.h"
-#include "base/httpd.h"
 #include "sim.h"
 #include "sim_store.h"
 
@@ -125,12 +125,16 @@ void sim_log_answer(struct sim_log *log, const struct sim_request *r, int status
     count_user(log, r);
     struct entry *e = &log->ring[log->count++ % RING];
     entry_clear(e);
-    *e = (struct entry){mem_strdup(r->method), mem_strdup(r->path), mem_strdup(r->account != NULL ? r->account->name : "-"),
-                        status,                sim_now(r->sim),     httpd_connection_id(r->req)};
+    *e = (struct entry){mem_strdup(r->method),
+                        mem_strdup(r->path),
+                        mem_strdup(r->account != NULL ? r->account->name : "-"),
+                        status,
+                        sim_now(r->sim),
+                        httpd_connection_id(r->req)};
     if (log->file == NULL)
         return;
-    fprintf(log->file, "%llu %s %s %s %d connection=%llu\n", (unsigned long long)log->count, e->account, e->method, e->path, status,
-            (unsigned long long)e->connection);
+    fprintf(log->file, "%llu %s %s %s %d connection=%llu\n", (unsigned long long)log->count, e->account, e->method,
+            e->path, status, (unsigned long long)e->connection);
     fflush(log->file);
 }
 

@@ -22,7 +22,10 @@ void sim_log_logon(struct sim_log *log, const char *account, bool accepted);
 void sim_log_refusal(struct sim_log *log, const struct sim_request *r, const char *why); /* of a statement */
 void sim_log_violation(struct sim_log *log, const struct sim_request *r, const char *what);
 
-/* {"requests","connections","methods":{},"statuses":{},"users":{address:{method:n}},"logons":{...},"violations":[],"refusals":[]} */
+/*
+ * {"requests", "connections", "methods": {}, "statuses": {}, "users": {ADDRESS: {METHOD: N}}, "logons": {},
+ * "violations": [], "refusals": []}
+ */
 struct jv *sim_log_counters(const struct sim_log *log);
 
 /* The last requests from number `since` on (the first ever is 1). */

@@ -1,6 +1,6 @@
 /*
- * exchange-sim: pretends to be an Exchange server of 2000, 2003 or 2007 as far as its calendars over WebDAV go. See README.md.
- * Prints one line of JSON with its ports, then serves until SIGINT or SIGTERM.
+ * exchange-sim: pretends to be an Exchange server of 2000, 2003 or 2007 as far as its calendars over WebDAV go. See
+ * README.md. Prints one line of JSON with its ports, then serves until SIGINT or SIGTERM.
  */
 #include "base/buf.h"
 #include "base/clk.h"
@@ -28,25 +28,47 @@ struct arguments {
     char *listen; /* made from --port */
 };
 
-enum { OPT_PROFILE = 256, OPT_DATA, OPT_PORT, OPT_LISTEN, OPT_CONTROL, OPT_CERT, OPT_KEY, OPT_LOG, OPT_SEED, OPT_CLOCK, OPT_SET,
-       OPT_SWITCHES, OPT_HELP };
+enum {
+    OPT_PROFILE = 256,
+    OPT_DATA,
+    OPT_PORT,
+    OPT_LISTEN,
+    OPT_CONTROL,
+    OPT_CERT,
+    OPT_KEY,
+    OPT_LOG,
+    OPT_SEED,
+    OPT_CLOCK,
+    OPT_SET,
+    OPT_SWITCHES,
+    OPT_HELP
+};
 
 static const struct option longs[] = {
-    {"profile", required_argument, NULL, OPT_PROFILE}, {"data", required_argument, NULL, OPT_DATA},
-    {"port", required_argument, NULL, OPT_PORT},       {"listen", required_argument, NULL, OPT_LISTEN},
-    {"control", required_argument, NULL, OPT_CONTROL}, {"tls-cert", required_argument, NULL, OPT_CERT},
-    {"tls-key", required_argument, NULL, OPT_KEY},     {"log", required_argument, NULL, OPT_LOG},
-    {"seed", required_argument, NULL, OPT_SEED},       {"clock", required_argument, NULL, OPT_CLOCK},
-    {"set", required_argument, NULL, OPT_SET},         {"switches", no_argument, NULL, OPT_SWITCHES},
-    {"help", no_argument, NULL, OPT_HELP},             {NULL, 0, NULL, 0},
+    {"profile", required_argument, NULL, OPT_PROFILE},
+    {"data", required_argument, NULL, OPT_DATA},
+    {"port", required_argument, NULL, OPT_PORT},
+    {"listen", required_argument, NULL, OPT_LISTEN},
+    {"control", required_argument, NULL, OPT_CONTROL},
+    {"tls-cert", required_argument, NULL, OPT_CERT},
+    {"tls-key", required_argument, NULL, OPT_KEY},
+    {"log", required_argument, NULL, OPT_LOG},
+    {"seed", required_argument, NULL, OPT_SEED},
+    {"clock", required_argument, NULL, OPT_CLOCK},
+    {"set", required_argument, NULL, OPT_SET},
+    {"switches", no_argument, NULL, OPT_SWITCHES},
+    {"help", no_argument, NULL, OPT_HELP},
+    {NULL, 0, NULL, 0},
 };
 
 static void usage(FILE *out)
 {
-    fputs("exchange-sim [--profile 2000|2003|2007] [--data FILE] [--port N | --listen ADDRESS:PORT] [--control ADDRESS:PORT]\n"
-          "             [--tls-cert FILE --tls-key FILE] [--seed N] [--clock TIME] [--log FILE] [--set SWITCH=VALUE]...\n"
-          "exchange-sim --switches    lists the switches\n",
-          out);
+    fputs(
+        "exchange-sim [--profile 2000|2003|2007] [--data FILE] [--port N | --listen ADDRESS:PORT] [--control "
+        "ADDRESS:PORT]\n"
+        "             [--tls-cert FILE --tls-key FILE] [--seed N] [--clock TIME] [--log FILE] [--set SWITCH=VALUE]...\n"
+        "exchange-sim --switches    lists the switches\n",
+        out);
 }
 
 static void list_switches(void)
@@ -118,7 +140,8 @@ static int take_option(struct arguments *a, int option, const char *value)
 static int take_arguments(int argc, char **argv, struct arguments *a)
 {
     int option, code = -1;
-    a->options = (struct sim_options){.profile = SIM_2003, .listen = "127.0.0.1:0", .control = "127.0.0.1:0", .seed = 1};
+    a->options =
+        (struct sim_options){.profile = SIM_2003, .listen = "127.0.0.1:0", .control = "127.0.0.1:0", .seed = 1};
     a->options.set = a->set;
     while (code < 0 && (option = getopt_long(argc, argv, "", longs, NULL)) != -1)
         code = take_option(a, option, optarg);
@@ -164,7 +187,8 @@ static int run(const struct arguments *a)
         loop_free(&loop);
         return 1;
     }
-    struct loop_signal *term = loop_signal_new(loop, SIGTERM, stop, loop), *intr = loop_signal_new(loop, SIGINT, stop, loop);
+    struct loop_signal *term = loop_signal_new(loop, SIGTERM, stop, loop),
+                       *intr = loop_signal_new(loop, SIGINT, stop, loop);
     say_ports(sim);
     loop_run(loop);
     loop_signal_free(&term);

@@ -1,6 +1,6 @@
 /*
- * sim_owa: the pages of Outlook Web Access that programs look into: the welcome page whose <base> names the mailbox (2000, 2003),
- * the address lookups galfind and gallookup, and of 2007 /owa/ with its options page.
+ * sim_owa: the pages of Outlook Web Access that programs look into: the welcome page whose <base> names the mailbox
+ * (2000, 2003), the address lookups galfind and gallookup, and of 2007 /owa/ with its options page.
  */
 #include "base/arena.h"
 #include "base/buf.h"
@@ -30,7 +30,9 @@ const char *sim_query(struct sim_request *r, const char *name, unsigned n)
                 *c = *c == '+' ? ' ' : *c;
             struct buf b;
             buf_init(&b, VALUE_MAX);
-            const char *value = text != NULL && str_percent_decode(&b, text, strlen(text)) ? arena_strndup(r->arena, b.data, b.len) : "";
+            const char *value = text != NULL && str_percent_decode(&b, text, strlen(text))
+                                    ? arena_strndup(r->arena, b.data, b.len)
+                                    : "";
             buf_free(&b);
             return value;
         }
@@ -58,11 +60,13 @@ static void welcome_2003(struct sim_request *r)
     struct buf path;
     buf_init(&path, VALUE_MAX);
     sim_path_write(&path, &node);
-    sim_reply_page(r, 200,
-                   sim_arena_printf(r->arena,
-                                    "<HTML>\r\n<HEAD>\r\n<TITLE>Microsoft Outlook Web Access</TITLE>\r\n<BASE href=\"%s://%s%s\">\r\n"
-                                    "</HEAD>\r\n<FRAMESET cols=\"200,*\"><FRAME name=\"viewer\" src=\"Inbox/?Cmd=contents\"></FRAMESET></HTML>",
-                                    r->scheme, r->host, path.data));
+    sim_reply_page(
+        r, 200,
+        sim_arena_printf(
+            r->arena,
+            "<HTML>\r\n<HEAD>\r\n<TITLE>Microsoft Outlook Web Access</TITLE>\r\n<BASE href=\"%s://%s%s\">\r\n"
+            "</HEAD>\r\n<FRAMESET cols=\"200,*\"><FRAME name=\"viewer\" src=\"Inbox/?Cmd=contents\"></FRAMESET></HTML>",
+            r->scheme, r->host, path.data));
     buf_free(&path);
 }
 
@@ -133,7 +137,8 @@ void sim_owa_page(struct sim_request *r)
     else if (lookup)
         sim_reply_error(r, 404);
     else
-        sim_reply_page(r, 200, "<HTML><HEAD><TITLE>Microsoft Outlook Web Access</TITLE></HEAD><BODY>A folder.</BODY></HTML>");
+        sim_reply_page(r, 200,
+                       "<HTML><HEAD><TITLE>Microsoft Outlook Web Access</TITLE></HEAD><BODY>A folder.</BODY></HTML>");
 }
 
 void sim_owa_2007(struct sim_request *r)
@@ -142,8 +147,10 @@ void sim_owa_2007(struct sim_request *r)
     const char *page = sim_query(r, "ae", 0);
     bool is_2007 = r->sim->faults.profile == SIM_2007 || sim_fault_is(&r->sim->faults, NULL, SIM_F_AUTH, "hybrid");
     if (!is_2007 || strcmp(r->method, "GET") != 0) {
-        sim_reply(r, &(struct sim_reply){.status = is_2007 ? 403 : 404, .type = "text/html", .body = "<html></html>", .len = 13,
-                                         .bare = true});
+        sim_reply(
+            r,
+            &(struct sim_reply){
+                .status = is_2007 ? 403 : 404, .type = "text/html", .body = "<html></html>", .len = 13, .bare = true});
         return;
     }
     const char *html = "<html><head><title>Outlook Web Access</title></head><body>Outlook Web Access</body></html>";

@@ -1,6 +1,6 @@
 /*
- * sim_path: see the header. A path is cut at its slashes first and each part is decoded alone, so that neither %2F nor the store's
- * _xF8FF_ can make a new part.
+ * sim_path: see the header. A path is cut at its slashes first and each part is decoded alone, so that neither %2F nor
+ * the store's _xF8FF_ can make a new part.
  */
 #include "sim_path.h"
 

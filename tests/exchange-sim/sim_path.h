@@ -1,6 +1,6 @@
 /*
- * sim_path: places on the server and their URLs: /exchange/<mailbox>/<folder>/<item>, /public/, permanent URLs, and the two layers
- * of escapes in them.
+ * sim_path: places on the server and their URLs: /exchange/<mailbox>/<folder>/<item>, /public/, permanent URLs, and the
+ * two layers of escapes in them.
  */
 #ifndef SIM_PATH_H
 #define SIM_PATH_H
@@ -23,19 +23,19 @@ enum { SIM_FOLDER_CALENDAR, SIM_FOLDER_COUNT = 10 };
 
 struct sim_node {
     enum sim_place place;
-    struct sim_mailbox *mailbox; /* NULL in /public */
-    const char *as;              /* the mailbox as the request names it, not escaped */
-    int folder;                  /* FOLDER, ITEM */
+    struct sim_mailbox *mailbox;  /* NULL in /public */
+    const char *as;               /* the mailbox as the request names it, not escaped */
+    int folder;                   /* FOLDER, ITEM */
     struct sim_instance instance; /* ITEM */
 };
 
 enum sim_path_result {
     SIM_PATH_FOUND,
-    SIM_PATH_ROOT,       /* /exchange/ itself */
+    SIM_PATH_ROOT, /* /exchange/ itself */
     SIM_PATH_NO_MAILBOX,
-    SIM_PATH_NO_ITEM,    /* the mailbox is set in *ret */
-    SIM_PATH_FOREIGN,    /* not one of our directories */
-    SIM_PATH_BAD,        /* broken escapes */
+    SIM_PATH_NO_ITEM, /* the mailbox is set in *ret */
+    SIM_PATH_FOREIGN, /* not one of our directories */
+    SIM_PATH_BAD,     /* broken escapes */
 };
 
 struct sim_path_in {

@@ -17,9 +17,10 @@
 
 /* What allprop gives: not all, but what somebody who looks around wants to see. */
 static const char *const usual[] = {
-    SIM_NS_DAV "displayname",     SIM_NS_DAV "contentclass",    SIM_NS_DAV "isfolder",     SIM_NS_DAV "getlastmodified",
-    SIM_NS_DAV "getetag",         SIM_NS_EX "outlookfolderclass", SIM_NS_REPL "contenttag", SIM_NS_MAIL "calendar",
-    SIM_NS_CAL "dtstart",         SIM_NS_CAL "dtend",           SIM_NS_CAL "busystatus",   SIM_NS_CAL "instancetype",
+    SIM_NS_DAV "displayname",     SIM_NS_DAV "contentclass", SIM_NS_DAV "isfolder",
+    SIM_NS_DAV "getlastmodified", SIM_NS_DAV "getetag",      SIM_NS_EX "outlookfolderclass",
+    SIM_NS_REPL "contenttag",     SIM_NS_MAIL "calendar",    SIM_NS_CAL "dtstart",
+    SIM_NS_CAL "dtend",           SIM_NS_CAL "busystatus",   SIM_NS_CAL "instancetype",
 };
 
 static void take_usual(struct sim_request *r, struct sim_xml_body *body)

@@ -1,6 +1,6 @@
 /*
- * sim_props: the table of properties. Named MAPI properties are compared by number, because clients write 0x8205, 0x00008205 or
- * decimal; property tags by their first four hex digits; everything else by spelling.
+ * sim_props: the table of properties. Named MAPI properties are compared by number, because clients write 0x8205,
+ * 0x00008205 or decimal; property tags by their first four hex digits; everything else by spelling.
  */
 #include "sim_props.h"
 

@@ -1,5 +1,6 @@
 /*
- * sim_props: the properties that the simulator knows, by namespace and name, and their values for a place on the server.
+ * sim_props: the properties that the simulator knows, by namespace and name, and their values for a place on the
+ * server.
  */
 #ifndef SIM_PROPS_H
 #define SIM_PROPS_H
@@ -98,7 +99,8 @@ bool sim_prop_from_text(struct arena *a, const char *full, size_t len, struct si
 bool sim_prop_number(const struct sim_prop *p, unsigned *ret);
 
 /* False: this place does not have that property. */
-bool sim_prop_get(const struct sim_request *r, const struct sim_node *node, const struct sim_prop *p, struct sim_value *ret);
+bool sim_prop_get(const struct sim_request *r, const struct sim_node *node, const struct sim_prop *p,
+                  struct sim_value *ret);
 
 /* The series as iCalendar's RRULE has it. */
 const char *sim_item_rule(struct arena *a, const struct sim_item *item);

@@ -1,6 +1,6 @@
 /*
- * sim_props_get: what a place on the server answers for a property. Folders and mailboxes have one set, items another; a property
- * that a place does not have is absent (the 404 propstat), which is not the same as empty.
+ * sim_props_get: what a place on the server answers for a property. Folders and mailboxes have one set, items another;
+ * a property that a place does not have is absent (the 404 propstat), which is not the same as empty.
  */
 #include "base/arena.h"
 #include "base/buf.h"
@@ -124,8 +124,8 @@ static const char *resource_tag(const struct sim_request *r, const struct sim_no
         place |= (unsigned)node->folder;
     if (holds_items(node))
         revision = node->mailbox->revision;
-    return sim_arena_printf(r->arena, "rt:%016llx%016llx%08x", node->mailbox ? (unsigned long long)node->mailbox->guid : 0, place,
-                            revision);
+    return sim_arena_printf(r->arena, "rt:%016llx%016llx%08x",
+                            node->mailbox ? (unsigned long long)node->mailbox->guid : 0, place, revision);
 }
 
 static bool give_folder_class(const struct sim_node *node, struct sim_value *v)
@@ -135,7 +135,8 @@ static bool give_folder_class(const struct sim_node *node, struct sim_value *v)
     return node->place == SIM_AT_MAILBOX && give_text(v, "IPF.Note");
 }
 
-static bool folder_get(const struct sim_request *r, const struct sim_node *node, const struct sim_prop *p, struct sim_value *v)
+static bool folder_get(const struct sim_request *r, const struct sim_node *node, const struct sim_prop *p,
+                       struct sim_value *v)
 {
     int64_t changed = node->mailbox != NULL ? node->mailbox->changed_at : 0;
     switch ((int)p->pid) {
@@ -166,7 +167,8 @@ static bool folder_get(const struct sim_request *r, const struct sim_node *node,
     case SIM_P_FOLDERCLASS:
         return give_folder_class(node, v);
     case SIM_P_CONTENTTAG:
-        return !sim_fault_on(&r->sim->faults, node->mailbox, SIM_F_NO_CONTENTTAG) && give_text(v, resource_tag(r, node));
+        return !sim_fault_on(&r->sim->faults, node->mailbox, SIM_F_NO_CONTENTTAG) &&
+               give_text(v, resource_tag(r, node));
     case SIM_P_RESOURCETAG:
         return give_text(v, resource_tag(r, node));
     case SIM_P_ACCESS:
@@ -271,7 +273,8 @@ static bool give_exdates(const struct sim_request *r, const struct sim_instance 
     v->list = arena_alloc(r->arena, n * sizeof(char *));
     v->count = n;
     for (size_t i = 0; v->list != NULL && i < n; i++)
-        v->list[i] = sim_time_text(r->arena, i < rule->deleted_count ? rule->deleted[i] : rule->moved[i - rule->deleted_count].id);
+        v->list[i] = sim_time_text(r->arena, i < rule->deleted_count ? rule->deleted[i]
+                                                                     : rule->moved[i - rule->deleted_count].id);
     return v->list != NULL;
 }
 
@@ -322,7 +325,8 @@ static bool item_text(const struct sim_request *r, const struct sim_node *node, 
     }
 }
 
-static bool item_get(const struct sim_request *r, const struct sim_node *node, const struct sim_prop *p, struct sim_value *v)
+static bool item_get(const struct sim_request *r, const struct sim_node *node, const struct sim_prop *p,
+                     struct sim_value *v)
 {
     const struct sim_instance *in = &node->instance;
     const struct sim_item *item = in->item;
@@ -376,7 +380,8 @@ static bool item_get(const struct sim_request *r, const struct sim_node *node, c
     }
 }
 
-bool sim_prop_get(const struct sim_request *r, const struct sim_node *node, const struct sim_prop *p, struct sim_value *ret)
+bool sim_prop_get(const struct sim_request *r, const struct sim_node *node, const struct sim_prop *p,
+                  struct sim_value *ret)
 {
     memset(ret, 0, sizeof(*ret));
     if (node->place == SIM_AT_ITEM)

@@ -1,7 +1,7 @@
 /*
- * sim_recur: walks the occurrences of a series in order. A small cursor produces the wall-clock days of the rule; each becomes a
- * start in UTC by the item's zone, so that a meeting at ten stays at ten over a change of the clocks. COUNT counts deleted and
- * moved occurrences too. Endless series are cut off after 20,000 occurrences.
+ * sim_recur: walks the occurrences of a series in order. A small cursor produces the wall-clock days of the rule; each
+ * becomes a start in UTC by the item's zone, so that a meeting at ten stays at ten over a change of the clocks. COUNT
+ * counts deleted and moved occurrences too. Endless series are cut off after 20,000 occurrences.
  */
 #include "sim_recur.h"
 
@@ -14,9 +14,9 @@
 
 struct cursor {
     const struct sim_item *item;
-    int64_t first;  /* local time of the first occurrence */
-    int64_t step;   /* periods (days, weeks, months, years) gone so far */
-    int weekday;    /* weekly: next day of the week to look at, 0 is Monday */
+    int64_t first; /* local time of the first occurrence */
+    int64_t step;  /* periods (days, weeks, months, years) gone so far */
+    int weekday;   /* weekly: next day of the week to look at, 0 is Monday */
 };
 
 void sim_recur_whole(const struct sim_item *item, struct sim_instance *ret)
@@ -128,7 +128,8 @@ static void give_moved(const struct sim_item *item, int64_t from, int64_t to, si
         const struct sim_moved *m = &item->recur.moved[i];
         if (m->start > to || m->end < from)
             continue;
-        struct sim_instance in = {item, SIM_EXCEPTION, m->start, m->end, m->id, m->busy < 0 ? (int)item->busy : m->busy};
+        struct sim_instance in = {item,   SIM_EXCEPTION, m->start,
+                                  m->end, m->id,         m->busy < 0 ? (int)item->busy : m->busy};
         fn(arg, &in);
     }
 }

@@ -1,6 +1,6 @@
 /*
- * sim_render: see the header. Prefixes are handed out per document: a for DAV:, b for the data types, c for the members of
- * multi-values, then d, e, ... in order of first use in the request. On the root, b is declared first and a last.
+ * sim_render: see the header. Prefixes are handed out per document: a for DAV:, b for the data types, c for the members
+ * of multi-values, then d, e, ... in order of first use in the request. On the root, b is declared first and a last.
  */
 #include "sim_render.h"
 
@@ -101,7 +101,8 @@ static void add_name(struct doc *d, const struct sim_prop *p)
     prefix_of(ns_index(d, p->ns), prefix);
     buf_addf(d->out, "%s:", prefix);
     if (sim_prop_number(p, &number) && p->name[1] == 'x')
-        buf_addf(d->out, sim_fault_on(&d->in->request->sim->faults, NULL, SIM_F_LONG_IDS) ? "0x%08x" : "0x%04x", number);
+        buf_addf(d->out, sim_fault_on(&d->in->request->sim->faults, NULL, SIM_F_LONG_IDS) ? "0x%08x" : "0x%04x",
+                 number);
     else
         buf_adds(d->out, p->name);
 }
@@ -183,7 +184,8 @@ static void add_absent(struct doc *d)
 /* Status before prop, against RFC 2518, unless a switch says otherwise. */
 static void add_propstat(struct doc *d, const struct sim_node *node, bool present)
 {
-    const char *status = present ? "<a:status>HTTP/1.1 200 OK</a:status>" : "<a:status>HTTP/1.1 404 Resource Not Found</a:status>";
+    const char *status =
+        present ? "<a:status>HTTP/1.1 200 OK</a:status>" : "<a:status>HTTP/1.1 404 Resource Not Found</a:status>";
     bool rfc = sim_fault_on(&d->in->request->sim->faults, node->mailbox, SIM_F_RFC_ORDER);
     buf_adds(d->out, "<a:propstat>");
     if (!rfc)

@@ -1,6 +1,6 @@
 /*
- * sim_reply: see the header. A 207 document is streamed, so that it goes out chunked; the stream is also where it is cut, dribbled
- * byte by byte, or never ends.
+ * sim_reply: see the header. A 207 document is streamed, so that it goes out chunked; the stream is also where it is
+ * cut, dribbled byte by byte, or never ends.
  */
 #include "sim_reply.h"
 
@@ -87,8 +87,9 @@ void sim_reply_page(struct sim_request *r, int status, const char *html)
 
 void sim_reply_error(struct sim_request *r, int status)
 {
-    const char *html = sim_arena_printf(r->arena, "<html><head><title>Error</title></head><body><h2>HTTP/1.1 %d %s</h2></body></html>",
-                                        status, status == 404 ? "Resource Not Found" : "Error");
+    const char *html =
+        sim_arena_printf(r->arena, "<html><head><title>Error</title></head><body><h2>HTTP/1.1 %d %s</h2></body></html>",
+                         status, status == 404 ? "Resource Not Found" : "Error");
     sim_reply_page(r, status, html);
 }
 
@@ -100,7 +101,8 @@ void sim_reply_redirect(struct sim_request *r, const char *location)
 void sim_reply_violation(struct sim_request *r, const char *what)
 {
     sim_log_violation(r->sim->log, r, what);
-    sim_reply_page(r, 400, sim_arena_printf(r->arena, "<html><body>400 the simulator's complaint: %s</body></html>", what));
+    sim_reply_page(r, 400,
+                   sim_arena_printf(r->arena, "<html><body>400 the simulator's complaint: %s</body></html>", what));
 }
 
 struct document {

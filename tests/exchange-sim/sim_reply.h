@@ -1,5 +1,6 @@
 /*
- * sim_reply: every answer of the server goes out here: its usual headers, the log line, and what the switches do to a 207 document.
+ * sim_reply: every answer of the server goes out here: its usual headers, the log line, and what the switches do to a
+ * 207 document.
  */
 #ifndef SIM_REPLY_H
 #define SIM_REPLY_H
@@ -12,8 +13,8 @@ struct sim_request;
 
 struct sim_reply {
     int status;
-    const char *type;     /* Content-Type; NULL: none */
-    const char *body;     /* NULL: empty */
+    const char *type; /* Content-Type; NULL: none */
+    const char *body; /* NULL: empty */
     size_t len;
     const char *location; /* NULL: none */
     const char *header;   /* one more line, NULL: none */

@@ -1,6 +1,6 @@
 /*
- * sim_search: SEARCH. The SQL is parsed and evaluated as it stands; recurrences are expanded only when its conditions bound both
- * dtstart and dtend; without ORDER BY the newest item comes first.
+ * sim_search: SEARCH. The SQL is parsed and evaluated as it stands; recurrences are expanded only when its conditions
+ * bound both dtstart and dtend; without ORDER BY the newest item comes first.
  */
 #include "base/arena.h"
 #include "base/buf.h"
@@ -36,7 +36,8 @@ struct result {
 static void refuse(struct sim_request *r, const char *why)
 {
     sim_log_refusal(r->sim->log, r, why);
-    sim_reply_page(r, 400, "<html><body><h2>Error while processing WHERE clause in the SQL statement.</h2></body></html>");
+    sim_reply_page(r, 400,
+                   "<html><body><h2>Error while processing WHERE clause in the SQL statement.</h2></body></html>");
 }
 
 /* A '<' in the SQL must come as &lt; our reader forgives it, a server of that time does not. */
@@ -165,7 +166,8 @@ static bool page(struct result *s, const char **ret_header)
     if (range == NULL)
         return true;
     bool *wanted = arena_alloc(s->r->arena, s->count + 1);
-    enum sim_rows_result result = wanted == NULL ? SIM_ROWS_BAD : sim_rows_parse(range, s->count, wanted, &first, &last, &count);
+    enum sim_rows_result result =
+        wanted == NULL ? SIM_ROWS_BAD : sim_rows_parse(range, s->count, wanted, &first, &last, &count);
     if (result != SIM_ROWS_OK) {
         sim_reply_error(s->r, result == SIM_ROWS_BEYOND ? 416 : 400);
         return false;
@@ -204,8 +206,9 @@ static void answer(struct result *s)
 /* SELECT * gives what a look at the table shows. */
 static void take_star(struct result *s)
 {
-    static const char *const names[] = {SIM_NS_DAV "href", SIM_NS_DAV "displayname", SIM_NS_CAL "dtstart", SIM_NS_CAL "dtend",
-                                        SIM_NS_CAL "busystatus", SIM_NS_CAL "instancetype", SIM_NS_MAIL "subject"};
+    static const char *const names[] = {SIM_NS_DAV "href",    SIM_NS_DAV "displayname", SIM_NS_CAL "dtstart",
+                                        SIM_NS_CAL "dtend",   SIM_NS_CAL "busystatus",  SIM_NS_CAL "instancetype",
+                                        SIM_NS_MAIL "subject"};
     for (size_t i = 0; s->sql->star && i < sizeof(names) / sizeof(names[0]); i++)
         if (sim_prop_from_text(s->r->arena, names[i], strlen(names[i]), &s->sql->props[s->sql->prop_count]))
             s->sql->prop_count++;

@@ -1,6 +1,6 @@
 /*
- * sim_sql_eval: what a parsed statement means: checks, the window that makes a server expand recurrences, and the truth of the
- * WHERE clause for one row, in two- or three-valued logic.
+ * sim_sql_eval: what a parsed statement means: checks, the window that makes a server expand recurrences, and the truth
+ * of the WHERE clause for one row, in two- or three-valued logic.
  */
 #include "sim_sql.h"
 
@@ -69,8 +69,8 @@ bool sim_sql_check(struct sim_sql *sql, char *why, size_t why_size)
 }
 
 struct bounds {
-    bool start, end;    /* dtstart, dtend are compared */
-    bool lower, upper;  /* something must be later, earlier than */
+    bool start, end;   /* dtstart, dtend are compared */
+    bool lower, upper; /* something must be later, earlier than */
     int64_t from, to;
 };
 

@@ -24,7 +24,7 @@ enum kind { END, WORD, QUOTED /* "..." */, TEXT /* '...' */, NUMBER, SIGN };
 struct parser {
     struct arena *arena;
     const char *p, *end;
-    enum kind kind; /* of the token read last */
+    enum kind kind;   /* of the token read last */
     const char *text; /* its text, quotes taken off */
     size_t len;
     char sign[3];
@@ -68,8 +68,8 @@ static void lex_quoted(struct parser *s, char quote)
 static void lex_sign(struct parser *s)
 {
     size_t n = 1;
-    if (s->p + 1 < s->end && (strncmp(s->p, "<=", 2) == 0 || strncmp(s->p, ">=", 2) == 0 || strncmp(s->p, "!=", 2) == 0 ||
-                              strncmp(s->p, "<>", 2) == 0))
+    if (s->p + 1 < s->end && (strncmp(s->p, "<=", 2) == 0 || strncmp(s->p, ">=", 2) == 0 ||
+                              strncmp(s->p, "!=", 2) == 0 || strncmp(s->p, "<>", 2) == 0))
         n = 2;
     memcpy(s->sign, s->p, n);
     s->sign[n] = '\0';
@@ -107,7 +107,8 @@ static void next(struct parser *s)
         s->len = 0;
     } else if (*s->p == '"' || *s->p == '\'') {
         lex_quoted(s, *s->p);
-    } else if (isdigit((unsigned char)*s->p) || (*s->p == '-' && s->p + 1 < s->end && isdigit((unsigned char)s->p[1]))) {
+    } else if (isdigit((unsigned char)*s->p) ||
+               (*s->p == '-' && s->p + 1 < s->end && isdigit((unsigned char)s->p[1]))) {
         lex_number(s);
     } else if (isalpha((unsigned char)*s->p) || *s->p == '_') {
         lex_word(s);
@@ -306,8 +307,8 @@ static bool take_comparison(struct parser *s, enum sim_sql_op *ret)
     static const struct {
         const char *sign;
         enum sim_sql_op op;
-    } signs[] = {{"<", SIM_SQL_LT},  {"<=", SIM_SQL_LE}, {">", SIM_SQL_GT}, {">=", SIM_SQL_GE},
-                 {"=", SIM_SQL_EQ},  {"!=", SIM_SQL_NE}, {"<>", SIM_SQL_NE}};
+    } signs[] = {{"<", SIM_SQL_LT}, {"<=", SIM_SQL_LE}, {">", SIM_SQL_GT}, {">=", SIM_SQL_GE},
+                 {"=", SIM_SQL_EQ}, {"!=", SIM_SQL_NE}, {"<>", SIM_SQL_NE}};
     for (size_t i = 0; i < sizeof(signs) / sizeof(signs[0]); i++) {
         if (take_sign(s, signs[i].sign)) {
             *ret = signs[i].op;

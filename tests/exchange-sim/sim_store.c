@@ -1,6 +1,6 @@
 /*
- * sim_store: see the header. Two maps lead from what clients write (addresses, aliases, account names) to the objects; keys are
- * lower case and live in the objects themselves.
+ * sim_store: see the header. Two maps lead from what clients write (addresses, aliases, account names) to the objects;
+ * keys are lower case and live in the objects themselves.
  */
 #include "sim_store.h"
 

@@ -1,6 +1,6 @@
 /*
- * sim_store: what is on the pretended server: accounts, mailboxes, and the appointments in their calendars. Plain data with one
- * owner; the reader of the data file and the control interface fill it, the methods of WebDAV read it.
+ * sim_store: what is on the pretended server: accounts, mailboxes, and the appointments in their calendars. Plain data
+ * with one owner; the reader of the data file and the control interface fill it, the methods of WebDAV read it.
  */
 #ifndef SIM_STORE_H
 #define SIM_STORE_H
@@ -29,10 +29,10 @@ struct sim_moved {
 struct sim_recur {
     enum sim_freq freq;
     int interval;
-    int count;       /* 0: not limited */
-    int64_t until;   /* last moment at which an instance may begin; 0: not limited */
-    unsigned days;   /* bit 0: Sunday ... 6; weekly: 0 means the start's own day; monthly: with nth */
-    int nth;         /* monthly: 1..5 (5: last) of `days`; 0: the start's day of the month */
+    int count;     /* 0: not limited */
+    int64_t until; /* last moment at which an instance may begin; 0: not limited */
+    unsigned days; /* bit 0: Sunday ... 6; weekly: 0 means the start's own day; monthly: with nth */
+    int nth;       /* monthly: 1..5 (5: last) of `days`; 0: the start's day of the month */
     int64_t *deleted;
     size_t deleted_count;
     struct sim_moved *moved;
@@ -49,15 +49,15 @@ struct sim_item {
     const struct sim_zone *zone;
     int64_t start;
     int64_t end;
-    bool has_end;   /* false: a damaged item */
-    bool has_type;  /* false: no instancetype */
+    bool has_end;  /* false: a damaged item */
+    bool has_type; /* false: no instancetype */
     enum sim_busy busy;
     char *busy_word; /* said instead of the usual word; NULL */
     bool all_day;
     bool cancelled;
     bool meeting;
-    int response;    /* 0..5 */
-    int sensitivity; /* 0..3 */
+    int response;     /* 0..5 */
+    int sensitivity;  /* 0..3 */
     int private_flag; /* 0x8506: -1 absent, 0, 1 */
     struct sim_recur recur;
     int64_t created;
@@ -128,7 +128,8 @@ bool sim_store_may_open(const struct sim_account *a, const struct sim_mailbox *m
 struct sim_item *sim_item_new(int64_t now);
 void sim_item_free(struct sim_item **item);
 
-/* Puts it into the calendar: gives it an id and, where they are missing, a name and a uid. The store owns it from now on. */
+/* Puts it into the calendar: gives it an id and, where they are missing, a name and a uid. The store owns it from now
+ * on. */
 void sim_store_add_item(struct sim_store *s, struct sim_mailbox *m, struct sim_item *item, int64_t now);
 void sim_store_delete_item(struct sim_store *s, struct sim_item *item, int64_t now);
 void sim_store_touch(struct sim_item *item, int64_t now); /* it was changed */

@@ -1,5 +1,6 @@
 /*
- * sim_when: reads the spellings of a moment that the header lists. Called by the data file's reader and by the control interface.
+ * sim_when: reads the spellings of a moment that the header lists. Called by the data file's reader and by the control
+ * interface.
  */
 #include "sim_when.h"
 

@@ -2,8 +2,8 @@
  * sim_when: how the data file and the control interface write a moment.
  *
  *   2008-03-03T09:00:00Z       UTC                      2008-03-03T10:00   2008-03-03     the mailbox's wall clock
- *   now   now-3d+20s   now+1h30m  the simulator's clock    today@09:00   monday+7d@09:00   on the wall clock (also tomorrow, sunday...)
- *   +30m  +1d                  after the start (only for an end)
+ *   now   now-3d+20s   now+1h30m  the simulator's clock    today@09:00   monday+7d@09:00   on the wall clock (also
+ * tomorrow, sunday...) +30m  +1d                  after the start (only for an end)
  */
 #ifndef SIM_WHEN_H
 #define SIM_WHEN_H

@@ -1,5 +1,6 @@
 /*
- * sim_xml_body: reads a request's XML by namespaces, since clients choose prefixes as they like. Called for PROPFIND and SEARCH.
+ * sim_xml_body: reads a request's XML by namespaces, since clients choose prefixes as they like. Called for PROPFIND
+ * and SEARCH.
  */
 #include "sim_xml_body.h"
 

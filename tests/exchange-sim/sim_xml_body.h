@@ -9,8 +9,8 @@
 struct sim_xml_body {
     struct sim_prop *props; /* members of DAV:prop */
     size_t prop_count;
-    bool all;               /* DAV:allprop or DAV:propname */
-    const char *sql;        /* text of DAV:sql; NULL: none */
+    bool all;        /* DAV:allprop or DAV:propname */
+    const char *sql; /* text of DAV:sql; NULL: none */
     size_t sql_len;
 };
 

@@ -1,6 +1,6 @@
 /*
- * sim_zone: see the header. The data file names a zone for each mailbox; recurrences are expanded on that zone's wall clock, an
- * all-day item runs from its midnight to its midnight, and the item's MIME text carries it as a VTIMEZONE.
+ * sim_zone: see the header. The data file names a zone for each mailbox; recurrences are expanded on that zone's wall
+ * clock, an all-day item runs from its midnight to its midnight, and the item's MIME text carries it as a VTIMEZONE.
  */
 #include "sim_zone.h"
 
@@ -11,11 +11,13 @@
 #include <string.h>
 
 /* To summer time, to standard time. */
+/* clang-format off */
 #define EU_WEST {3, 5, 0, 60}, {10, 5, 0, 120}
 #define EU_MID {3, 5, 0, 120}, {10, 5, 0, 180}
 #define EU_EAST {3, 5, 0, 180}, {10, 5, 0, 240}
 #define US {3, 2, 0, 120}, {11, 1, 0, 120}
 #define NEVER {0, 0, 0, 0}, {0, 0, 0, 0}
+/* clang-format on */
 
 static const struct sim_zone zones[] = {
     {"UTC", 0, 0, NEVER, "(GMT) UTC", 0},

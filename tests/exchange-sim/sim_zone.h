@@ -1,6 +1,7 @@
 /*
- * sim_zone: the simulator's own table of time zones, and the civil calendar. Like the server it plays, it knows one rule a zone
- * and no history. It shares no code with the programs under test, so that an error there cannot hide behind the same error here.
+ * sim_zone: the simulator's own table of time zones, and the civil calendar. Like the server it plays, it knows one
+ * rule a zone and no history. It shares no code with the programs under test, so that an error there cannot hide behind
+ * the same error here.
  */
 #ifndef SIM_ZONE_H
 #define SIM_ZONE_H
@@ -16,12 +17,12 @@ struct sim_zone_rule {
 };
 
 struct sim_zone {
-    const char *name;   /* IANA */
-    int std_min;        /* minutes east of Greenwich */
-    int dst_min;        /* the same as std_min where there is no summer time */
+    const char *name; /* IANA */
+    int std_min;      /* minutes east of Greenwich */
+    int dst_min;      /* the same as std_min where there is no summer time */
     struct sim_zone_rule to_dst;
     struct sim_zone_rule to_std;
-    const char *label;  /* what CDO writes as TZID */
+    const char *label; /* what CDO writes as TZID */
     int cdo_id;
 };
 
@@ -39,8 +40,8 @@ const struct sim_zone *sim_zone_utc(void);
 int sim_zone_offset_s(const struct sim_zone *zone, int64_t utc);
 
 /*
- * Local seconds (a wall clock read as if it were UTC) to UTC. A time that comes twice means the first; one that does not exist
- * is read by the clock before the change.
+ * Local seconds (a wall clock read as if it were UTC) to UTC. A time that comes twice means the first; one that does
+ * not exist is read by the clock before the change.
  */
 int64_t sim_zone_to_utc(const struct sim_zone *zone, int64_t local);
 int64_t sim_zone_to_local(const struct sim_zone *zone, int64_t utc);

@@ -1,6 +1,6 @@
 /*
- * What the pretended server holds: the data file, its spellings of time, recurrences over changes of the clocks, mailbox names in
- * URLs, and paging.
+ * What the pretended server holds: the data file, its spellings of time, recurrences over changes of the clocks,
+ * mailbox names in URLs, and paging.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -76,13 +76,29 @@ static void moments_are_read(void **state)
         const char *text;
         int64_t y, mo, d, h, mi;
     } rows[] = {
-        {"now", 2008, 3, 5, 12, 0},           {"now-2h+30m", 2008, 3, 5, 10, 30},    {"2008-03-03T09:00:00Z", 2008, 3, 3, 9, 0},
-        {"2008-03-03T10:00", 2008, 3, 3, 9, 0}, {"2008-03-03", 2008, 3, 2, 23, 0},     {"today@09:00", 2008, 3, 5, 8, 0},
-        {"tomorrow", 2008, 3, 5, 23, 0},      {"monday+7d@09:00", 2008, 3, 10, 8, 0}, {"sunday@00:00", 2008, 3, 8, 23, 0},
+        {"now", 2008, 3, 5, 12, 0},
+        {"now-2h+30m", 2008, 3, 5, 10, 30},
+        {"2008-03-03T09:00:00Z", 2008, 3, 3, 9, 0},
+        {"2008-03-03T10:00", 2008, 3, 3, 9, 0},
+        {"2008-03-03", 2008, 3, 2, 23, 0},
+        {"today@09:00", 2008, 3, 5, 8, 0},
+        {"tomorrow", 2008, 3, 5, 23, 0},
+        {"monday+7d@09:00", 2008, 3, 10, 8, 0},
+        {"sunday@00:00", 2008, 3, 8, 23, 0},
         {"+1h30m", 2008, 3, 1, 1, 30},
     };
-    static const char *const bad[] = {"", "soon", "now+", "now+5", "now+5y", "+", "today@25", "today@9:99", "2008-13-01", "2008-03-03T",
-                                      "2008-03-03T09:00:00X", "nowadays"};
+    static const char *const bad[] = {"",
+                                      "soon",
+                                      "now+",
+                                      "now+5",
+                                      "now+5y",
+                                      "+",
+                                      "today@25",
+                                      "today@9:99",
+                                      "2008-13-01",
+                                      "2008-03-03T",
+                                      "2008-03-03T09:00:00X",
+                                      "nowadays"};
     int64_t start = civil(2008, 3, 1, 0, 0), t;
     struct sim_when w = {civil(2008, 3, 5, 12, 0), sim_zone_find("Europe/Berlin"), &start};
     (void)state;
@@ -164,8 +180,10 @@ static void exceptions_take_their_place(void **state)
     struct world w;
     struct found f;
     (void)state;
-    expand(&w, "2008-03-03T10:00 +1h busy every=day count=5 deleted=2008-03-04T10:00 moved=2008-03-05T10:00>2008-03-20T12:00>+2h>oof", 0,
-           civil(2009, 1, 1, 0, 0), &f);
+    expand(&w,
+           "2008-03-03T10:00 +1h busy every=day count=5 deleted=2008-03-04T10:00 "
+           "moved=2008-03-05T10:00>2008-03-20T12:00>+2h>oof",
+           0, civil(2009, 1, 1, 0, 0), &f);
     assert_int_equal(f.n, 4);
     assert_int_equal(f.in[3].type, SIM_EXCEPTION);
     assert_int_equal(f.in[3].start, civil(2008, 3, 20, 11, 0));
@@ -207,8 +225,9 @@ static void bad_lines_are_named(void **state)
     }
 }
 
-static const char *const odd_names[] = {"a~b@x", "a#b@x", "a%b@x", "a+b@x", "a&b@x", "a|b@x", "a*b@x", "a/b@x", "a\\b@x", "a?b@x", "a b@x",
-                                        "o'neill@x", "\"quoted\"@x", "grüße@x", "林@x", "{a}@x", "_x0041_b@x"};
+static const char *const odd_names[] = {"a~b@x",        "a#b@x",   "a%b@x",  "a+b@x", "a&b@x",     "a|b@x",
+                                        "a*b@x",        "a/b@x",   "a\\b@x", "a?b@x", "a b@x",     "o'neill@x",
+                                        "\"quoted\"@x", "grüße@x", "林@x",   "{a}@x", "_x0041_b@x"};
 
 static enum sim_path_result find(struct world *w, struct arena *a, const char *path, struct sim_node *node)
 {
@@ -222,8 +241,12 @@ static void every_name_survives_its_url(void **state)
     struct arena *a = arena_new(1 << 20);
     (void)state;
     world_begin(&w, 0);
-    for (size_t i = 0; i + 1 < sizeof(odd_names) / sizeof(odd_names[0]); i++) { /* the last one cannot: it looks like an escape */
-        struct sim_node node = {.place = SIM_AT_FOLDER, .mailbox = sim_store_add_mailbox(w.store, odd_names[i]), .as = odd_names[i]}, got;
+    for (size_t i = 0; i + 1 < sizeof(odd_names) / sizeof(odd_names[0]);
+         i++) { /* the last one cannot: it looks like an escape */
+        struct sim_node node = {.place = SIM_AT_FOLDER,
+                                .mailbox = sim_store_add_mailbox(w.store, odd_names[i]),
+                                .as = odd_names[i]},
+                        got;
         struct buf url;
         buf_init(&url, 1000);
         sim_path_write(&url, &node);
@@ -266,7 +289,8 @@ static void urls_are_judged(void **state)
     struct arena *a = arena_new(1 << 20);
     (void)state;
     world_begin(&w, 0);
-    assert_true(take(&w, "mailbox anna@x alias=an calendar=Kalender\nmailbox a~b@x\nappointment anna@x now +1h subject=\"Q&A / today\""));
+    assert_true(take(&w, "mailbox anna@x alias=an calendar=Kalender\nmailbox a~b@x\nappointment anna@x now +1h "
+                         "subject=\"Q&A / today\""));
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct sim_node node;
         if (find(&w, a, rows[i].path, &node) != rows[i].expected)
@@ -313,7 +337,8 @@ static void accounts_have_three_spellings(void **state)
     struct world w;
     (void)state;
     world_begin(&w, 0);
-    assert_true(take(&w, "domain CORP\naccount svc password=p receive-as=b@x\nmailbox a@x alias=anna password=q\nmailbox b@x\nmailbox c@x"));
+    assert_true(take(&w, "domain CORP\naccount svc password=p receive-as=b@x\nmailbox a@x alias=anna "
+                         "password=q\nmailbox b@x\nmailbox c@x"));
     struct sim_account *svc = sim_store_account(w.store, "corp\\SVC"), *anna = sim_store_account(w.store, "a@x");
     assert_non_null(svc);
     assert_ptr_equal(sim_store_account(w.store, "svc"), svc);
@@ -335,10 +360,12 @@ static void ranges_choose_rows(void **state)
         enum sim_rows_result expected;
         size_t first, last, count;
     } rows[] = {
-        {"rows=0-3", SIM_ROWS_OK, 0, 3, 4},     {"rows=8-", SIM_ROWS_OK, 8, 9, 2},      {"rows=-3", SIM_ROWS_OK, 7, 9, 3},
-        {"rows=0-1,-2", SIM_ROWS_OK, 0, 9, 4},  {"rows=-0", SIM_ROWS_OK, 0, 0, 0},      {"rows=5-500", SIM_ROWS_OK, 5, 9, 5},
-        {"rows=10-19", SIM_ROWS_BEYOND, 0, 0, 0}, {"rows=-50", SIM_ROWS_OK, 0, 9, 10}, {"rows=a-b", SIM_ROWS_BAD, 0, 0, 0},
-        {"bytes=0-3", SIM_ROWS_BAD, 0, 0, 0},   {"rows=3", SIM_ROWS_BAD, 0, 0, 0},      {"rows=0-3;", SIM_ROWS_BAD, 0, 0, 0},
+        {"rows=0-3", SIM_ROWS_OK, 0, 3, 4},       {"rows=8-", SIM_ROWS_OK, 8, 9, 2},
+        {"rows=-3", SIM_ROWS_OK, 7, 9, 3},        {"rows=0-1,-2", SIM_ROWS_OK, 0, 9, 4},
+        {"rows=-0", SIM_ROWS_OK, 0, 0, 0},        {"rows=5-500", SIM_ROWS_OK, 5, 9, 5},
+        {"rows=10-19", SIM_ROWS_BEYOND, 0, 0, 0}, {"rows=-50", SIM_ROWS_OK, 0, 9, 10},
+        {"rows=a-b", SIM_ROWS_BAD, 0, 0, 0},      {"bytes=0-3", SIM_ROWS_BAD, 0, 0, 0},
+        {"rows=3", SIM_ROWS_BAD, 0, 0, 0},        {"rows=0-3;", SIM_ROWS_BAD, 0, 0, 0},
     };
     (void)state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {

@@ -1,6 +1,6 @@
 /*
- * The SQL of SEARCH: what is accepted, what is refused, which rows match, and when recurrences are expanded. Rows are small tables of
- * properties here, so that nothing but SQL is tested.
+ * The SQL of SEARCH: what is accepted, what is refused, which rows match, and when recurrences are expanded. Rows are
+ * small tables of properties here, so that nothing but SQL is tested.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -86,14 +86,18 @@ static void conditions_match_rows(void **state)
         {"\"DAV:isfolder\" = False AND NOT \"" CAL "instancetype\" = 1", 1},
         {"\"DAV:isfolder\" = true Or \"" CAL "instancetype\" != 2", 0},
         {"\"DAV:isfolder\" = True or \"" CAL "instancetype\" <> 3", 1},
-        {"(\"" CAL "instancetype\" = 1 OR (\"" CAL "instancetype\" = 2 AND \"" CAL "dtstart\" <= '2008/03/03 09:00:00'))", 1},
+        {"(\"" CAL "instancetype\" = 1 OR (\"" CAL "instancetype\" = 2 AND \"" CAL
+         "dtstart\" <= '2008/03/03 09:00:00'))",
+         1},
         {"NOT (\"" CAL "dtend\" < '2008/03/03 00:00:00' OR \"" CAL "dtstart\" > '2008/03/04 00:00:00')", 1},
         {"\"urn:schemas:httpmail:subject\" = 'BOB''S REVIEW'", 1},
         {"\"urn:schemas:httpmail:subject\" LIKE '%rev_ew'", 1},
         {"\"urn:schemas:httpmail:subject\" NOT LIKE 'rev%'", 1},
         {"\"" CAL "location\" IS NULL", 1},
         {"\"" CAL "location\" is not null", 0},
-        {"\"DAV:contentclass\" = 'urn:content-classes:appointment' AND \"" CAL "instancetype\" > 1 AND \"" CAL "instancetype\" < 3", 1},
+        {"\"DAV:contentclass\" = 'urn:content-classes:appointment' AND \"" CAL "instancetype\" > 1 AND \"" CAL
+         "instancetype\" < 3",
+         1},
         {"NOT NOT \"" CAL "instancetype\" = 2", 1},
         {"2 = \"" CAL "instancetype\"", 1},
         {"\"" CAL "instancetype\" = -2", 0},
@@ -153,8 +157,8 @@ static void windows_are_found(void **state)
     } rows[] = {
         {"\"" CAL "dtend\" > '2008/03/03' AND \"" CAL "dtstart\" < '2008/03/05'", SIM_SQL_WINDOW, 3, 5},
         {"NOT (\"" CAL "dtend\" < '2008/03/03' OR \"" CAL "dtstart\" > '2008/03/05')", SIM_SQL_WINDOW, 3, 5},
-        {"(\"" CAL "dtstart\" >= '2008/03/03' AND \"" CAL "dtstart\" <= '2008/03/05') OR (\"" CAL "dtend\" >= '2008/03/03' AND \"" CAL
-         "dtend\" <= '2008/03/05')",
+        {"(\"" CAL "dtstart\" >= '2008/03/03' AND \"" CAL "dtstart\" <= '2008/03/05') OR (\"" CAL
+         "dtend\" >= '2008/03/03' AND \"" CAL "dtend\" <= '2008/03/05')",
          SIM_SQL_WINDOW, 3, 5},
         {"\"" CAL "dtstart\" > '2008/03/03'", SIM_SQL_UNBOUNDED, 0, 0},
         {"\"" CAL "dtstart\" > '2008/03/03' AND \"" CAL "dtstart\" < '2008/03/05'", SIM_SQL_UNBOUNDED, 0, 0},
@@ -189,9 +193,10 @@ static struct sim_sql *parse(struct arena *a, const char *text)
 static void lists_scopes_and_orders_are_read(void **state)
 {
     struct arena *a = arena_new(1 << 20);
-    struct sim_sql *sql = parse(a, "select \"DAV:href\",\"http://schemas.microsoft.com/mapi/id/"
-                                   "{00062002-0000-0000-C000-000000000046}/0x00008205\" as busymapi FROM Scope('Deep TRAVERSAL OF "
-                                   "\"/exchange/anna/Kalender\"') ORDER BY \"urn:schemas:calendar:dtstart\" DESC, \"DAV:href\"");
+    struct sim_sql *sql =
+        parse(a, "select \"DAV:href\",\"http://schemas.microsoft.com/mapi/id/"
+                 "{00062002-0000-0000-C000-000000000046}/0x00008205\" as busymapi FROM Scope('Deep TRAVERSAL OF "
+                 "\"/exchange/anna/Kalender\"') ORDER BY \"urn:schemas:calendar:dtstart\" DESC, \"DAV:href\"");
     (void)state;
     assert_non_null(sql);
     assert_int_equal(sql->prop_count, 2);
@@ -223,9 +228,12 @@ static void hostile_depth_ends(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(conditions_match_rows),           cmocka_unit_test(what_servers_refuse_is_refused),
-        cmocka_unit_test(absent_properties_have_two_logics), cmocka_unit_test(windows_are_found),
-        cmocka_unit_test(lists_scopes_and_orders_are_read),  cmocka_unit_test(hostile_depth_ends),
+        cmocka_unit_test(conditions_match_rows),
+        cmocka_unit_test(what_servers_refuse_is_refused),
+        cmocka_unit_test(absent_properties_have_two_logics),
+        cmocka_unit_test(windows_are_found),
+        cmocka_unit_test(lists_scopes_and_orders_are_read),
+        cmocka_unit_test(hostile_depth_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
