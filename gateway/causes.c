@@ -22,8 +22,8 @@ uint8_t gw_causes_enter(struct gw_causes *c, uint8_t from, const struct dav_caus
 {
     uint8_t number = entry_for(c, cause);
     struct gw_cause_entry *e = &c->entries[number - 1];
-    if (evidence)
-        str_printable(evidence, strlen(evidence), e->evidence, sizeof e->evidence);
+    if (evidence) /* printable already */
+        snprintf(e->evidence, sizeof e->evidence, "%s", evidence);
     e->example = id;
     if (from == number)
         return number;

@@ -126,8 +126,8 @@ bool gw_roster_outdated(const struct gw_roster *roster)
         struct stat st;
         if (stat(f->path, &st) < 0)
             continue; /* being replaced: what was read stays until there is something new */
-        int64_t mtime_ns = (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
-        if (mtime_ns != f->mtime_ns || st.st_size != f->size || st.st_ino != f->inode)
+        int64_t ctime_ns = (int64_t)st.st_ctim.tv_sec * 1000000000 + st.st_ctim.tv_nsec;
+        if (ctime_ns != f->ctime_ns || st.st_size != f->size || st.st_ino != f->inode)
             return true;
     }
     return false;
@@ -215,7 +215,7 @@ static char *read_whole(struct gw_user_file *file, size_t *ret_len, const char *
         len += (size_t)n;
     }
     if (text) {
-        file->mtime_ns = (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
+        file->ctime_ns = (int64_t)st.st_ctim.tv_sec * 1000000000 + st.st_ctim.tv_nsec;
         file->size = st.st_size;
         file->inode = st.st_ino;
     }

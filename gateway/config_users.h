@@ -26,7 +26,7 @@ struct gw_user {
 struct gw_user_file {
     char *path;
     unsigned entry; /* index in the configuration's users */
-    int64_t mtime_ns, size;
+    int64_t ctime_ns, size;
     ino_t inode;
 };
 

@@ -162,9 +162,10 @@ static void server_turned(void *arg, unsigned number, const char *code)
         return;
     if (code) {
         s->failing_since = s->failing_since ? s->failing_since : now;
-        if (now - s->failing_logged_at < FOLD_S)
+        if (s->failing_code == code && now - s->failing_logged_at < FOLD_S)
             return; /* comes and goes: once in a while is enough */
         s->failing_logged_at = now;
+        s->failing_code = code;
         s->failing_told = true;
         log_warning("poll", "server=%s fails as a whole code=%s persons=%zu: probing it with one question at a time",
                     s->config->name, code, s->persons);

@@ -60,6 +60,7 @@ void gw_free(struct gateway **gateway)
     pres_journal_free(&g->journal);
     pres_table_free(&g->table);
     gw_feed_free(g);
+    free(g->scratch);
     gw_config_drop(g->config);
     free(g->reload_error);
     free(g);

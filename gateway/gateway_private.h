@@ -42,7 +42,7 @@ struct gw_person {
 
 /* A file as it was when it was last looked at; all zero: it was not there. */
 struct gw_stamp {
-    int64_t mtime_ns, size;
+    int64_t ctime_ns, size; /* the inode's change time: sees a chmod, too */
     uint64_t inode;
 };
 void gw_stamp_of(const char *path, struct gw_stamp *ret); /* blocks on stat */
@@ -58,7 +58,8 @@ struct gw_server {
     int64_t oldest_ok, oldest_at; /* a costly figure, and when it was taken (monotonic ms) */
     int64_t failing_since;        /* wall s, 0: it answers */
     int64_t failing_logged_at;
-    bool failing_told; /* its failing is in the log, its recovery is not */
+    const char *failing_code; /* that was logged; static text */
+    bool failing_told;        /* its failing is in the log, its recovery is not */
 
     struct secret *secret;
     struct gw_stamp secret_stamp;

@@ -43,7 +43,8 @@ static void flight_cancel(struct gw_poller *p, uint32_t id);
 static void settle(struct poll_server *s, uint32_t id, const struct dav_result *result);
 static bool is_whole_server(struct poll_server *s, const struct dav_cause *cause, const struct dav_result *result);
 static void back_off(struct gw_poller *p, struct poll_person *person, const struct dav_result *result);
-static void server_fails(struct poll_server *s, const char *code, int64_t retry_after_s);
+static void server_fails(struct poll_server *s, const char *code, const struct dav_result *result);
+static int64_t probe_pause(struct poll_server *s, const struct dav_result *result);
 static void server_answers(struct poll_server *s);
 static void tell_missed(struct poll_server *s, uint32_t id);
 static void drain_soon(struct poll_server *s);
@@ -401,7 +402,7 @@ static void settle(struct poll_server *s, uint32_t id, const struct dav_result *
     p->ops->answer(p->arg, id, result);
     if (whole_server) {
         enter(p, id, POLL_MISSED);
-        server_fails(s, cause ? cause->code : dav_err_name(result->err), result->retry_after_s);
+        server_fails(s, cause ? cause->code : dav_err_name(result->err), result);
     } else {
         server_answers(s);
     }
@@ -411,15 +412,16 @@ static void settle(struct poll_server *s, uint32_t id, const struct dav_result *
 }
 
 /*
- * Does this failure concern everybody on the server? A refused account, or a server that says when to come back, at
- * once. Others, such as a connection that was cut, or error 500, may be one mailbox's doing and would hold up everybody
- * else's turn: two in a row are needed.
+ * Does this failure concern everybody on the server? A refused account, a server that says when to come back, or a
+ * session that did not even ask, at once. Others, such as a connection that was cut, or error 500, may be one mailbox's
+ * doing and would hold up everybody else's turn: two in a row are needed.
  */
 static bool is_whole_server(struct poll_server *s, const struct dav_cause *cause, const struct dav_result *result)
 {
     bool whole_server = cause ? cause->whole_server : result->err == DAV_AUTH || result->err == DAV_NETWORK;
     s->streak = whole_server ? s->streak + 1 : 0;
-    return whole_server && (s->failing || s->streak > 1 || result->err == DAV_AUTH || result->retry_after_s > 0);
+    bool at_once = result->err == DAV_AUTH || result->retry_after_s > 0 || result->requests == 0;
+    return whole_server && (s->failing || s->streak > 1 || at_once);
 }
 
 /* Once more in the next turn, then after 1, 3, 7 ... turns left out. */
@@ -437,7 +439,7 @@ static void back_off(struct gw_poller *p, struct poll_person *person, const stru
         person->fails++;
 }
 
-static void server_fails(struct poll_server *s, const char *code, int64_t retry_after_s)
+static void server_fails(struct poll_server *s, const char *code, const struct dav_result *result)
 {
     struct gw_poller *p = s->poller;
     bool news = s->failing != code;
@@ -448,18 +450,26 @@ static void server_fails(struct poll_server *s, const char *code, int64_t retry_
     }
     s->failing = code;
     if (!loop_timer_armed(s->again)) { /* else this one was on its way already when the first failed */
-        int64_t most = p->interval_ms < 5000 ? 5000 : p->interval_ms > PROBE_MAX_MS ? PROBE_MAX_MS : p->interval_ms;
-        int64_t wait = s->probes < 16 ? (int64_t)PROBE_MIN_MS << s->probes : most;
-        if (wait > most)
-            wait = most;
-        if (wait < retry_after_s * 1000)
-            wait = retry_after_s * 1000;
-        s->probes++;
+        int64_t wait = probe_pause(s, result);
         loop_timer_in(s->again, wait + (int64_t)(gw_poll_random(p) % (uint64_t)(wait / 8 + 1)));
     }
     if (news)
         p->ops->server(p->arg, s->number, code);
     drain_soon(s);
+}
+
+static int64_t probe_pause(struct poll_server *s, const struct dav_result *result)
+{
+    int64_t interval = s->poller->interval_ms;
+    int64_t most = interval < 5000 ? 5000 : interval > PROBE_MAX_MS ? PROBE_MAX_MS : interval;
+    int64_t pause = s->probes < 16 ? (int64_t)PROBE_MIN_MS << s->probes : most;
+    if (result->requests == 0) /* the session holds back by itself and answered without asking: that cost nothing */
+        pause = PROBE_MIN_MS;
+    else
+        s->probes++;
+    if (pause > most)
+        pause = most;
+    return pause < result->retry_after_s * 1000 ? result->retry_after_s * 1000 : pause;
 }
 
 static void server_answers(struct poll_server *s)

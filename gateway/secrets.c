@@ -79,14 +79,14 @@ void gw_stamp_of(const char *path, struct gw_stamp *ret)
     struct stat st;
     *ret = (struct gw_stamp){0, 0, 0};
     if (stat(path, &st) == 0)
-        *ret = (struct gw_stamp){.mtime_ns = (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec,
+        *ret = (struct gw_stamp){.ctime_ns = (int64_t)st.st_ctim.tv_sec * 1000000000 + st.st_ctim.tv_nsec,
                                  .size = st.st_size,
                                  .inode = st.st_ino};
 }
 
 bool gw_stamp_same(const struct gw_stamp *a, const struct gw_stamp *b)
 {
-    return a->mtime_ns == b->mtime_ns && a->size == b->size && a->inode == b->inode;
+    return a->ctime_ns == b->ctime_ns && a->size == b->size && a->inode == b->inode;
 }
 
 static void look(void *arg)
