@@ -15,10 +15,13 @@
 #include "ical_parts.h"
 
 static bool is_sub_daily(const struct dav_rule *r);
-static bool has_positions_beyond_days(const struct dav_rule *r);
+static bool has_positions(const struct dav_rule *r);
 static bool has_week_numbers(const struct dav_rule *r);
 static bool has_year_days(const struct dav_rule *r);
-static bool has_month_days_as_filter(const struct dav_rule *r);
+static bool has_month_days(const struct dav_rule *r);
+static bool has_rare_weekdays(const struct dav_rule *r);
+static bool has_months_for_one_day(const struct dav_rule *r);
+static bool has_weeks_apart(const struct dav_rule *r);
 static bool has_count(const struct dav_rule *r);
 
 static const struct {
@@ -27,12 +30,16 @@ static const struct {
     bool (*applies)(const struct dav_rule *r);
 } corrections[] = {
     {"sub-daily rules: INTERVAL is lost when jumping, and a search may run for centuries of seconds", "3.3.10", is_sub_daily},
-    {"BYSETPOS counts days where it has to count instances, and is ignored below MONTHLY", "3.3.10", has_positions_beyond_days},
+    {"BYSETPOS counts days where it has to count instances, one day twice for two names, is ignored below MONTHLY, and a position that does not "
+     "exist is searched for without end",
+     "3.3.10", has_positions},
     {"BYWEEKNO: week 53, and weeks that reach into the neighbouring year", "3.3.10", has_week_numbers},
     {"BYYEARDAY together with another part, or negative as a filter", "3.3.10", has_year_days},
-    {"BYMONTHDAY as a filter: negative days never match, impossible dates are searched for until the year 2582", "3.3.10",
-     has_month_days_as_filter},
-    {"COUNT: no jumping ahead, every instance since DTSTART costs microseconds", "3.3.10", has_count},
+    {"BYMONTHDAY: negative days never match as a filter, and dates that do not exist are searched for without end", "3.3.10", has_month_days},
+    {"BYDAY beyond the fourth: where no month or year has it, it is searched for without end", "3.3.10", has_rare_weekdays},
+    {"YEARLY with BYMONTH and the day of DTSTART: 30 February is searched for without end", "3.3.10", has_months_for_one_day},
+    {"WEEKLY with INTERVAL: the wrong weeks when jumping, and when weeks begin on another day than Monday", "3.3.10", has_weeks_apart},
+    {"COUNT: no jumping ahead, and every instance since DTSTART costs microseconds", "3.3.10", has_count},
 };
 
 enum { TIME_HOUR, TIME_MINUTE, TIME_SECOND, TIME_PARTS };
@@ -158,10 +165,9 @@ static bool is_sub_daily(const struct dav_rule *r)
     return r->libical.freq < ICAL_DAILY_RECURRENCE;
 }
 
-static bool has_positions_beyond_days(const struct dav_rule *r)
+static bool has_positions(const struct dav_rule *r)
 {
-    return r->by_count[DAV_BY_SETPOS] > 0 && (r->libical.freq < ICAL_MONTHLY_RECURRENCE || r->by_count[DAV_BY_HOUR] > 0 ||
-                                              r->by_count[DAV_BY_MINUTE] > 0 || r->by_count[DAV_BY_SECOND] > 0);
+    return r->by_count[DAV_BY_SETPOS] > 0;
 }
 
 static bool has_week_numbers(const struct dav_rule *r)
@@ -174,9 +180,27 @@ static bool has_year_days(const struct dav_rule *r)
     return r->by_count[DAV_BY_YEARDAY] > 0;
 }
 
-static bool has_month_days_as_filter(const struct dav_rule *r)
+static bool has_month_days(const struct dav_rule *r)
 {
-    return r->by_count[DAV_BY_MONTHDAY] > 0 && (r->libical.freq != ICAL_MONTHLY_RECURRENCE || r->by_count[DAV_BY_MONTH] > 0);
+    return r->by_count[DAV_BY_MONTHDAY] > 0;
+}
+
+static bool has_rare_weekdays(const struct dav_rule *r)
+{
+    for (int i = 0; i < r->by_count[DAV_BY_DAY]; i++)
+        if (abs(icalrecurrencetype_day_position(r->by[DAV_BY_DAY][i])) > 4)
+            return true;
+    return false;
+}
+
+static bool has_months_for_one_day(const struct dav_rule *r)
+{
+    return r->libical.freq == ICAL_YEARLY_RECURRENCE && r->by_count[DAV_BY_MONTH] > 0 && r->by_count[DAV_BY_DAY] == 0;
+}
+
+static bool has_weeks_apart(const struct dav_rule *r)
+{
+    return r->libical.freq == ICAL_WEEKLY_RECURRENCE && r->libical.interval > 1;
 }
 
 static bool has_count(const struct dav_rule *r)
