@@ -1,9 +1,10 @@
 /*
- * httpd: serving HTTP/1.1, over libmicrohttpd inside our loop. Any method. A handler gets a request when it is whole, and answers
- * at once or later; an answer may be a stream that pulls its bytes when the socket has room (server-sent events).
+ * httpd: serving HTTP/1.1, over libmicrohttpd inside our loop. Any method. A handler gets a request when it is whole,
+ * and answers at once or later; an answer may be a stream that pulls its bytes when the socket has room (server-sent
+ * events).
  *
- * Ceilings: header bytes, body bytes, connections, idle time. What breaks them is answered 4xx here and never reaches the handler.
- * (A first line without a single space is no request at all: its connection is closed without a word.)
+ * Ceilings: header bytes, body bytes, connections, idle time. What breaks them is answered 4xx here and never reaches
+ * the handler. (A first line without a single space is no request at all: its connection is closed without a word.)
  */
 #ifndef BASE_HTTPD_H
 #define BASE_HTTPD_H
@@ -18,29 +19,33 @@ struct httpd;
 struct httpd_req;
 struct httpd_stream;
 
-/* Called with a whole request. It must be answered once, now or later, by httpd_reply, httpd_stream_start or httpd_abort. */
+/* Called with a whole request. It must be answered once, now or later, by httpd_reply, httpd_stream_start or
+ * httpd_abort. */
 typedef void httpd_handler_fn(void *arg, struct httpd_req *req);
 
-/* The client went away before the answer was given: the request is dead, do not answer it. Shutting down its sending side counts. */
+/* The client went away before the answer was given: the request is dead, do not answer it. Shutting down its sending
+ * side counts. */
 typedef void httpd_gone_fn(void *arg);
 
 struct httpd_settings {
-    const char *listen;          /* "127.0.0.1:8008", "[::1]:0", "*:80", or "unix:/run/x.sock"; port 0: the kernel chooses */
-    int listen_fd;               /* used instead of `listen` when > 0 (socket activation); owned by the httpd then */
-    mode_t unix_mode;            /* of a Unix socket [0660]; an old socket file nobody listens on is replaced */
-    const char *tls_cert_pem;    /* text of certificate chain and key; NULL: plain HTTP */
+    const char *listen; /* "127.0.0.1:8008", "[::1]:0", "*:80", or "unix:/run/x.sock"; port 0: the kernel chooses */
+    int listen_fd;      /* used instead of `listen` when > 0 (socket activation); owned by the httpd then */
+    mode_t unix_mode;   /* of a Unix socket [0660]; an old socket file nobody listens on is replaced */
+    const char *tls_cert_pem; /* text of certificate chain and key; NULL: plain HTTP */
     const char *tls_key_pem;
-    unsigned max_connections;    /* [1000] */
-    size_t max_header;           /* [32 KiB]: 431 above; a request line too long: 414 */
-    size_t max_body;             /* [1 MiB]: 413 above */
-    unsigned idle_s;             /* [60] connection without traffic is closed; streams that wait are not idle */
-    size_t stream_block;         /* bytes a stream writes at a time [16 KiB] */
+    unsigned max_connections; /* [1000] */
+    size_t max_header;        /* [32 KiB]: 431 above; a request line too long: 414 */
+    size_t max_body;          /* [1 MiB]: 413 above */
+    unsigned idle_s;          /* [60] connection without traffic is closed; streams that wait are not idle */
+    size_t stream_block;      /* bytes a stream writes at a time [16 KiB] */
 };
 
 /* NULL with a sentence in why ("127.0.0.1:8008: Address already in use"). */
-struct httpd *httpd_new(struct loop *loop, const struct httpd_settings *settings, httpd_handler_fn *handler, void *arg, char *why,
-                        size_t why_size);
-void httpd_free(struct httpd **h); /* closes every connection; open requests and streams are gone(). Also from a handler */
+struct httpd *httpd_new(struct loop *loop, const struct httpd_settings *settings, httpd_handler_fn *handler, void *arg,
+                        char *why, size_t why_size);
+
+/* Closes every connection; open requests and streams are gone(). May be called by a handler, pull or gone as well. */
+void httpd_free(struct httpd **h);
 
 /* The port that was bound (for port 0), 0 for a Unix socket. */
 unsigned httpd_port(const struct httpd *h);
@@ -52,24 +57,27 @@ const char *httpd_path(const struct httpd_req *req);  /* as sent: not decoded, w
 const char *httpd_query(const struct httpd_req *req); /* as sent, without '?'; "" for none */
 const char *httpd_header(const struct httpd_req *req, const char *name); /* first of that name, no case; NULL */
 const char *httpd_body(const struct httpd_req *req, size_t *ret_len);
-const char *httpd_peer(const struct httpd_req *req);  /* "127.0.0.1:4711", "unix" */
+const char *httpd_peer(const struct httpd_req *req); /* "127.0.0.1:4711", "unix" */
 bool httpd_is_tls(const struct httpd_req *req);
-uint64_t httpd_connection_id(const struct httpd_req *req); /* the same for all requests of one connection, never reused */
+
+/* The same for all requests of one connection, never reused. */
+uint64_t httpd_connection_id(const struct httpd_req *req);
 
 /* A pointer kept with the connection for the handler (NTLM); free_fn runs when the connection ends. */
 void httpd_set_connection_data(struct httpd_req *req, void *data, void (*free_fn)(void *data));
 void *httpd_connection_data(const struct httpd_req *req);
 
 /*
- * The n-th (from 0) value of a query parameter, decoded ('+' stays '+', as our addresses need). NULL when absent; *ret_bad is set when
- * it is there with a broken escape. Lives until the request is answered.
+ * The n-th (from 0) value of a query parameter, decoded ('+' stays '+', as our addresses need). NULL when absent;
+ * *ret_bad is set when it is there with a broken escape. Lives until the request is answered.
  */
 const char *httpd_param(struct httpd_req *req, const char *name, unsigned n, bool *ret_bad);
 
 /* For answers given later: tells of a client that left meanwhile. */
 void httpd_on_gone(struct httpd_req *req, httpd_gone_fn *gone, void *arg);
 
-/* "Name: value" lines, NULL-terminated, or NULL. Content-Length is ours. The body is copied. HEAD is answered without body. */
+/* "Name: value" lines, NULL-terminated, or NULL. Content-Length is ours. The body is copied. HEAD is answered without
+ * body. */
 void httpd_reply(struct httpd_req *req, int status, const char *const *headers, const void *body, size_t len);
 
 /* The same, taking ownership of a malloc'ed body: no copy. */
@@ -81,14 +89,16 @@ void httpd_abort(struct httpd_req *req);
 enum { HTTPD_PULL_WAIT = 0, HTTPD_PULL_END = -1, HTTPD_PULL_ABORT = -2 };
 
 /*
- * Asked for up to `max` bytes when the socket takes them: returns how many were written to `out`, HTTPD_PULL_WAIT (nothing now:
- * not asked again before httpd_stream_wake), HTTPD_PULL_END (chunked body ends well) or HTTPD_PULL_ABORT (cut in the middle).
+ * Asked for up to `max` bytes when the socket takes them: returns how many were written to `out`, HTTPD_PULL_WAIT
+ * (nothing now: not asked again before httpd_stream_wake), HTTPD_PULL_END (chunked body ends well) or HTTPD_PULL_ABORT
+ * (cut in the middle).
  */
 typedef ssize_t httpd_pull_fn(void *arg, char *out, size_t max);
 
-/* Answers with a stream (chunked). gone() comes exactly once when it is over, for whatever reason; the stream is dead then. */
-struct httpd_stream *httpd_stream_start(struct httpd_req *req, int status, const char *const *headers, httpd_pull_fn *pull,
-                                        httpd_gone_fn *gone, void *arg);
+/* Answers with a stream (chunked). gone() comes exactly once when it is over, for whatever reason; the stream is dead
+ * then. */
+struct httpd_stream *httpd_stream_start(struct httpd_req *req, int status, const char *const *headers,
+                                        httpd_pull_fn *pull, httpd_gone_fn *gone, void *arg);
 
 /* There is something to pull. Cheap, may be called any number of times; pulls happen later in the loop. */
 void httpd_stream_wake(struct httpd_stream *s);

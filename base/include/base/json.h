@@ -1,8 +1,8 @@
 /*
  * json: JSON values, over jansson. Functions begin with jv_ ("a JSON value"), because json_ belongs to jansson.
  *
- * Values are trees with one owner: what is put into an object or array belongs to it. A getter on NULL or on a value of another
- * type answers its default, so a path can be walked without looking at each step.
+ * Values are trees with one owner: what is put into an object or array belongs to it. A getter on NULL or on a value of
+ * another type answers its default, so a path can be walked without looking at each step.
  */
 #ifndef BASE_JSON_H
 #define BASE_JSON_H
@@ -26,7 +26,8 @@ struct jv *jv_real(double d);
 struct jv *jv_bool(bool b);
 struct jv *jv_null(void);
 
-/* Put, taking `value`; each returns the container, so that calls can be chained by the reader's eye. Order of keys is kept. */
+/* Put, taking `value`; each returns the container, so that calls can be chained by the reader's eye. Order of keys is
+ * kept. */
 struct jv *jv_set(struct jv *object, const char *key, struct jv *value);
 struct jv *jv_set_str(struct jv *object, const char *key, const char *text);
 struct jv *jv_set_int(struct jv *object, const char *key, int64_t n);
