@@ -43,6 +43,7 @@ static const struct {
 };
 
 static struct fetch *copy_request(struct fetch_client *c, const struct fetch_request *request);
+static void destroy(void *fetch);
 static const char *objection(const struct fetch_request *request);
 static void refuse(struct fetch *f, enum fetch_err err, const char *why);
 static void begin(struct fetch *f);
@@ -79,9 +80,11 @@ void fetch_cancel(struct fetch **fp)
         return;
     c = f->client;
     leave(f);
-    if (f->slot)
-        fetch_slot_detach(f->slot), fetch_slot_release(f->slot);
-    loop_reap(c->loop, free, f);
+    if (f->slot) {
+        fetch_slot_detach(f->slot);
+        fetch_slot_release(f->slot);
+    }
+    loop_reap(c->loop, destroy, f);
     begin_waiting(c);
 }
 
@@ -163,7 +166,7 @@ void fetch_abandon_all(struct fetch_client *c)
         leave(f);
         if (f->slot)
             fetch_slot_detach(f->slot);
-        loop_reap(c->loop, free, f);
+        loop_reap(c->loop, destroy, f);
     }
     loop_undefer(c->loop, tell_refused, c);
 }
@@ -211,7 +214,7 @@ static struct fetch *copy_request(struct fetch_client *c, const struct fetch_req
         .done = request->done,
         .arg = request->arg,
     };
-    at = (char *)(f->headers + count + own);
+    f->text = at = (char *)(f->headers + count + own);
     for (size_t i = 0; i < count + own; i++) {
         const char *line = i < count ? headers[i] : SUPPRESSED[i - count];
         f->headers[i].data = put(&at, line, strlen(line));
@@ -219,8 +222,18 @@ static struct fetch *copy_request(struct fetch_client *c, const struct fetch_req
     }
     f->method = put(&at, request->method, strlen(request->method));
     f->url = put(&at, request->url, strlen(request->url));
+    f->text_len = (size_t)(at - f->text);
     f->body = request->body ? put(&at, request->body, request->body_len) : NULL;
     return f;
+}
+
+/* Header lines hold credentials. */
+static void destroy(void *fetch)
+{
+    struct fetch *f = fetch;
+
+    mem_wipe(f->text, f->text_len);
+    free(f);
 }
 
 /* Is there a byte that would end the line, or the request? */
@@ -378,7 +391,7 @@ static void finish(struct fetch *f, enum fetch_err err, const char *text)
         fetch_slot_detach(slot);
     log_end(f, &answer);
     f->done(f->arg, &answer);
-    loop_reap(c->loop, free, f);
+    loop_reap(c->loop, destroy, f);
     if (!c->multi)
         return;
     if (slot)

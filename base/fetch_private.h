@@ -34,6 +34,8 @@ struct fetch {
     struct fetch_slot *slot; /* while CONNECTING or TRANSFERRING, and inside done() */
     enum fetch_state state;
     bool refused; /* never to be started: `early` says why */
+    char *text;   /* header lines, method and URL */
+    size_t text_len;
     const char *method;
     const char *url;
     const char *body;

@@ -149,6 +149,7 @@ static void set_for_ever(struct fetch_slot *slot)
     curl_easy_setopt(e, CURLOPT_PRIVATE, slot);
     curl_easy_setopt(e, CURLOPT_ERRORBUFFER, slot->error);
     curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(e, CURLOPT_QUICK_EXIT, 1L); /* or giving up waits for a resolver that does not answer */
     curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 0L);

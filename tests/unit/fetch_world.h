@@ -376,7 +376,7 @@ static inline char *repeated(const char *head, const char *part, size_t times)
 
 static inline void settle(struct world *w)
 {
-    for (int i = 0; i < 20; i++)
+    for (int i = 0; i < 8; i++)
         loop_turn(w->loop, 1);
 }
 
