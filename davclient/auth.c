@@ -70,7 +70,7 @@ const struct dav_auth_ops *dav_auth_choose(const struct dav_account *account, da
     for (size_t i = 0; i < account->auth_count; i++) {
         const struct dav_auth_ops *ops = schemes[account->auth[i]];
 
-        if (!ops || (offered && !(offered & 1U << ops->scheme)))
+        if (!ops || !(offered & 1U << ops->scheme))
             continue;
         if (!ops->shows_secret || private_line)
             return ops;

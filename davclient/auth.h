@@ -32,6 +32,7 @@ extern const struct dav_auth_ops dav_auth_basic;
 
 /* Bits 1 << enum dav_scheme. */
 typedef unsigned dav_auth_set;
+#define DAV_AUTH_ANY ((1U << DAV_SCHEMES) - 1) /* when a server was not asked, or did not say */
 
 /* What an answer offers: its WWW-Authenticate lines, and the 440 that stands for the forms logon. */
 dav_auth_set dav_auth_offered(const struct fetch *fetch, int status);

@@ -37,6 +37,10 @@ static const struct dav_cause causes[] = {
      "Put the password alone on the first line of the file and take away the rights of group and others (chmod 600)."},
     {"config-users", DAV_PROTOCOL, DAV_STEP_CONFIG, true, "A file of users has a line that cannot be used.",
      "Mend the line that the evidence names; the first line of the file names the columns."},
+    {"config-unknown-server", DAV_PROTOCOL, DAV_STEP_CONFIG, true, "A server is named that is not configured.",
+     "Compare the name with the names under `servers`."},
+    {"config-not-supported", DAV_PROTOCOL, DAV_STEP_CONFIG, true, "The configuration uses what this version does not have yet.",
+     "Remove the key or value that the evidence names, or install a version that knows it."},
     {"config-account", DAV_PROTOCOL, DAV_STEP_CONFIG, true, "A server's settings contradict each other.",
      "Change what the evidence names."},
 

@@ -38,6 +38,8 @@ void dav_check_failed(struct dav_query *q, const char *code, const char *evidenc
     const struct dav_cause *cause = dav_cause_find(code);
     enum dav_step step = cause->step;
 
+    if (step == DAV_STEP_READ && q->passed < DAV_STEP_MAILBOX) /* any answer can be malformed: which one was it? */
+        step = q->passed < DAV_STEP_LOGON ? DAV_STEP_HTTP : DAV_STEP_MAILBOX;
     if ((int)step <= q->passed)
         step = (enum dav_step)(q->passed + 1 < DAV_STEP_READ ? q->passed + 1 : DAV_STEP_READ);
     pass_until(q, step);

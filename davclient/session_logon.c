@@ -24,7 +24,7 @@ static void on_probe(void *session, const struct fetch_answer *answer);
 static void on_logon(void *session, const struct fetch_answer *answer);
 static void on_proof(void *session, const struct fetch_answer *answer);
 static bool common(struct dav_session *s, const struct fetch_answer *answer);
-static void choose(struct dav_session *s, enum dav_session_state next);
+static void choose(struct dav_session *s, dav_auth_set offered, enum dav_session_state next);
 static const char *judge(struct dav_session *s, const struct fetch_answer *answer, bool logged_on);
 static const char *judge_redirect(struct dav_session *s, const char *location, char *evidence, size_t size);
 static void fail(struct dav_session *s, const char *code, const char *text);
@@ -34,7 +34,7 @@ enum dav_session_state dav_session_probe(struct dav_session *s)
 {
     const char *code;
 
-    if (!dav_auth_choose(&s->account, 0, dav_session_private_line(&s->home), &code) &&
+    if (!dav_auth_choose(&s->account, DAV_AUTH_ANY, dav_session_private_line(&s->home), &code) &&
         strcmp(code, "auth-cleartext-refused") == 0) {
         dav_session_blame(s, code, "%s is neither https nor on this machine", s->hosts[0].origin);
         return DAV_SESSION_REFUSED;
@@ -147,14 +147,14 @@ static void on_probe(void *session, const struct fetch_answer *answer)
     s->probed = true;
     dav_auth_set_text(s->offered, s->offered_text, sizeof(s->offered_text));
     if (answer->status == 401 || answer->status == 440) {
-        choose(s, DAV_SESSION_LOGGING_ON);
+        choose(s, s->offered, DAV_SESSION_LOGGING_ON);
         return;
     }
     code = judge(s, answer, false);
     if (code)
         fail(s, code, NULL);
     else
-        choose(s, DAV_SESSION_READY);
+        choose(s, DAV_AUTH_ANY, DAV_SESSION_READY);
 }
 
 static void on_logon(void *session, const struct fetch_answer *answer)
@@ -233,21 +233,20 @@ static bool common(struct dav_session *s, const struct fetch_answer *answer)
     return true;
 }
 
-static void choose(struct dav_session *s, enum dav_session_state next)
+static void choose(struct dav_session *s, dav_auth_set offered, enum dav_session_state next)
 {
-    char offered[64], allowed[64];
+    char allowed[64];
     dav_auth_set set = 0;
     const char *code;
 
-    s->auth = dav_auth_choose(&s->account, s->offered, dav_session_private_line(&s->home), &code);
+    s->auth = dav_auth_choose(&s->account, offered, dav_session_private_line(&s->home), &code);
     if (s->auth) {
         dav_session_enter(s, next, dav_scheme_name(s->auth->scheme));
         return;
     }
     for (size_t i = 0; i < s->account.auth_count; i++)
         set |= 1U << s->account.auth[i];
-    dav_session_blame(s, code, "the server offers %s; allowed here: %s",
-                      dav_auth_set_text(s->offered, offered, sizeof(offered)),
+    dav_session_blame(s, code, "the server offers %s; allowed here: %s", s->offered_text,
                       dav_auth_set_text(set, allowed, sizeof(allowed)));
     dav_session_enter(s, strcmp(code, "auth-cleartext-refused") == 0 ? DAV_SESSION_REFUSED : DAV_SESSION_UNREACHABLE,
                       code);

@@ -53,7 +53,8 @@ static void choice(void **state)
 
     (void)state;
     assert_ptr_equal(dav_auth_choose(&account, BASIC | NEGOTIATE, true, &code), &dav_auth_basic);
-    assert_ptr_equal(dav_auth_choose(&account, 0, true, &code), &dav_auth_basic);
+    assert_ptr_equal(dav_auth_choose(&account, DAV_AUTH_ANY, true, &code), &dav_auth_basic);
+    assert_null(dav_auth_choose(&account, 0, true, &code)); /* it offers nothing we know */
     assert_null(dav_auth_choose(&account, BASIC, false, &code));
     assert_string_equal(code, "auth-cleartext-refused");
     assert_null(dav_auth_choose(&account, NEGOTIATE | FORMS, true, &code));
