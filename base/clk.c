@@ -15,6 +15,7 @@ struct clk {
     bool fake;
     int64_t wall_ms; /* both only for a fake clock */
     int64_t mono_ms;
+    int64_t shift_ms; /* added to the machine's wall clock */
 };
 
 static int64_t read_clock(clockid_t id);
@@ -24,6 +25,21 @@ struct clk *clk_system(void)
     static struct clk machine;
 
     return &machine;
+}
+
+struct clk *clk_shifted_new(int64_t wall_ms)
+{
+    struct clk *clk = mem_calloc(1, sizeof(*clk));
+
+    clk->shift_ms = wall_ms - read_clock(CLOCK_REALTIME);
+    return clk;
+}
+
+void clk_shifted_free(struct clk **clk)
+{
+    assert(!*clk || !(*clk)->fake);
+    free(*clk);
+    *clk = NULL;
 }
 
 struct clk *clk_fake_new(int64_t wall_ms)
@@ -56,7 +72,7 @@ void clk_fake_step_wall(struct clk *clk, int64_t ms)
 
 int64_t clk_wall_ms(const struct clk *clk)
 {
-    return clk->fake ? clk->wall_ms : read_clock(CLOCK_REALTIME);
+    return clk->fake ? clk->wall_ms : read_clock(CLOCK_REALTIME) + clk->shift_ms;
 }
 
 int64_t clk_wall_s(const struct clk *clk)

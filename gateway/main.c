@@ -22,6 +22,7 @@
 #include "base/clk.h"
 #include "base/log.h"
 #include "base/loop.h"
+#include "base/utc.h"
 #include "check.h"
 #include "config_users.h"
 #include "gateway.h"
@@ -31,6 +32,7 @@ enum { EXIT_WELL = 0, EXIT_RUNTIME = 1, EXIT_CONFIG = 2, STATUS_EVERY_MS = 10000
 struct arguments {
     const char *config, *check_server, *check_user;
     bool check_config;
+    int64_t clock_at; /* wall s at which the clock begins, 0: the machine's */
 };
 
 struct process {
@@ -46,7 +48,7 @@ static int print_options(void);
 static int check_config(const char *path);
 static struct gw_config *read_config(const char *path);
 static void make_safe(void);
-static int run(struct gw_config *config);
+static int run(struct gw_config *config, struct clk *clk);
 static void serve(struct process *p);
 static void on_reload(void *arg);
 static void on_stop(void *arg);
@@ -55,7 +57,7 @@ static void on_status(void *arg);
 
 int main(int argc, char **argv)
 {
-    struct arguments args = {NULL, NULL, NULL, false};
+    struct arguments args = {.config = NULL};
     log_init();
     int code = parse(argc, argv, &args);
     if (code >= 0)
@@ -72,7 +74,12 @@ int main(int argc, char **argv)
     if (!config)
         return EXIT_CONFIG;
     make_safe();
-    return run(config);
+    if (args.clock_at == 0)
+        return run(config, clk_system());
+    struct clk *clk = clk_shifted_new(args.clock_at * 1000);
+    code = run(config, clk);
+    clk_shifted_free(&clk);
+    return code;
 }
 
 /* The exit code, or -1: go on. */
@@ -86,6 +93,7 @@ static int parse(int argc, char **argv, struct arguments *ret)
                                             {"help", no_argument, NULL, 'h'},
                                             {"check-server", required_argument, NULL, 's'},
                                             {"check-user", required_argument, NULL, 'u'},
+                                            {"clock", required_argument, NULL, 't'},
                                             {NULL, 0, NULL, 0}};
     enum log_level level;
     for (int o; (o = getopt_long(argc, argv, "", options, NULL)) != -1;) {
@@ -109,6 +117,12 @@ static int parse(int argc, char **argv, struct arguments *ret)
             }
             log_set_level(level);
             break;
+        case 't':
+            if (!utc_parse_any(optarg, strlen(optarg), &ret->clock_at)) {
+                fprintf(stderr, "freebusyd: --clock takes a time like 2026-11-22T09:00:00Z\n");
+                return EXIT_CONFIG;
+            }
+            break;
         case 'V':
             puts("freebusyd " FB_VERSION);
             return EXIT_WELL;
@@ -131,6 +145,7 @@ static int usage(FILE *out, int code)
           "                                                asks one server step by step, as `freebusyctl check` does\n"
           "       freebusyd --print-options                every key of the configuration, separated by tabs\n"
           "       freebusyd --version | --help\n"
+          "  --clock TIME makes the daemon's clock begin at another time, for tests and demonstrations.\n"
           "Runs in the foreground. SIGHUP reads the configuration again, SIGTERM stops.\n"
           "Exit codes: 0 well, 1 could not run, 2 wrong usage or configuration.\n",
           out);
@@ -190,10 +205,10 @@ static void make_safe(void)
     }
 }
 
-static int run(struct gw_config *config)
+static int run(struct gw_config *config, struct clk *clk)
 {
     char why[4200] = "";
-    struct process p = {.loop = loop_new(clk_system())};
+    struct process p = {.loop = loop_new(clk)};
     log_notice("main", "freebusyd %s starts config=%s", FB_VERSION, config->path);
     p.gateway = gw_new(p.loop, config, why, sizeof why);
     if (p.gateway)

@@ -13,3 +13,7 @@ fb_daemon_tests(daemon_faults one_person_fails broken_items whole_server_fails t
   clear_text_refused)
 fb_daemon_tests(daemon_config refused_files reload_whole_or_not secret_rotated notify_systemd)
 fb_daemon_tests(daemon_http every_row bad_requests tls_listener control_client)
+
+add_test(NAME daemon-caldav-radicale COMMAND /usr/bin/python3 ${CMAKE_CURRENT_SOURCE_DIR}/daemon_caldav.py)
+set_tests_properties(daemon-caldav-radicale PROPERTIES LABELS daemon TIMEOUT 300
+  ENVIRONMENT "FB_BUILD=${CMAKE_BINARY_DIR};FB_SOURCE=${PROJECT_SOURCE_DIR};PYTHONDONTWRITEBYTECODE=1")

@@ -141,8 +141,8 @@ class Simulator:
 class Daemon:
     """freebusyd with a configuration given as YAML text. {folder} in it is replaced by the test's folder."""
 
-    def __init__(self, folder, yaml, start=True, env=None):
-        self.folder, self.env = folder, {**os.environ, **(env or {})}
+    def __init__(self, folder, yaml, start=True, env=None, args=()):
+        self.folder, self.env, self.args = folder, {**os.environ, **(env or {})}, list(args)
         self.config = os.path.join(folder, "freebusyd.yaml")
         self.socket = os.path.join(folder, "control.sock")
         self.program = self.port = None
@@ -155,7 +155,7 @@ class Daemon:
             file.write(yaml.replace("{folder}", self.folder))
 
     def start(self):
-        argv = [FREEBUSYD, "--config", self.config, "--log-level", "debug"]
+        argv = [FREEBUSYD, "--config", self.config, "--log-level", "debug", *self.args]
         self.program = Program("freebusyd", argv, self.folder, self.env)
         status = wait_until(lambda: self.ctl_json("status", quiet=True), "the daemon's control socket")
         self.port = int(status["listen"][0].rsplit(":", 1)[1]) if status["listen"] else None

@@ -60,6 +60,19 @@ static void machine_goes_forward(void **state)
     assert_true(clk_mono_ms(clk_system()) > start);
 }
 
+static void shifted_runs_on(void **state)
+{
+    struct clk *clk = clk_shifted_new(86400000);
+    int64_t start = clk_wall_ms(clk), machine = clk_wall_ms(clk_system());
+
+    (void)state;
+    assert_in_range(start, 86400000, 86400000 + 5000);
+    while (clk_wall_ms(clk_system()) < machine + 3)
+        ;
+    assert_in_range(clk_wall_ms(clk) - start, 2, 5000);
+    clk_shifted_free(&clk);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -67,6 +80,7 @@ int main(void)
         cmocka_unit_test(wall_steps_without_the_other),
         cmocka_unit_test(seconds_round_down_before_1970),
         cmocka_unit_test(machine_goes_forward),
+        cmocka_unit_test(shifted_runs_on),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -13,6 +13,10 @@ struct clk;
 /* The machine's own clocks. One static object; never freed. */
 struct clk *clk_system(void);
 
+/* The machine's clocks, with a wall clock that reads `wall_ms` now and runs on from there. Owned by the caller. */
+struct clk *clk_shifted_new(int64_t wall_ms);
+void clk_shifted_free(struct clk **clk);
+
 /* A clock that stands still until told otherwise; wall time starts at `wall_ms`, monotonic at 1000. Owned by the
  * caller. */
 struct clk *clk_fake_new(int64_t wall_ms);
