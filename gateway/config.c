@@ -50,7 +50,8 @@ struct complaint {
 static bool read_file(struct gw_reading *r, struct buf *text);
 static struct gw_config *read_text(struct gw_reading *r, const struct buf *text);
 static cyaml_schema_value_t *build_schema(struct arena *a, const struct gw_section *s, int flags);
-static void listen_to(cyaml_log_t level, void *ctx, const char *fmt, va_list args);
+static void listen_to(cyaml_log_t level, void *ctx, const char *fmt, va_list args)
+    __attribute__((format(printf, 3, 0)));
 static void tell_complaint(struct gw_reading *r, const struct complaint *c, const char *fallback);
 static void refuse_later(struct gw_reading *r, const struct gw_section *s, const char *path);
 static void take_section(struct gw_reading *r, const struct gw_section *s, const struct slot *record, const char *path,
