@@ -238,7 +238,6 @@ static struct dav_ical *new_ical(struct caldav *c)
     setup.owners = owners;
     setup.zone = question->zone != NULL ? question->zone : account->zone;
     setup.max_bytes = RESOURCE_MAX;
-    setup.max_spans = account->max_rows;
     return dav_ical_new(&setup);
 }
 
