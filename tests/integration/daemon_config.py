@@ -1,5 +1,6 @@
 """Configuration: what is refused and how it is named, reload, secrets, systemd."""
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -57,6 +58,28 @@ def refused_files(folder):
     missing = subprocess.run([harness.FREEBUSYD, "--config", folder + "/none.yaml"], capture_output=True, text=True, check=False)
     check_equal(missing.returncode, 2, "a file that is not there")
     check("none.yaml" in missing.stderr, "the missing file is named")
+
+
+def documented_files(folder):
+    """The configurations that README and packaging/ show can be used as they stand, once their files are there."""
+    with open(os.path.join(harness.SOURCE, "README.md"), encoding="utf-8") as file:
+        shown = re.findall(r"```yaml\n(.*?)```", file.read(), re.S)
+    check_equal(len(shown), 2, "configurations in README")
+    for name in ("freebusyd.yaml", "freebusyd-minimal.yaml"):
+        with open(os.path.join(harness.SOURCE, "packaging", name), encoding="utf-8") as file:
+            shown.append(file.read())
+    for text in shown:
+        for name in re.findall(r"_file: ([^ #\n]+)", text):
+            if not name.startswith("/"):
+                harness.secret_file(folder, name, "a secret")
+        for name in re.findall(r"(?<![a-z_])file: ([^ ,}]+)", text):
+            with open(os.path.join(folder, name), "w", encoding="utf-8") as file:
+                file.write("address\nsomebody@example.com\n")
+        path = os.path.join(folder, "shown.yaml")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+        done = subprocess.run([harness.FREEBUSYD, "--config", path, "--check-config"], capture_output=True, text=True, check=False)
+        check_equal(done.returncode, 0, f"--check-config of\n{text}\n{done.stdout}{done.stderr}")
 
 
 def reload_whole_or_not(folder):
@@ -149,4 +172,4 @@ def notify_systemd(folder):
 
 
 if __name__ == "__main__":
-    harness.run(refused_files, reload_whole_or_not, secret_rotated, notify_systemd)
+    harness.run(refused_files, documented_files, reload_whole_or_not, secret_rotated, notify_systemd)
