@@ -3,6 +3,7 @@ clients that nobody here wrote, and ends when told to.
 
     peers_selftest.py PEER     (apache_ntlm, winbind, kdc, squid, tls_server, gssapi_acceptor, certs)
 """
+import base64
 import http.server
 import os
 import subprocess
@@ -12,6 +13,7 @@ import threading
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "peers"))
 import apache_ntlm  # noqa: E402
 import ntlm_client  # noqa: E402
+import winbind  # noqa: E402
 from harness import check, check_equal, run  # noqa: E402
 
 CURL = ["curl", "-q", "-s", "-S", "--noproxy", "*", "--max-time", "20", "-o", "/dev/null", "-w", "%{http_code}"]
@@ -118,8 +120,82 @@ def apache_ntlm_unbound(folder):
         check_equal(ntlm_client.attempt(server.url, "CORP\\svc", "Passw0rd")["statuses"], [401], "no challenge without GssapiConnectionBound")
 
 
+# ---- winbind ---------------------------------------------------------------------------------------------------------------------
+
+def conversation(judge, user, password, level, domain="CORP"):
+    """One handshake of python3-ntlm-auth with the helper; the verdict."""
+    from ntlm_auth.ntlm import NtlmContext
+    client = NtlmContext(user, password, domain, ntlm_compatibility=level)
+    client.negotiate_flags |= 4
+    type2 = judge.challenge(client.step())
+    check(type2 is not None, f"level {level}: the Type 1 is understood")
+    return judge.verdict(client.step(type2))
+
+
+def samba_conversation(judge, folder, user, password, v2):
+    """The same with Samba's own client."""
+    name = os.path.join(folder, f"client-{v2}.conf")
+    with open(name, "w", encoding="ascii") as file:
+        file.write(f"[global]\n client NTLMv2 auth = {'yes' if v2 else 'no'}\n")
+    argv = ["ntlm_auth", f"--configfile={name}", "--helper-protocol=ntlmssp-client-1", f"--username={user}", "--domain=CORP",
+            f"--password={password}"]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as client:
+        def say(line):
+            client.stdin.write(line + "\n")
+            client.stdin.flush()
+            return base64.b64decode(client.stdout.readline().split()[1])
+        type2 = judge.challenge(say("YR"))
+        verdict = judge.verdict(say("TT " + base64.b64encode(type2).decode()))
+        client.stdin.close()
+        return verdict
+
+
+REFUSED = "NA NT_STATUS_LOGON_FAILURE"
+SAID = {"ntlmv1-permitted": ["AF CORP\\svc"] * 4, "mschapv2-and-ntlmv2-only": [REFUSED] * 3 + ["AF CORP\\svc"],
+        "ntlmv2-only": [REFUSED] * 3 + ["AF CORP\\svc"], "disabled": ["NA NT_STATUS_NTLM_BLOCKED"] * 4}
+
+
+def winbind_policies(folder):
+    for policy, said in SAID.items():
+        users = {"svc": winbind.USERS["svc"]}
+        with winbind.Winbind(os.path.join(folder, policy), policy, users) as server, winbind.Judge(server.helper) as judge:
+            check_equal([conversation(judge, "svc", "Passw0rd", level) for level in range(4)], said, policy)
+            blocked = "NA NT_STATUS_NTLM_BLOCKED" if policy == "disabled" else REFUSED
+            check_equal([conversation(judge, "svc", "passw0rd", level) for level in range(4)], [blocked] * 4, policy + ", wrong password")
+            if policy != "disabled":
+                check_equal(samba_conversation(judge, folder, "svc", "Passw0rd", True), said[3], policy + ", Samba's client")
+                check_equal(samba_conversation(judge, folder, "svc", "wrong", True), REFUSED, policy + ", Samba's client, wrong password")
+                check_equal(samba_conversation(judge, folder, "svc", "Passw0rd", False), said[2], policy + ", NTLM2 session of Samba's client")
+            ends(server)
+
+
+def winbind_accounts(folder):
+    with winbind.Winbind(os.path.join(folder, "w"), "ntlmv2-only") as server, winbind.Judge(server.helper) as judge:
+        for user, (password, _) in winbind.USERS.items():
+            check_equal(conversation(judge, user, password, 3), winbind.VERDICTS[user], user)
+        check_equal(conversation(judge, "expired", "wrong", 3), REFUSED, "a wrong password is not told that it is expired")
+        check_equal(conversation(judge, "nobodyatall", "x", 3), REFUSED, "unknown name")
+        check_equal(conversation(judge, "svc", "Passw0rd", 3, "OTHER"), "NA NT_STATUS_NO_LOGON_SERVERS", "unknown domain")
+        check_equal(judge.challenge(b"not NTLM"), None, "nonsense")
+
+
+def winbind_lockout(folder):
+    with winbind.Winbind(os.path.join(folder, "w"), lockout_after=3) as server, winbind.Judge(server.helper) as judge:
+        check_equal(conversation(judge, "svc", "Passw0rd", 3), "AF CORP\\svc", "before")
+        check_equal([conversation(judge, "svc", "wrong", 3) for _ in range(3)], [REFUSED] * 3, "three wrong passwords")
+        check_equal(conversation(judge, "svc", "Passw0rd", 3), "NA NT_STATUS_ACCOUNT_LOCKED_OUT", "and it is locked")
+
+
+def winbind_alone(folder):
+    with winbind.Judge(winbind.lone_helper(folder, "pässwörd")) as judge:
+        for level in range(4):
+            check_equal(conversation(judge, "any", "pässwörd", level), "AF CORP\\any", f"without winbindd, level {level}")
+            check_equal(conversation(judge, "any", "password", level), REFUSED, f"without winbindd, level {level}, wrong password")
+
+
 TESTS = {
     "apache_ntlm": (apache_ntlm_levels, apache_ntlm_webdav, apache_ntlm_front, apache_ntlm_unbound),
+    "winbind": (winbind_policies, winbind_accounts, winbind_lockout, winbind_alone),
 }
 
 if __name__ == "__main__":

@@ -139,6 +139,13 @@ class Peer:
             self.process = subprocess.Popen(argv, env={**os.environ, **(env or {})}, cwd=self.folder, preexec_fn=_in_child, **popen)
         _running.append(self)
 
+    def wait_ready(self, ready, seconds=10):
+        try:
+            until(ready, f"{self.name} to be ready", seconds, self.alive)
+        except PeerFailed:
+            self.stop()
+            raise
+
     def launch_on_free_port(self, argv_for, ready, env=None, user=None, seconds=10):
         """argv_for(port) writes the configuration and gives the command line. A port that is free now may be taken a moment later:
         then the server ends, and another one is tried."""
@@ -146,12 +153,10 @@ class Peer:
             self.port = free_port()
             self.launch(argv_for(self.port), env, user)
             try:
-                until(ready, f"{self.name} to be ready", seconds, self.alive)
+                self.wait_ready(ready, seconds)
                 return
             except PeerFailed:
-                ended = self.process.poll() is not None
-                self.stop()
-                if not ended or attempt == 4 or "in use" not in self.all_logs():
+                if attempt == 4 or "in use" not in self.all_logs():
                     raise
 
     def stop(self, seconds=10):
