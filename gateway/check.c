@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "base/secret.h"
 #include "config.h"
+#include "config_users.h"
 #include "gateway.h"
 
 enum { WINDOW_S = 2 * 86400 };
@@ -66,6 +67,9 @@ const char *gw_check_default_user(const struct gw_config *config, const char *se
     for (unsigned i = 0; i < config->users_count; i++)
         if (config->users[i].address && strcmp(config->users[i].server, server) == 0)
             return config->users[i].address;
+    for (size_t i = 0; config->roster && i < config->roster->count; i++) /* from a CSV file */
+        if (strcmp(config->servers[config->roster->users[i].server].name, server) == 0)
+            return config->roster->users[i].address;
     return NULL;
 }
 

@@ -24,6 +24,7 @@
 #include "config_private.h"
 
 static const size_t ROSTER_BYTES_MAX = (size_t)1 << 30;
+static const size_t EXAMPLES_BYTES_MAX = 1 << 20;
 static const off_t CSV_BYTES_MAX = (off_t)512 << 20;
 
 enum column { COL_ADDRESS, COL_SERVER, COL_PATH, COL_PUBLISH_AS, COL_GROUP, COL_ZONE, COL_ALIASES };
@@ -113,10 +114,26 @@ void gw_roster_free(struct gw_roster **roster)
 
 void gw_roster_forget_users(struct gw_roster *roster)
 {
+    struct arena *arena = arena_new(EXAMPLES_BYTES_MAX);
+    bool *known = mem_calloc(UINT16_MAX + 1, sizeof *known);
+    struct gw_user *examples = NULL;
+    size_t count = 0;
+    for (size_t i = 0; i < roster->count; i++) {
+        const struct gw_user *u = &roster->users[i];
+        char *address = known[u->server] ? NULL : arena_strndup(arena, u->address, strlen(u->address));
+        if (!address)
+            continue;
+        known[u->server] = true;
+        examples = mem_realloc(examples, count + 1, sizeof *examples);
+        examples[count++] =
+            (struct gw_user){.address = address, .server = u->server, .source = u->source, .line = u->line};
+    }
+    free(known);
     free(roster->users);
-    roster->users = NULL;
-    roster->count = 0;
     arena_free(&roster->arena);
+    roster->users = examples;
+    roster->count = count;
+    roster->arena = arena;
 }
 
 bool gw_roster_outdated(const struct gw_roster *roster)

@@ -18,6 +18,7 @@
 #include "base/loop.h"
 #include "base/mem.h"
 #include "base/secret.h"
+#include "check.h"
 #include "config_files.h"
 #include "gateway_private.h"
 
@@ -397,6 +398,7 @@ static void csv_is_watched(void **state)
     files_write(f->folder, "u.csv", 0600, "address\nalice@x\n");
     write_config(f, HQ, "users: [ { file: u.csv } ]\n" PUBLISH);
     start(f);
+    assert_string_equal(gw_check_default_user(gw_config(f->g), "hq"), "alice@x"); /* whom a check asks about */
     make_busy(f, "alice@x");
     files_write(f->folder, "u.csv", 0600, "address,group\nalice@x,g\ngarbage\nbob@x,g\n");
     until(f, bob_is_there);
