@@ -6,6 +6,7 @@ clients that nobody here wrote, and ends when told to.
 import base64
 import http.server
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -13,6 +14,8 @@ import threading
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "peers"))
 import apache_ntlm  # noqa: E402
 import ntlm_client  # noqa: E402
+import peer  # noqa: E402
+import tls_server  # noqa: E402
 import winbind  # noqa: E402
 from harness import check, check_equal, run  # noqa: E402
 
@@ -115,6 +118,14 @@ def apache_ntlm_front(folder):
         check_equal(back.seen, [("PROPFIND", "/exchange/x", "Basic c3ZjOng=")] * 2, "what passed")
 
 
+def apache_ntlm_tls(folder):
+    at = made(folder, "good")
+    with apache_ntlm.ApacheNtlm(os.path.join(folder, "tls"), tls=(at("good.pem"), at("good.key"))) as server:
+        for password, statuses in (("Passw0rd", [401, 200, 200]), ("wrong", [401, 401])):
+            seen = ntlm_client.attempt(server.url, "CORP\\svc", password, cafile=at("ca.pem"))
+            check_equal(seen["statuses"], statuses, f"over TLS, {password}")
+
+
 def apache_ntlm_unbound(folder):
     with apache_ntlm.ApacheNtlm(os.path.join(folder, "unbound"), connection_bound=False) as server:
         check_equal(ntlm_client.attempt(server.url, "CORP\\svc", "Passw0rd")["statuses"], [401], "no challenge without GssapiConnectionBound")
@@ -193,9 +204,96 @@ def winbind_alone(folder):
             check_equal(conversation(judge, "any", "password", level), REFUSED, f"without winbindd, level {level}, wrong password")
 
 
+# ---- certs, tls_server -----------------------------------------------------------------------------------------------------------
+
+# What `openssl verify` says of a server's certificate: the number of its error, 0 for none.
+VERIFY = {"good": 0, "good-sha1": 0, "good-sha512": 0, "chain": 0, "soon": 0, "weak": 0, "expired": 10, "not-yet": 9, "wrong-name": 62,
+          "self-signed": 18, "unknown-ca": 20, "gap": 20, "no-server": 26, "client": 26, "other-client": 20}
+
+
+def openssl(*args):
+    done = subprocess.run(["openssl", *args], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30, check=False)
+    return done.returncode, done.stdout + done.stderr
+
+
+def verified(folder, name, purpose="sslserver", *more):
+    path = os.path.join(folder, name + ".pem")
+    hosts = ("-verify_hostname", "localhost") if purpose == "sslserver" and name != "weak" else ()
+    code, text = openssl("verify", "-CAfile", os.path.join(folder, "ca.pem"), "-untrusted", path, "-purpose", purpose, *hosts, *more, path)
+    number = re.search(r"error (\d+) at", text)
+    check((code == 0) == (number is None), f"{name}: openssl verify is clear: {text}")
+    return int(number[1]) if number else 0
+
+
+def made(folder, *names):
+    """Makes certificates and returns what tells their paths."""
+    place = peer.certificates(os.path.join(folder, "certs"), *names)
+    return lambda name: os.path.join(place, name)
+
+
+def certs(folder):
+    peer.certificates(folder)
+    for name, number in VERIFY.items():
+        check_equal(verified(folder, name), number, f"openssl verify {name}")
+        key = openssl("pkey", "-in", os.path.join(folder, name + ".key"), "-pubout")[1]
+        check_equal(openssl("x509", "-in", os.path.join(folder, name + ".pem"), "-noout", "-pubkey")[1], key, f"the key of {name}")
+    check_equal(verified(folder, "client", "sslclient"), 0, "openssl verify client, as a client")
+    check(verified(folder, "weak", "sslserver", "-auth_level", "1") in (66, 68), "weak at security level 1: key or digest")
+    for name, ends_soon in (("soon", True), ("good", False)):
+        code, _ = openssl("x509", "-in", os.path.join(folder, name + ".pem"), "-noout", "-checkend", str(21 * 86400))
+        check_equal(code != 0, ends_soon, f"{name} ends within 21 days")
+    with open(os.path.join(folder, "chain.pem"), encoding="ascii") as file:
+        check_equal(file.read().count("BEGIN CERTIFICATE"), 50, "certificates in the chain")
+
+
+def tls_server_versions(folder):
+    at = made(folder, "good", "client", "other-client")
+    trust, low = ("--cacert", at("ca.pem")), ("--tlsv1.0", "--ciphers", "DEFAULT:@SECLEVEL=0")
+    for protocol, spoken in zip(tls_server.PROTOCOLS, ("TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")):
+        with tls_server.TlsServer(os.path.join(folder, protocol), at("good.pem"), at("good.key"), protocol) as server:
+            check_equal(curl(*trust, *low, server.url)[:2], (0, "200"), f"{protocol}, a client that takes any")
+            check_equal([seen[0] for seen in server.seen], [spoken], f"{protocol}, as openssl saw it")
+            check_equal(curl(*trust, *low, "-X", "PROPFIND", "-d", "<a/>", server.url + "x")[:2], (0, "200"), f"{protocol}, PROPFIND")
+            check_equal([r[:2] for r in server.requests], [("GET", "/"), ("PROPFIND", "/x")], "requests")
+            newer = ("--tlsv1.3",) if protocol == "tls1_2" else ("--tlsv1.2",)
+            code = curl(*trust, *newer, server.url)[0]
+            check_equal(code, 0 if protocol == "tls1_3" else 35, f"{protocol}, a client that wants a newer one")
+            if protocol == "tls1":
+                ends(server)
+
+
+def tls_server_old(folder):
+    at = made(folder, "weak")
+    with tls_server.TlsServer(folder, at("weak.pem"), at("weak.key"), **tls_server.OLD) as server:
+        check(curl("--cacert", at("ca.pem"), server.url)[0] != 0, "a server of 2003 and a client of today")
+        code, status, text = curl("--cacert", at("ca.pem"), "--tlsv1.0", "--ciphers", "DEFAULT:@SECLEVEL=0", server.url)
+        check_equal((code, status), (0, "200"), f"a server of 2003 and a client for it: {text}")
+        check(server.seen[-1][:2] in (("TLSv1", "AES128-SHA"), ("TLSv1", "AES256-SHA")), f"what was spoken: {server.seen}")
+
+
+def tls_server_clients(folder):
+    at = made(folder, "good", "client", "other-client", "chain")
+    with tls_server.TlsServer(os.path.join(folder, "client"), at("good.pem"), at("good.key"), client_ca=at("ca.pem")) as server:
+        for name, good in ((None, False), ("other-client", False), ("client", True)):
+            mine = ("--cert", at(name + ".pem"), "--key", at(name + ".key")) if name else ()
+            code, status, text = curl("--cacert", at("ca.pem"), *mine, server.url)
+            check_equal((code == 0, status), (good, "200" if good else "000"), f"client certificate {name}: {text}")
+        check_equal([seen[2] for seen in server.seen], ["CN = gateway"], "whom it saw")
+    with Recorder() as back, tls_server.TlsServer(os.path.join(folder, "chain"), at("chain.pem"), at("chain.key"), upstream=back.url) as server:
+        check_equal(curl("--cacert", at("ca.pem"), server.url + "behind")[:2], (0, "207"), "50 certificates, and another server behind")
+        check_equal([row[:2] for row in back.seen], [("GET", "/behind")], "what it saw")
+        check_equal(curl(server.url)[0], 60, "an authority that the client does not know")
+        with open(at("chain.pin"), encoding="ascii") as file:
+            pin = file.read().strip()
+        check_equal(curl("--cacert", at("ca.pem"), "--pinnedpubkey", pin, server.url)[:2], (0, "207"), "the key's pin")
+        check_equal(curl("--cacert", at("ca.pem"), "--pinnedpubkey", "sha256//" + 43 * "A" + "=", server.url)[0], 90, "another pin")
+
+
 TESTS = {
-    "apache_ntlm": (apache_ntlm_levels, apache_ntlm_webdav, apache_ntlm_front, apache_ntlm_unbound),
+    "apache_ntlm": (apache_ntlm_levels, apache_ntlm_webdav, apache_ntlm_front, apache_ntlm_tls, apache_ntlm_unbound),
     "winbind": (winbind_policies, winbind_accounts, winbind_lockout, winbind_alone),
+    "certs": (certs,),
+    "tls_server": (tls_server_versions, tls_server_old, tls_server_clients),
 }
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ The access log has one line a request: client port, number of the request on its
 test proves that all legs of a handshake went over one connection.
 """
 import os
+import shutil
 
 import peer
 
@@ -81,7 +82,9 @@ class Apache(peer.Peer):
         loads = "".join(f"LoadModule {m}_module {MODULES}/mod_{m}.so\n" for m in modules if os.path.exists(f"{MODULES}/mod_{m}.so"))
         authorization = f"set Authorization \"{upstream_authorization}\"" if upstream_authorization else "unset Authorization"
         backing = _UPSTREAM.format(authorization=authorization, upstream=upstream.rstrip("/")) if upstream else _WEBDAV
-        tls_part = _TLS.format(cert=os.path.abspath(tls[0]), key=os.path.abspath(tls[1]), more=tls_extra) if tls else ""
+        if tls:  # copies, which the user that Apache is can read
+            tls = [shutil.copyfile(path, self.path(name)) for path, name in zip(tls, ("tls.pem", "tls.key"))]
+        tls_part = _TLS.format(cert=tls[0], key=tls[1], more=tls_extra) if tls else ""
 
         def argv_for(port):
             text = _CONFIGURATION.format(folder=self.folder, port=port, threads=threads, tls=tls_part, logon=logon, backing=backing, extra=extra)

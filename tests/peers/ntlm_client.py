@@ -18,6 +18,7 @@ import sys
 import tempfile
 import urllib.parse
 
+_LEGACY_NAME = "openssl-legacy.cnf"
 _LEGACY = """\
 openssl_conf = init
 [init]
@@ -32,7 +33,7 @@ activate = 1
 
 def legacy_environment(folder):
     """An environment whose OpenSSL has MD4, for Debian's python3."""
-    path = os.path.join(folder, "openssl-legacy.cnf")
+    path = os.path.join(folder, _LEGACY_NAME)
     with open(path, "w", encoding="ascii") as file:
         file.write(_LEGACY)
     return {**os.environ, "OPENSSL_CONF": path}
@@ -47,10 +48,13 @@ def have_md4():
 
 
 def again_with_md4():
-    """Starts the running script again in an environment with MD4, unless it has it. Call first in a script that uses attempt()."""
+    """Starts the running script again in an environment with MD4, unless it has it. Call first in a script that uses attempt().
+    The programs that the script starts do not inherit that environment."""
     if not have_md4():
         with tempfile.TemporaryDirectory() as folder:
             sys.exit(subprocess.run(["/usr/bin/python3", *sys.argv], env=legacy_environment(folder), check=False).returncode)
+    if os.path.basename(os.environ.get("OPENSSL_CONF", "")) == _LEGACY_NAME:
+        del os.environ["OPENSSL_CONF"]
 
 
 def binding_of(certificate, wrong):

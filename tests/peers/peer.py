@@ -23,6 +23,7 @@ import time
 
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _PR_SET_PDEATHSIG = 1
+PIPE = subprocess.PIPE
 _running = []
 
 
@@ -82,6 +83,12 @@ def run(argv, env=None, text=None):
     if done.returncode != 0:
         raise PeerFailed(f"{' '.join(argv)}: exit {done.returncode}: {done.stderr.strip()[-1000:]}")
     return done.stdout
+
+
+def certificates(folder, *names):
+    """Makes certificates by certs.sh (all kinds, unless named) and returns the folder."""
+    run([os.path.join(os.path.dirname(os.path.abspath(__file__)), "certs.sh"), folder, *names])
+    return os.path.abspath(folder)
 
 
 def needs(path, package):
