@@ -13,6 +13,7 @@ import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "peers"))
 import apache_ntlm  # noqa: E402
+import kdc  # noqa: E402
 import ntlm_client  # noqa: E402
 import peer  # noqa: E402
 import tls_server  # noqa: E402
@@ -289,10 +290,65 @@ def tls_server_clients(folder):
         check_equal(curl("--cacert", at("ca.pem"), "--pinnedpubkey", "sha256//" + 43 * "A" + "=", server.url)[0], 90, "another pin")
 
 
+# ---- kdc -------------------------------------------------------------------------------------------------------------------------
+
+def kinit(realm, user, password):
+    """(whether a ticket was given, what was said)"""
+    env = {**os.environ, **realm.env, "KRB5CCNAME": "MEMORY:"}
+    done = subprocess.run(["kinit", user], input=password + "\n", env=env, capture_output=True, text=True, timeout=30, check=False)
+    return done.returncode == 0, done.stderr.strip()
+
+
+def kdc_logons(folder):
+    with kdc.Kdc(os.path.join(folder, "realm")) as realm:
+        for user, password in kdc.USERS.items():
+            check_equal(kinit(realm, user, password), (True, ""), f"kinit {user}")
+            good, text = kinit(realm, user, password + "x")
+            check(not good and "Password incorrect" in text, f"kinit {user} with a wrong password: {text}")
+        for change, said in (("modprinc -expire yesterday svc", "has expired"), ("modprinc -expire never -allow_tix svc", "revoked"),
+                             ("cpw -pw other svc", "revoked"), ("modprinc +allow_tix svc", "Password incorrect")):
+            realm.kadmin(change)
+            good, text = kinit(realm, "svc", "Passw0rd")
+            check(not good and said in text, f"{change}: {text}")
+        good, text = kinit(realm, "nobodyatall", "x")
+        check(not good and "not found" in text, f"unknown name: {text}")
+        ends(realm)
+
+
+def kdc_apache(folder):
+    with kdc.Kdc(os.path.join(folder, "realm"), udp=True) as realm, kdc.ApacheNegotiate(os.path.join(folder, "web"), realm) as server:
+        ask = ("--negotiate", "-u", ":")
+        for user in kdc.USERS:
+            check_equal(curl(*ask, server.url, env=realm.client_env(user)), (0, "200", ""), f"with the keytab of {user}")
+        check_equal(curl(*ask, "-X", "PROPFIND", "-H", "Depth: 0", server.url + "dav/", env=realm.client_env("svc"))[1], "207", "PROPFIND")
+        check_equal(curl(*ask, server.url.replace("localhost", "127.0.0.1"), env=realm.client_env("svc"))[1], "200", "service of the address")
+        check_equal(curl(*ask, server.url, env=realm.env)[1], "401", "without a keytab")
+        check_equal(curl(server.url)[1], "401", "without a ticket")
+        realm.kadmin("cpw -pw other svc")
+        check_equal(curl(*ask, server.url, env=realm.client_env("svc", os.path.join(folder, "new")))[1], "401", "with a keytab of old")
+        users = {row[2] for row in server.requests()}
+        check_equal(users, {"-", "svc@CORP.EXAMPLE", "jost@CORP.EXAMPLE"}, "who was there")
+        check_equal(python_gssapi(realm.client_env("jost"), server.port), "200", "python3-gssapi")
+
+
+def python_gssapi(env, port):
+    """Another client: one ticket by python3-gssapi, sent by hand. Its environment must be there from the start."""
+    program = ("import base64, gssapi, http.client, sys\n"
+               "name = gssapi.Name('HTTP@localhost', gssapi.NameType.hostbased_service)\n"
+               "token = gssapi.SecurityContext(name=name, usage='initiate').step()\n"
+               "web = http.client.HTTPConnection('127.0.0.1', int(sys.argv[1]))\n"
+               "web.request('GET', '/', headers={'Authorization': 'Negotiate ' + base64.b64encode(token).decode()})\n"
+               "print(web.getresponse().status)\n")
+    done = subprocess.run(["/usr/bin/python3", "-c", program, str(port)], env={**os.environ, **env}, capture_output=True, text=True,
+                          timeout=30, check=False)
+    return done.stdout.strip() or done.stderr
+
+
 TESTS = {
     "apache_ntlm": (apache_ntlm_levels, apache_ntlm_webdav, apache_ntlm_front, apache_ntlm_tls, apache_ntlm_unbound),
     "winbind": (winbind_policies, winbind_accounts, winbind_lockout, winbind_alone),
     "certs": (certs,),
+    "kdc": (kdc_logons, kdc_apache),
     "tls_server": (tls_server_versions, tls_server_old, tls_server_clients),
 }
 
