@@ -1,13 +1,16 @@
 /*
- * caldav: the flavour that speaks CalDAV (RFC 4791). Events are read whole and expanded here (ical.c): of the servers one meets, some
- * compute free/busy wrongly, some leave out what recurs, and Radicale answers the question with nothing.
+ * caldav: the flavour that speaks CalDAV (RFC 4791). Events are read whole and expanded here (ical.c): of the servers
+ * one meets, some compute free/busy wrongly, some leave out what recurs, and Radicale answers the question with
+ * nothing.
  *
- * A person's calendars follow from the account's path templates, or from the person's own path. Each is looked at once a day (is it a
- * calendar, does it count, whose is it, which zone; a home is replaced by the calendars in it) and what was found travels with the
- * question as `remember`. Then each is read with one calendar-query for its events, and another where it may hold VFREEBUSY; its
- * resources are expanded as they arrive and not kept. The answer is the union; one calendar that cannot be read makes all of it a failure,
- * because what it hides might be a meeting.
+ * A person's calendars follow from the account's path templates, or from the person's own path. Each is looked at once
+ * a day (is it a calendar, does it count, whose is it, which zone; a home is replaced by the calendars in it) and what
+ * was found travels with the question as `remember`. Then each is read with one calendar-query for its events, and
+ * another where it may hold VFREEBUSY; its resources are expanded as they arrive and not kept. The answer is the union;
+ * one calendar that cannot be read makes all of it a failure, because what it hides might be a meeting.
  */
+#include "caldav.h"
+
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -17,45 +20,13 @@
 #include "base/fetch.h"
 #include "base/str.h"
 #include "base/utc.h"
-#include "flavour.h"
-#include "ical.h"
 #include "url.h"
 
 #define CALDAV_NS "urn:ietf:params:xml:ns:caldav"
-#define CALENDARS_MAX 32
 #define RESOURCE_MAX (4U * 1024 * 1024) /* one event with all its overrides */
 #define TIMEZONE_MAX 65536
-#define MARGIN_S (2 * 86400)            /* servers disagree on where floating times and dates are */
-#define DAY_S 86400
+#define MARGIN_S (2 * 86400) /* servers disagree on where floating times and dates are */
 #define ZONE_NAME_MAX 64
-
-enum phase { LOOKING, LISTING, READING, READING_FREEBUSY };
-
-struct calendar {
-    struct calendar *next;
-    const char *path;
-    const char *zone;     /* name; NULL: it says nothing, or a definition */
-    const char *timezone; /* definition, when its name is not known here */
-    bool freebusy;        /* it may hold VFREEBUSY components */
-};
-
-struct caldav {
-    struct dav_query *q;
-    struct dav_ical *ical;
-    struct calendar *sources; /* as configured */
-    struct calendar *found, **found_end;
-    struct calendar *at;      /* of `sources` while looking, of `found` while reading */
-    const char *key;          /* the sources in one text, so that what is remembered of others is not used */
-    long day;
-    enum phase phase;
-    unsigned count;           /* of `found` */
-    unsigned homes;           /* calendars that count in the home being listed */
-    bool from_memory;
-    bool lost;                /* a calendar could not be kept: the union would have a hole */
-    const char *owner_problem;
-    unsigned rows, good;      /* resources of the calendar being read */
-    unsigned skipped;         /* by ical, as of now */
-};
 
 enum { LOOK_TYPE, LOOK_OWNER, LOOK_SELF, LOOK_TIMEZONE, LOOK_TIMEZONE_ID, LOOK_TRANSP, LOOK_COMPONENTS };
 static const struct dav_ms_prop look_props[] = {
@@ -73,44 +44,41 @@ static const struct dav_ms_prop read_props[] = {{CALDAV_NS, "calendar-data", RES
 static const struct dav_ms_spec read_spec = {read_props, 1};
 
 #define XML "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n"
-#define LOOK_BODY                                                                                                                  \
-    XML "<D:propfind xmlns:D=\"DAV:\" xmlns:C=\"" CALDAV_NS "\"><D:prop><D:resourcetype/><D:owner/><D:current-user-principal/>"   \
-        "<C:calendar-timezone/><C:calendar-timezone-id/><C:schedule-calendar-transp/><C:supported-calendar-component-set/>"       \
+#define LOOK_BODY                                                                                                      \
+    XML "<D:propfind xmlns:D=\"DAV:\" xmlns:C=\"" CALDAV_NS                                                            \
+        "\"><D:prop><D:resourcetype/><D:owner/><D:current-user-principal/>"                                            \
+        "<C:calendar-timezone/><C:calendar-timezone-id/><C:schedule-calendar-transp/"                                  \
+        "><C:supported-calendar-component-set/>"                                                                       \
         "</D:prop></D:propfind>"
 
 static const char *const depth_0[] = {"Depth: 0", "Content-Type: application/xml; charset=utf-8", NULL};
 static const char *const depth_1[] = {"Depth: 1", "Content-Type: application/xml; charset=utf-8", NULL};
-static const char probe_body[] = XML "<D:propfind xmlns:D=\"DAV:\"><D:prop><D:current-user-principal/></D:prop></D:propfind>";
+static const char probe_body[] =
+    XML "<D:propfind xmlns:D=\"DAV:\"><D:prop><D:current-user-principal/></D:prop></D:propfind>";
 
 static void identify(const struct fetch *fetch, char *product, size_t size);
 static const char *judge_probe(const struct dav_reply *reply, bool logged_on);
 static void begin(struct dav_query *q);
 static void answer(struct dav_query *q, const struct dav_reply *reply);
 static void end(struct dav_query *q);
-static struct dav_ical *new_ical(struct caldav *c);
+static struct dav_ical *new_ical(struct dav_caldav *c);
 static bool on_span(void *arg, const struct dav_span *span);
-static void collect_sources(struct caldav *c);
-static void add_source(struct caldav *c, struct calendar ***end, const char *path, size_t len);
-static bool expand_template(struct buf *out, const char *base, const char *template, const char *address);
-static bool recall(struct caldav *c);
-static bool recall_line(struct caldav *c, const char *line, size_t len);
-static void remember(struct caldav *c);
-static void look(struct caldav *c, const char *const *headers);
+static void look(struct dav_caldav *c, const char *const *headers);
 static bool on_look(void *arg, const struct dav_ms_response *response);
-static void after_look(struct caldav *c, const struct dav_reply *reply);
+static void after_look(struct dav_caldav *c, const struct dav_reply *reply);
 static bool counts(const struct dav_ms_response *response);
 static bool may_hold(const struct dav_ms_response *response, const char *component);
 static bool has_name(const struct dav_ms_value *value, const char *name);
-static void check_owner(struct caldav *c, const struct dav_ms_response *response);
-static bool is_own_account(const struct caldav *c);
-static void add_found(struct caldav *c, const char *path, const struct dav_ms_response *response);
-static void next_source(struct caldav *c);
-static void read_calendar(struct caldav *c);
-static void set_zone(struct caldav *c);
-static void ask_report(struct caldav *c, enum phase phase, const char *filter);
+static void check_owner(struct dav_caldav *c, const struct dav_ms_response *response);
+static bool is_own_account(const struct dav_caldav *c);
+static void add_found(struct dav_caldav *c, const char *path, const struct dav_ms_response *response);
+static void next_source(struct dav_caldav *c);
+static void read_calendar(struct dav_caldav *c);
+static void set_zone(struct dav_caldav *c);
+static void ask_report(struct dav_caldav *c, enum dav_caldav_phase phase, const char *filter);
 static bool on_resource(void *arg, const struct dav_ms_response *response);
-static void after_read(struct caldav *c);
-static void refuse(struct caldav *c, const struct dav_reply *reply);
+static void after_read(struct dav_caldav *c);
+static void refuse(struct dav_caldav *c, const struct dav_reply *reply);
 
 const struct dav_flavour dav_caldav_flavour = {
     .name = "caldav",
@@ -138,8 +106,8 @@ static void identify(const struct fetch *fetch, char *product, size_t size)
 }
 
 /*
- * Only a 207 proves WebDAV, but the root of some servers is closed to everybody, or is no collection, while the calendars below it are
- * there; what that means is seen with the first person.
+ * Only a 207 proves WebDAV, but the root of some servers is closed to everybody, or is no collection, while the
+ * calendars below it are there; what that means is seen with the first person.
  */
 static const char *judge_probe(const struct dav_reply *reply, bool logged_on)
 {
@@ -159,9 +127,7 @@ static const char *judge_probe(const struct dav_reply *reply, bool logged_on)
 
 static void begin(struct dav_query *q)
 {
-    const struct dav_question *question = dav_query_question(q);
-    struct caldav *c = arena_alloc(dav_query_arena(q), sizeof(*c));
-    uint32_t spread = 0;
+    struct dav_caldav *c = arena_alloc(dav_query_arena(q), sizeof(*c));
 
     if (c == NULL) {
         dav_query_fail(q, "answer-too-large", "no room for the question");
@@ -169,19 +135,16 @@ static void begin(struct dav_query *q)
     }
     dav_query_set_state(q, c);
     c->q = q;
-    c->found_end = &c->found;
     c->ical = new_ical(c);
-    collect_sources(c);
+    dav_caldav_sources(c);
     if (c->ical == NULL || c->sources == NULL || c->lost) {
-        dav_query_fail(q, "config-account", "%s", c->ical == NULL ? "the zone is not known on this machine"
-                                                  : c->lost       ? "a path of calendars cannot be used for this person"
-                                                                  : "no path leads to this person's calendar: set calendars or path");
+        dav_query_fail(q, "config-account", "%s",
+                       c->ical == NULL ? "the zone is not known on this machine"
+                       : c->lost       ? "a path of calendars cannot be used for this person"
+                                       : "no path leads to this person's calendar: set calendars or path");
         return;
     }
-    for (const char *at = question->address; *at != '\0'; at++)
-        spread = spread * 31 + (unsigned char)*at;
-    c->day = (long)((question->from + spread % DAY_S) / DAY_S); /* not everybody at midnight */
-    c->from_memory = recall(c);
+    c->from_memory = dav_caldav_recall(c);
     if (c->from_memory) {
         c->at = c->found;
         read_calendar(c);
@@ -193,23 +156,21 @@ static void begin(struct dav_query *q)
 
 static void answer(struct dav_query *q, const struct dav_reply *reply)
 {
-    struct caldav *c = dav_query_state(q);
+    struct dav_caldav *c = dav_query_state(q);
 
-    if (c->phase >= READING && c->from_memory && (reply->status == 404 || reply->status == 410)) {
+    if (c->phase >= DAV_READING && c->from_memory && (reply->status == 404 || reply->status == 410)) {
         /* It was there yesterday: look again from the beginning. */
         dav_query_clear_spans(q);
         dav_query_remember(q, "");
         c->from_memory = false;
-        c->found = NULL;
-        c->found_end = &c->found;
-        c->count = 0;
+        dav_caldav_forget(c);
         c->at = c->sources;
         look(c, depth_0);
         return;
     }
     if (!reply->multistatus)
         refuse(c, reply);
-    else if (c->phase >= READING)
+    else if (c->phase >= DAV_READING)
         after_read(c);
     else
         after_look(c, reply);
@@ -217,13 +178,13 @@ static void answer(struct dav_query *q, const struct dav_reply *reply)
 
 static void end(struct dav_query *q)
 {
-    struct caldav *c = dav_query_state(q);
+    struct dav_caldav *c = dav_query_state(q);
 
     if (c != NULL)
         dav_ical_free(&c->ical);
 }
 
-static struct dav_ical *new_ical(struct caldav *c)
+static struct dav_ical *new_ical(struct dav_caldav *c)
 {
     const struct dav_question *question = dav_query_question(c->q);
     const struct dav_account *account = dav_query_account(c->q);
@@ -246,151 +207,18 @@ static bool on_span(void *arg, const struct dav_span *span)
     return dav_query_span(arg, span);
 }
 
-static void collect_sources(struct caldav *c)
+static void look(struct dav_caldav *c, const char *const *headers)
 {
-    const struct dav_question *question = dav_query_question(c->q);
-    const struct dav_account *account = dav_query_account(c->q);
-    struct calendar **last = &c->sources;
-    struct buf path, key;
+    struct dav_ask ask = {.method = "PROPFIND",
+                          .url = c->at->path,
+                          .headers = headers,
+                          .body = LOOK_BODY,
+                          .body_len = sizeof(LOOK_BODY) - 1,
+                          .spec = &look_spec,
+                          .on_response = on_look,
+                          .compressed = true};
 
-    buf_init(&path, DAV_URL_PATH_MAX);
-    buf_init(&key, 2 * DAV_URL_PATH_MAX);
-    if (question->path != NULL) {
-        if (dav_url_path_of(&path, question->path, strlen(question->path), true))
-            add_source(c, &last, path.data, path.len);
-        else
-            c->lost = true;
-    } else {
-        for (size_t i = 0; account->calendars != NULL && account->calendars[i] != NULL; i++) {
-            buf_reset(&path);
-            if (i < CALENDARS_MAX && expand_template(&path, dav_query_base_path(c->q), account->calendars[i], question->address))
-                add_source(c, &last, path.data, path.len);
-            else
-                c->lost = true;
-        }
-    }
-    for (const struct calendar *s = c->sources; s != NULL; s = s->next)
-        buf_addf(&key, " %s", s->path);
-    c->key = key.failed ? NULL : arena_strndup(dav_query_arena(c->q), key.data, key.len);
-    buf_free(&path);
-    buf_free(&key);
-}
-
-static void add_source(struct caldav *c, struct calendar ***last, const char *path, size_t len)
-{
-    struct calendar *s = arena_alloc(dav_query_arena(c->q), sizeof(*s));
-
-    if (s == NULL || (s->path = arena_strndup(dav_query_arena(c->q), path, len)) == NULL) {
-        c->lost = true;
-        return;
-    }
-    **last = s;
-    *last = &s->next;
-}
-
-/* {address}, {local} and {domain} become path segments of their own, whatever characters they have. */
-static bool expand_template(struct buf *out, const char *base, const char *template, const char *address)
-{
-    size_t local = strcspn(address, "@");
-    const char *domain = address[local] == '@' ? address + local + 1 : "";
-    bool ok = template[0] == '/' || buf_adds(out, base);
-
-    while (ok && *template != '\0') {
-        size_t plain = strcspn(template, "{");
-
-        ok = plain == 0 || dav_url_add_path(out, template, plain);
-        template += plain;
-        if (str_starts(template, "{address}"))
-            ok = ok && str_percent_encode(out, address, strlen(address), "");
-        else if (str_starts(template, "{local}"))
-            ok = ok && str_percent_encode(out, address, local, "");
-        else if (str_starts(template, "{domain}"))
-            ok = ok && str_percent_encode(out, domain, strlen(domain), "");
-        else if (*template == '{')
-            return false;
-        template += strcspn(template, "}");
-        template += *template == '}';
-    }
-    return ok && (out->data[out->len - 1] == '/' || buf_addc(out, '/'));
-}
-
-/* "caldav1 DAY PATHS-ASKED-FOR", then "PATH ZONE" a line; the zone is "-" when the calendar says nothing, "+" in front of it says VFREEBUSY. */
-static bool recall(struct caldav *c)
-{
-    const char *text = dav_query_question(c->q)->remember;
-    char header[64];
-
-    if (text == NULL || c->key == NULL)
-        return false;
-    snprintf(header, sizeof(header), "caldav1 %ld", c->day);
-    if (!str_starts(text, header) || !str_starts(text + strlen(header), c->key))
-        return false;
-    text += strlen(header) + strlen(c->key);
-    if (*text++ != '\n')
-        return false;
-    while (*text != '\0') {
-        size_t len = strcspn(text, "\n");
-
-        if (!recall_line(c, text, len))
-            break;
-        text += len + (text[len] == '\n');
-    }
-    if (*text == '\0' && c->found != NULL)
-        return true;
-    c->found = NULL;
-    c->found_end = &c->found;
-    c->count = 0;
-    return false;
-}
-
-static bool recall_line(struct caldav *c, const char *line, size_t len)
-{
-    const char *blank = memchr(line, ' ', len);
-    struct calendar *f = arena_alloc(dav_query_arena(c->q), sizeof(*f));
-    size_t path_len, zone_len;
-
-    if (f == NULL || blank == NULL || line[0] != '/' || c->count == CALENDARS_MAX)
-        return false;
-    path_len = (size_t)(blank - line);
-    f->freebusy = blank[1] == '+';
-    blank += f->freebusy;
-    zone_len = len - (size_t)(blank - line) - 1;
-    f->path = arena_strndup(dav_query_arena(c->q), line, path_len);
-    f->zone = arena_strndup(dav_query_arena(c->q), blank + 1, zone_len);
-    if (f->path == NULL || f->zone == NULL)
-        return false;
-    if (strcmp(f->zone, "-") == 0)
-        f->zone = NULL;
-    *c->found_end = f;
-    c->found_end = &f->next;
-    c->count++;
-    return true;
-}
-
-/* A zone that exists only as a definition is not remembered, so such a calendar is looked at each time. */
-static void remember(struct caldav *c)
-{
-    struct buf text;
-
-    if (c->key == NULL)
-        return;
-    buf_init(&text, DAV_URL_PATH_MAX);
-    buf_addf(&text, "caldav1 %ld%s\n", c->day, c->key);
-    for (const struct calendar *f = c->found; f != NULL && !text.failed; f = f->next) {
-        text.failed = text.failed || f->timezone != NULL;
-        buf_addf(&text, "%s %s%s\n", f->path, f->freebusy ? "+" : "", f->zone != NULL ? f->zone : "-");
-    }
-    if (!text.failed)
-        dav_query_remember(c->q, text.data);
-    buf_free(&text);
-}
-
-static void look(struct caldav *c, const char *const *headers)
-{
-    struct dav_ask ask = {.method = "PROPFIND", .url = c->at->path, .headers = headers, .body = LOOK_BODY,
-                          .body_len = sizeof(LOOK_BODY) - 1, .spec = &look_spec, .on_response = on_look, .compressed = true};
-
-    c->phase = headers == depth_0 ? LOOKING : LISTING;
+    c->phase = headers == depth_0 ? DAV_LOOKING : DAV_LISTING;
     c->homes = 0;
     c->rows = 0;
     c->owner_problem = NULL;
@@ -400,19 +228,20 @@ static void look(struct caldav *c, const char *const *headers)
 /* One answer for a calendar; for a home one for itself and one for each member. */
 static bool on_look(void *arg, const struct dav_ms_response *response)
 {
-    struct caldav *c = dav_query_state(arg);
+    struct dav_caldav *c = dav_query_state(arg);
     bool calendar = has_name(&response->value[LOOK_TYPE], "calendar");
     struct buf path;
 
     c->rows++;
-    if (c->phase == LOOKING && c->rows == 1 && calendar) {
+    if (c->phase == DAV_LOOKING && c->rows == 1 && calendar) {
         check_owner(c, response);
         if (counts(response))
             add_found(c, c->at->path, response);
         c->homes++; /* it is one, even if it does not count */
-    } else if (c->phase == LISTING && calendar) {
+    } else if (c->phase == DAV_LISTING && calendar) {
         buf_init(&path, DAV_URL_PATH_MAX);
-        if (dav_url_path_of(&path, response->href, response->href_len, true) && !dav_url_path_equal(path.data, c->at->path)) {
+        if (dav_url_path_of(&path, response->href, response->href_len, true) &&
+            !dav_url_path_equal(path.data, c->at->path)) {
             check_owner(c, response);
             c->homes++;
             if (counts(response))
@@ -423,13 +252,14 @@ static bool on_look(void *arg, const struct dav_ms_response *response)
     return true;
 }
 
-static void after_look(struct caldav *c, const struct dav_reply *reply)
+static void after_look(struct dav_caldav *c, const struct dav_reply *reply)
 {
     if (c->owner_problem != NULL) {
         dav_query_fail(c->q, "calendar-forbidden", "%s", c->owner_problem);
     } else if (c->lost) {
-        dav_query_fail(c->q, "answer-too-large", "more than %d calendars, the last at %s", CALENDARS_MAX, reply->path);
-    } else if (c->homes == 0 && c->phase == LOOKING && c->rows > 0) {
+        dav_query_fail(c->q, "answer-too-large", "more than %d calendars, the last at %s", DAV_CALENDARS_MAX,
+                       reply->path);
+    } else if (c->homes == 0 && c->phase == DAV_LOOKING && c->rows > 0) {
         look(c, depth_1); /* a home, or nothing */
     } else if (c->homes == 0) {
         dav_query_fail(c->q, "calendar-not-found", "no calendar at %s", reply->path);
@@ -469,10 +299,10 @@ static bool has_name(const struct dav_ms_value *value, const char *name)
 }
 
 /*
- * Some servers show the asker's own calendar in place of somebody else's (Cyrus does with homes): an empty one would make the person
- * look free.
+ * Some servers show the asker's own calendar in place of somebody else's (Cyrus does with homes): an empty one would
+ * make the person look free.
  */
-static void check_owner(struct caldav *c, const struct dav_ms_response *response)
+static void check_owner(struct dav_caldav *c, const struct dav_ms_response *response)
 {
     const struct dav_ms_value *owner = &response->value[LOOK_OWNER], *self = &response->value[LOOK_SELF];
     struct buf a, b;
@@ -489,7 +319,7 @@ static void check_owner(struct caldav *c, const struct dav_ms_response *response
 }
 
 /* Is the person asked about the service account? Then its own calendar is what we want. */
-static bool is_own_account(const struct caldav *c)
+static bool is_own_account(const struct dav_caldav *c)
 {
     const char *address = dav_query_question(c->q)->address, *user = dav_query_account(c->q)->user;
     const char *slash = strrchr(user, '\\');
@@ -500,15 +330,16 @@ static bool is_own_account(const struct caldav *c)
     return local == len && strncasecmp(address, user, len) == 0;
 }
 
-/* A name is preferred to the definition that comes with it: names are what is remembered, and today must not differ from tomorrow. */
-static void add_found(struct caldav *c, const char *path, const struct dav_ms_response *response)
+/* A name is preferred to the definition that comes with it: names are what is remembered, and today must not differ
+ * from tomorrow. */
+static void add_found(struct dav_caldav *c, const char *path, const struct dav_ms_response *response)
 {
     const struct dav_ms_value *id = &response->value[LOOK_TIMEZONE_ID], *zone = &response->value[LOOK_TIMEZONE];
     struct arena *arena = dav_query_arena(c->q);
-    struct calendar *f = arena_alloc(arena, sizeof(*f));
+    struct dav_calendar *f = arena_alloc(arena, sizeof(*f));
     char name[ZONE_NAME_MAX + 1];
 
-    if (f == NULL || ++c->count > CALENDARS_MAX || (f->path = arena_strndup(arena, path, strlen(path))) == NULL) {
+    if (f == NULL || ++c->count > DAV_CALENDARS_MAX || (f->path = arena_strndup(arena, path, strlen(path))) == NULL) {
         c->lost = true;
         return;
     }
@@ -524,7 +355,7 @@ static void add_found(struct caldav *c, const char *path, const struct dav_ms_re
     c->found_end = &f->next;
 }
 
-static void next_source(struct caldav *c)
+static void next_source(struct dav_caldav *c)
 {
     c->at = c->at->next;
     if (c->at != NULL) {
@@ -538,25 +369,26 @@ static void next_source(struct caldav *c)
         return;
     }
     dav_query_passed(c->q, DAV_STEP_CALENDAR, "%u, the first at %s", c->count, c->found->path);
-    remember(c);
+    dav_caldav_remember(c);
     c->at = c->found;
     read_calendar(c);
 }
 
 /* Servers look for floating events and dates in whatever zone they like: the window is asked for with a margin. */
-static void read_calendar(struct caldav *c)
+static void read_calendar(struct dav_caldav *c)
 {
     const struct dav_question *question = dav_query_question(c->q);
     char start[UTC_TEXT_MAX], until[UTC_TEXT_MAX], filter[256];
 
     set_zone(c);
-    snprintf(filter, sizeof(filter), "<C:comp-filter name=\"VEVENT\"><C:time-range start=\"%s\" end=\"%s\"/></C:comp-filter>",
+    snprintf(filter, sizeof(filter),
+             "<C:comp-filter name=\"VEVENT\"><C:time-range start=\"%s\" end=\"%s\"/></C:comp-filter>",
              utc_basic(question->from - MARGIN_S, start), utc_basic(question->until + MARGIN_S, until));
-    ask_report(c, READING, filter);
+    ask_report(c, DAV_READING, filter);
 }
 
 /* The calendar's own zone, else the question's, else the account's. */
-static void set_zone(struct caldav *c)
+static void set_zone(struct dav_caldav *c)
 {
     const char *zone = dav_query_question(c->q)->zone;
 
@@ -569,9 +401,13 @@ static void set_zone(struct caldav *c)
     dav_ical_set_zone(c->ical, zone != NULL ? zone : "UTC");
 }
 
-static void ask_report(struct caldav *c, enum phase phase, const char *filter)
+static void ask_report(struct dav_caldav *c, enum dav_caldav_phase phase, const char *filter)
 {
-    struct dav_ask ask = {.method = "REPORT", .url = c->at->path, .headers = depth_1, .spec = &read_spec, .on_response = on_resource,
+    struct dav_ask ask = {.method = "REPORT",
+                          .url = c->at->path,
+                          .headers = depth_1,
+                          .spec = &read_spec,
+                          .on_response = on_resource,
                           .compressed = true};
     struct buf body;
 
@@ -592,10 +428,11 @@ static void ask_report(struct caldav *c, enum phase phase, const char *filter)
         dav_query_send(c->q, &ask);
 }
 
-/* A resource that is no calendar, or comes without its data, is an item left out; all of them make the answer worthless. */
+/* A resource that is no calendar, or comes without its data, is an item left out; all of them make the answer
+ * worthless. */
 static bool on_resource(void *arg, const struct dav_ms_response *response)
 {
-    struct caldav *c = dav_query_state(arg);
+    struct dav_caldav *c = dav_query_state(arg);
     const struct dav_ms_value *data = &response->value[0];
     enum dav_ical_verdict verdict = DAV_ICAL_NOT_CALENDAR;
 
@@ -613,14 +450,14 @@ static bool on_resource(void *arg, const struct dav_ms_response *response)
     return true;
 }
 
-static void after_read(struct caldav *c)
+static void after_read(struct dav_caldav *c)
 {
     if (c->rows > 0 && c->good == 0) {
         dav_query_fail(c->q, "answer-malformed", "%u resources, and not one readable calendar among them", c->rows);
         return;
     }
-    if (c->phase == READING && c->at->freebusy) {
-        ask_report(c, READING_FREEBUSY, "<C:comp-filter name=\"VFREEBUSY\"/>");
+    if (c->phase == DAV_READING && c->at->freebusy) {
+        ask_report(c, DAV_READING_FREEBUSY, "<C:comp-filter name=\"VFREEBUSY\"/>");
         return;
     }
     c->at = c->at->next;
@@ -631,15 +468,16 @@ static void after_read(struct caldav *c)
 }
 
 /* Anything but a 207 says nothing about busy time. */
-static void refuse(struct caldav *c, const struct dav_reply *reply)
+static void refuse(struct dav_caldav *c, const struct dav_reply *reply)
 {
     const char *code = dav_reply_code(reply);
 
     if (reply->status == 404 || reply->status == 410)
         code = "calendar-not-found";
-    else if (c->phase >= READING && (reply->status == 405 || reply->status == 501))
+    else if (c->phase >= DAV_READING && (reply->status == 405 || reply->status == 501))
         code = "query-refused";
     else if (code == NULL)
         code = "answer-malformed";
-    dav_query_fail(c->q, code, "%s %s: %d", c->phase >= READING ? "REPORT" : "PROPFIND", c->at->path, reply->status);
+    dav_query_fail(c->q, code, "%s %s: %d", c->phase >= DAV_READING ? "REPORT" : "PROPFIND", c->at->path,
+                   reply->status);
 }

@@ -1,10 +1,11 @@
 /*
- * ical: one iCalendar text at a time to spans (see ical.h). A text is read once, line by line; its events are kept in an arena until
- * its end, because overrides and zone definitions may stand before or behind what they are about. Then times are given their zones,
- * events are grouped by UID, expanded, and handed over: all of a text or, when it was cut or too large, nothing.
+ * ical: one iCalendar text at a time to spans (see ical.h). A text is read once, line by line; its events are kept in
+ * an arena until its end, because overrides and zone definitions may stand before or behind what they are about. Then
+ * times are given their zones, events are grouped by UID, expanded, and handed over: all of a text or, when it was cut
+ * or too large, nothing.
  *
- * Hostile input meets these bounds: bytes, nesting, events and spans of a text, steps of work and instances of an event, and the
- * arena itself. libical is only ever given single values.
+ * Hostile input meets these bounds: bytes, nesting, events and spans of a text, steps of work and instances of an
+ * event, and the arena itself. libical is only ever given single values.
  */
 #include "ical.h"
 
@@ -23,8 +24,8 @@ struct dav_ical {
     struct dav_ical_setup setup; /* numbers and callback; its texts are not ours */
     char **owners;
     struct dav_zones *zones;
-    struct dav_tz *zone;         /* the calendar's */
-    struct dav_tz *own_zone;     /* the same when it came as a definition, ours to free */
+    struct dav_tz *zone;     /* the calendar's */
+    struct dav_tz *own_zone; /* the same when it came as a definition, ours to free */
     unsigned skipped;
     struct dav_spans spans;
 };
@@ -45,7 +46,7 @@ struct reading {
     size_t event_count, event_cap, event_total;
     struct dav_tz *definitions[DEFINITIONS_MAX]; /* of this text */
     size_t definition_count;
-    const char *last_tzid;          /* looked up last: most events of a text are in one zone */
+    const char *last_tzid; /* looked up last: most events of a text are in one zone */
     struct dav_tz *last_tz;
 };
 
@@ -275,7 +276,8 @@ static void begin_component(struct reading *r, const struct dav_line *line)
         c = OTHER;
     r->stack[r->depth++] = c;
     if (c == VEVENT) {
-        if (++r->event_total > r->ical->setup.max_components || dav_event_begin(&r->event, r->arena, r->ical->owners) == NULL)
+        if (++r->event_total > r->ical->setup.max_components ||
+            dav_event_begin(&r->event, r->arena, r->ical->owners) == NULL)
             r->too_large = true;
     } else if (c == VTIMEZONE) {
         r->zone_text = r->lines.at;
@@ -372,7 +374,8 @@ static void read_freebusy(struct reading *r, const struct dav_line *line)
     for (const struct dav_date *p = periods; p != NULL; p = p->next) {
         struct dav_span span = {.start = p->when.local, .kind = kind};
 
-        span.end = p->end.form != DAV_WHEN_NONE ? p->end.local : span.start + p->length.days * DAV_DAY_S + p->length.seconds;
+        span.end =
+            p->end.form != DAV_WHEN_NONE ? p->end.local : span.start + p->length.days * DAV_DAY_S + p->length.seconds;
         if (!p->is_period || p->when.form != DAV_WHEN_UTC || span.end < span.start)
             r->ical->skipped++;
         else if (span.end > r->ical->setup.from && span.start < r->ical->setup.until && span.end > span.start)
@@ -405,8 +408,12 @@ static void expand(struct reading *r)
     if (kept > 1)
         qsort(r->events, kept, sizeof(*r->events), compare_uids);
     for (size_t i = 0, n; i < kept; i += n) {
-        struct dav_series series = {.events = r->events + i, .from = ical->setup.from, .until = ical->setup.until,
-                                    .max_instances = ical->setup.max_instances, .steps = &steps, .spans = &ical->spans};
+        struct dav_series series = {.events = r->events + i,
+                                    .from = ical->setup.from,
+                                    .until = ical->setup.until,
+                                    .max_instances = ical->setup.max_instances,
+                                    .steps = &steps,
+                                    .spans = &ical->spans};
 
         for (n = 1; i + n < kept && r->events[i]->uid != NULL && compare_uids(&r->events[i], &r->events[i + n]) == 0;)
             n++;
@@ -417,8 +424,8 @@ static void expand(struct reading *r)
 
 static bool resolve_event(struct reading *r, struct dav_event *e)
 {
-    return resolve(r, &e->start) && resolve(r, &e->end) && resolve(r, &e->recurrence_id) && resolve_dates(r, e->dates) &&
-           resolve_dates(r, e->ex_dates);
+    return resolve(r, &e->start) && resolve(r, &e->end) && resolve(r, &e->recurrence_id) &&
+           resolve_dates(r, e->dates) && resolve_dates(r, e->ex_dates);
 }
 
 static bool resolve_dates(struct reading *r, struct dav_date *list)

@@ -1,12 +1,12 @@
 /*
  * ical (private): iCalendar text to spans of time (RFC 5545). Pure: no clock, no network; zones come from tz.h.
  *
- * One dav_ical is one reading: a window, the calendar's zone, the person's addresses. Feed it any number of texts (one calendar
- * resource each, or a whole calendar); what each holds is expanded and handed over before dav_ical_read returns, and nothing of
- * the text is kept. Titles, places and other people never leave the line they stand in.
+ * One dav_ical is one reading: a window, the calendar's zone, the person's addresses. Feed it any number of texts (one
+ * calendar resource each, or a whole calendar); what each holds is expanded and handed over before dav_ical_read
+ * returns, and nothing of the text is kept. Titles, places and other people never leave the line they stand in.
  *
- * An item that is broken, or whose recurrence would take more work than allowed, is left out whole and counted; all others are
- * unaffected.
+ * An item that is broken, or whose recurrence would take more work than allowed, is left out whole and counted; all
+ * others are unaffected.
  */
 #ifndef DAVCLIENT_ICAL_H
 #define DAVCLIENT_ICAL_H
@@ -19,8 +19,8 @@
 
 struct dav_ical;
 
-/* Gets each span that touches the window, not cut to it; spans may overlap. Free time is not among them, but cancelled and declined
- * time is, with its trait. False ends the reading (DAV_ICAL_STOPPED). */
+/* Gets each span that touches the window, not cut to it; spans may overlap. Free time is not among them, but cancelled
+ * and declined time is, with its trait. False ends the reading (DAV_ICAL_STOPPED). */
 typedef bool dav_ical_span_fn(void *arg, const struct dav_span *span);
 
 struct dav_ical_setup {
@@ -29,18 +29,19 @@ struct dav_ical_setup {
     const char *const *owners; /* the person's addresses, for PARTSTAT; NULL-terminated; NULL: attendees play no part */
     dav_ical_span_fn *on_span;
     void *arg;
-    size_t max_bytes;          /* of one text [64 MiB] */
-    size_t max_components;     /* events in one text [100 000] */
-    size_t max_spans;          /* of one text [100 000] */
-    unsigned max_instances;    /* of one event in the window [5 000] */
-    long max_steps;            /* of work on all recurrences of one text [1 000 000], a fifth of it on one event */
+    size_t max_bytes;       /* of one text [64 MiB] */
+    size_t max_components;  /* events in one text [100 000] */
+    size_t max_spans;       /* of one text [100 000] */
+    unsigned max_instances; /* of one event in the window [5 000] */
+    long max_steps;         /* of work on all recurrences of one text [1 000 000], a fifth of it on one event */
 };
 
 /* Copied, all of it. NULL: the zone is not known. */
 struct dav_ical *dav_ical_new(const struct dav_ical_setup *setup);
 void dav_ical_free(struct dav_ical **ical);
 
-/* The calendar's zone from here on: by name, or from a text with a VTIMEZONE (CALDAV:calendar-timezone). False: neither, no change. */
+/* The calendar's zone from here on: by name, or from a text with a VTIMEZONE (CALDAV:calendar-timezone). False:
+ * neither, no change. */
 bool dav_ical_set_zone(struct dav_ical *ical, const char *name);
 bool dav_ical_set_timezone(struct dav_ical *ical, const char *text, size_t len);
 

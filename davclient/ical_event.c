@@ -1,9 +1,9 @@
 /*
- * ical_event: one VEVENT, line by line, to times, recurrence and what decides whether it counts. An override is read like any other
- * event: it is a complete component and inherits nothing from its master (RFC 5545 3.8.4.4).
+ * ical_event: one VEVENT, line by line, to times, recurrence and what decides whether it counts. An override is read
+ * like any other event: it is a complete component and inherits nothing from its master (RFC 5545 3.8.4.4).
  *
- * What an event is marked as: X-MICROSOFT-CDO-BUSYSTATUS where Outlook or Exchange wrote one, else TRANSP and STATUS. The person's own
- * answer becomes a trait; what it is worth is for the caller's rules.
+ * What an event is marked as: X-MICROSOFT-CDO-BUSYSTATUS where Outlook or Exchange wrote one, else TRANSP and STATUS.
+ * The person's own answer becomes a trait; what it is worth is for the caller's rules.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -95,7 +95,8 @@ void dav_event_end(struct dav_event_reading *r)
 {
     struct dav_event *e = r->event;
 
-    /* Times of one event are of one kind, except that an all-day event may carry a superfluous zone, which was dropped. */
+    /* Times of one event are of one kind, except that an all-day event may carry a superfluous zone, which was dropped.
+     */
     mark_broken_unless(e, e->start.form != DAV_WHEN_NONE);
     if (e->end.form != DAV_WHEN_NONE)
         e->has_length = false; /* both are not allowed; the end is what people see */
@@ -109,7 +110,8 @@ void dav_event_end(struct dav_event_reading *r)
     else if (r->answer == DAV_ANSWER_MAYBE)
         e->traits |= DAV_TRAIT_ACCEPTED_MAYBE;
     else if (r->is_attendee && r->answer == DAV_ANSWER_NONE && !r->is_organizer)
-        e->traits |= DAV_TRAIT_UNANSWERED; /* also when PARTSTAT is missing: NEEDS-ACTION is its default (RFC 5545 3.2.12) */
+        e->traits |=
+            DAV_TRAIT_UNANSWERED; /* also when PARTSTAT is missing: NEEDS-ACTION is its default (RFC 5545 3.2.12) */
 }
 
 static void mark_broken_unless(struct dav_event *e, bool ok)
@@ -215,7 +217,8 @@ static int read_busystatus(const struct dav_line *line)
         const char *text;
         enum dav_busy kind;
     } values[] = {
-        {"FREE", DAV_FREE}, {"TENTATIVE", DAV_TENTATIVE}, {"BUSY", DAV_BUSY}, {"OOF", DAV_OOF}, {"WORKINGELSEWHERE", DAV_ELSEWHERE},
+        {"FREE", DAV_FREE}, {"TENTATIVE", DAV_TENTATIVE},        {"BUSY", DAV_BUSY},
+        {"OOF", DAV_OOF},   {"WORKINGELSEWHERE", DAV_ELSEWHERE},
     };
 
     for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++)
@@ -225,8 +228,8 @@ static int read_busystatus(const struct dav_line *line)
 }
 
 /*
- * An invitation from Outlook says TENTATIVE, as it is to be shown while unanswered, and INTENDEDSTATUS for what it is to become; a
- * server other than Exchange keeps both when the answer is given, so an accepted one is what was intended.
+ * An invitation from Outlook says TENTATIVE, as it is to be shown while unanswered, and INTENDEDSTATUS for what it is
+ * to become; a server other than Exchange keeps both when the answer is given, so an accepted one is what was intended.
  */
 static enum dav_busy mark(const struct dav_event_reading *r)
 {

@@ -1,11 +1,12 @@
 /*
- * ical_fix: what libical (3.0.16, Debian 12) does wrong or cannot bound, put right, all in this one file. Each correction stands in the
- * table below with its section of RFC 5545; tests/unit/test_ical_fix.c has a test for each.
+ * ical_fix: what libical (3.0.16, Debian 12) does wrong or cannot bound, put right, all in this one file. Each
+ * correction stands in the table below with its section of RFC 5545; tests/unit/test_ical_fix.c has a test for each.
  *
- * Two of them are about single times: what lies in a gap or fold of the clocks (dav_tz_to_utc in tz.c, which knows both sides of a
- * change) and the end of an event that has a length (dav_fix_end). The others are about rules: dav_fix_needed() names the correction
- * that a rule needs, and the generator here walks such a rule in libical's place. It goes period by period as the RFC describes, can
- * begin at any date in constant time, and draws every piece of its work from a budget.
+ * Two of them are about single times: what lies in a gap or fold of the clocks (dav_tz_to_utc in tz.c, which knows both
+ * sides of a change) and the end of an event that has a length (dav_fix_end). The others are about rules:
+ * dav_fix_needed() names the correction that a rule needs, and the generator here walks such a rule in libical's place.
+ * It goes period by period as the RFC describes, can begin at any date in constant time, and draws every piece of its
+ * work from a budget.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -29,31 +30,36 @@ static const struct {
     const char *section;
     bool (*applies)(const struct dav_rule *r);
 } corrections[] = {
-    {"sub-daily rules: INTERVAL is lost when jumping, and a search may run for centuries of seconds", "3.3.10", is_sub_daily},
-    {"BYSETPOS counts days where it has to count instances, one day twice for two names, is ignored below MONTHLY, and a position that does not "
+    {"sub-daily rules: INTERVAL is lost when jumping, and a search may run for centuries of seconds", "3.3.10",
+     is_sub_daily},
+    {"BYSETPOS counts days where it has to count instances, one day twice for two names, is ignored below MONTHLY, and "
+     "a position that does not "
      "exist is searched for without end",
      "3.3.10", has_positions},
     {"BYWEEKNO: week 53, and weeks that reach into the neighbouring year", "3.3.10", has_week_numbers},
     {"BYYEARDAY together with another part, or negative as a filter", "3.3.10", has_year_days},
-    {"BYMONTHDAY: negative days never match as a filter, and dates that do not exist are searched for without end", "3.3.10", has_month_days},
-    {"BYDAY beyond the fourth: where no month or year has it, it is searched for without end", "3.3.10", has_rare_weekdays},
-    {"YEARLY with BYMONTH and the day of DTSTART: 30 February is searched for without end", "3.3.10", has_months_for_one_day},
-    {"WEEKLY with INTERVAL: the wrong weeks when jumping, and when weeks begin on another day than Monday", "3.3.10", has_weeks_apart},
+    {"BYMONTHDAY: negative days never match as a filter, and dates that do not exist are searched for without end",
+     "3.3.10", has_month_days},
+    {"BYDAY beyond the fourth: where no month or year has it, it is searched for without end", "3.3.10",
+     has_rare_weekdays},
+    {"YEARLY with BYMONTH and the day of DTSTART: 30 February is searched for without end", "3.3.10",
+     has_months_for_one_day},
+    {"WEEKLY with INTERVAL: the wrong weeks when jumping, and when weeks begin on another day than Monday", "3.3.10",
+     has_weeks_apart},
     {"COUNT: no jumping ahead, and every instance since DTSTART costs microseconds", "3.3.10", has_count},
 };
 
 enum { TIME_HOUR, TIME_MINUTE, TIME_SECOND, TIME_PARTS };
 
-
 struct dav_gen {
     const struct dav_rule *rule;
     int64_t start, to;
     struct dav_civil start_date;
-    int start_weekday;             /* 0 Monday */
+    int start_weekday; /* 0 Monday */
     short start_time[TIME_PARTS];
     bool default_month, default_monthday, default_weekday; /* taken from DTSTART because no part says it */
-    bool plain_weekdays;           /* a number in BYDAY means nothing here */
-    int64_t unit;                  /* the period that is next: year, month, day of a week's start, day, hour, minute or second number */
+    bool plain_weekdays;                                   /* a number in BYDAY means nothing here */
+    int64_t unit; /* the period that is next: year, month, day of a week's start, day, hour, minute or second number */
     bool done;
 
     /* The set of the current period: each of the days at each of the times. */
@@ -61,8 +67,8 @@ struct dav_gen {
     int day_count;
     const short *times[TIME_PARTS];
     int time_count[TIME_PARTS];
-    short fixed[TIME_PARTS];       /* where a period is itself an hour, minute or second */
-    int *chosen;                   /* BYSETPOS: indexes into the set, in order */
+    short fixed[TIME_PARTS]; /* where a period is itself an hour, minute or second */
+    int *chosen;             /* BYSETPOS: indexes into the set, in order */
     int chosen_count, next;
 };
 
@@ -96,8 +102,8 @@ const char *dav_fix_needed(const struct dav_rule *rule)
 }
 
 /*
- * 3.3.6: days of a duration go by the calendar, in local time; hours, minutes and seconds are exact and are added to the moment. P1D
- * over a change of clocks is 23 or 25 hours, PT24H never. libical adds both to the clock on the wall.
+ * 3.3.6: days of a duration go by the calendar, in local time; hours, minutes and seconds are exact and are added to
+ * the moment. P1D over a change of clocks is 23 or 25 hours, PT24H never. libical adds both to the clock on the wall.
  */
 int64_t dav_fix_end(struct dav_tz *tz, int64_t local, struct dav_length length)
 {
@@ -351,7 +357,8 @@ static void fill_month(struct dav_gen *g, int year, int month)
     int64_t first;
     int length = month_length(year, month);
 
-    if (g->rule->by_count[DAV_BY_MONTH] > 0 ? !list_has(g->rule, DAV_BY_MONTH, month) : g->default_month && month != g->start_date.month)
+    if (g->rule->by_count[DAV_BY_MONTH] > 0 ? !list_has(g->rule, DAV_BY_MONTH, month)
+                                            : g->default_month && month != g->start_date.month)
         return;
     first = utc_days(year, month, 1);
     for (int day = 1; day <= length; day++)
@@ -360,8 +367,8 @@ static void fill_month(struct dav_gen *g, int year, int month)
 }
 
 /*
- * An hour, minute or second. Where its day, hour or minute is out of the question as a whole, *ret_next becomes the first period of
- * the rhythm behind that: a rule for seconds of one day in the year does not try them all.
+ * An hour, minute or second. Where its day, hour or minute is out of the question as a whole, *ret_next becomes the
+ * first period of the rhythm behind that: a rule for seconds of one day in the year does not try them all.
  */
 static bool fill_clock(struct dav_gen *g, int64_t unit, int64_t *ret_next)
 {
@@ -374,9 +381,11 @@ static bool fill_clock(struct dav_gen *g, int64_t unit, int64_t *ret_next)
         behind = (day + 1) * DAV_DAY_S;
     else if (g->rule->by_count[DAV_BY_HOUR] > 0 && !list_has(g->rule, DAV_BY_HOUR, hour))
         behind = day * DAV_DAY_S + (hour + 1) * 3600;
-    else if (freq <= ICAL_MINUTELY_RECURRENCE && g->rule->by_count[DAV_BY_MINUTE] > 0 && !list_has(g->rule, DAV_BY_MINUTE, minute))
+    else if (freq <= ICAL_MINUTELY_RECURRENCE && g->rule->by_count[DAV_BY_MINUTE] > 0 &&
+             !list_has(g->rule, DAV_BY_MINUTE, minute))
         behind = day * DAV_DAY_S + hour * 3600 + (minute + 1) * 60;
-    else if (freq == ICAL_SECONDLY_RECURRENCE && g->rule->by_count[DAV_BY_SECOND] > 0 && !list_has(g->rule, DAV_BY_SECOND, second))
+    else if (freq == ICAL_SECONDLY_RECURRENCE && g->rule->by_count[DAV_BY_SECOND] > 0 &&
+             !list_has(g->rule, DAV_BY_SECOND, second))
         return false;
     else
         behind = INT64_MIN;
@@ -439,8 +448,9 @@ static bool date_matches(const struct dav_gen *g, int64_t day, struct dav_civil 
 
     if (r->by_count[DAV_BY_MONTH] > 0 && !list_has(r, DAV_BY_MONTH, c.month))
         return false;
-    if (r->by_count[DAV_BY_MONTHDAY] > 0 ? !list_has(r, DAV_BY_MONTHDAY, c.day) && !list_has(r, DAV_BY_MONTHDAY, c.day - length - 1)
-                                         : g->default_monthday && c.day != g->start_date.day)
+    if (r->by_count[DAV_BY_MONTHDAY] > 0
+            ? !list_has(r, DAV_BY_MONTHDAY, c.day) && !list_has(r, DAV_BY_MONTHDAY, c.day - length - 1)
+            : g->default_monthday && c.day != g->start_date.day)
         return false;
     if (r->by_count[DAV_BY_YEARDAY] > 0) {
         int64_t first = utc_days(c.year, 1, 1), next = utc_days(c.year + 1, 1, 1);
@@ -448,7 +458,8 @@ static bool date_matches(const struct dav_gen *g, int64_t day, struct dav_civil 
         if (!list_has(r, DAV_BY_YEARDAY, (int)(day - first) + 1) && !list_has(r, DAV_BY_YEARDAY, (int)(day - next)))
             return false;
     }
-    if (r->by_count[DAV_BY_DAY] > 0 ? !weekday_matches(g, day, c) : g->default_weekday && weekday_of(day) != g->start_weekday)
+    if (r->by_count[DAV_BY_DAY] > 0 ? !weekday_matches(g, day, c)
+                                    : g->default_weekday && weekday_of(day) != g->start_weekday)
         return false;
     return r->by_count[DAV_BY_WEEKNO] == 0 || week_matches(g, day, c.year);
 }

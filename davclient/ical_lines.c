@@ -1,7 +1,7 @@
 /*
- * ical_lines: content lines (RFC 5545 3.1). A line that means nothing to us (most of them: titles, descriptions, alarms' texts) is
- * recognised by its name and passed over without being copied or unfolded; one that does is unfolded into a bounded buffer, or
- * used where it stands when it is not folded.
+ * ical_lines: content lines (RFC 5545 3.1). A line that means nothing to us (most of them: titles, descriptions,
+ * alarms' texts) is recognised by its name and passed over without being copied or unfolded; one that does is unfolded
+ * into a bounded buffer, or used where it stands when it is not folded.
  *
  * Forgiving where servers are careless (LF alone, a missing last line end), strict where a guess could lose an event.
  */

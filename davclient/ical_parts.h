@@ -22,10 +22,30 @@
 
 /* Properties that mean something here; every other line is passed over unread. */
 enum dav_prop {
-    DAV_PROP_BEGIN, DAV_PROP_END, DAV_PROP_UID, DAV_PROP_DTSTART, DAV_PROP_DTEND, DAV_PROP_DURATION, DAV_PROP_RRULE, DAV_PROP_EXRULE,
-    DAV_PROP_RDATE, DAV_PROP_EXDATE, DAV_PROP_RECURRENCE_ID, DAV_PROP_STATUS, DAV_PROP_TRANSP, DAV_PROP_CLASS, DAV_PROP_SEQUENCE,
-    DAV_PROP_ORGANIZER, DAV_PROP_ATTENDEE, DAV_PROP_BUSYSTATUS, DAV_PROP_INTENDEDSTATUS, DAV_PROP_ALLDAYEVENT, DAV_PROP_FREEBUSY,
-    DAV_PROP_TZID, DAV_PROP_TZOFFSETFROM, DAV_PROP_TZOFFSETTO,
+    DAV_PROP_BEGIN,
+    DAV_PROP_END,
+    DAV_PROP_UID,
+    DAV_PROP_DTSTART,
+    DAV_PROP_DTEND,
+    DAV_PROP_DURATION,
+    DAV_PROP_RRULE,
+    DAV_PROP_EXRULE,
+    DAV_PROP_RDATE,
+    DAV_PROP_EXDATE,
+    DAV_PROP_RECURRENCE_ID,
+    DAV_PROP_STATUS,
+    DAV_PROP_TRANSP,
+    DAV_PROP_CLASS,
+    DAV_PROP_SEQUENCE,
+    DAV_PROP_ORGANIZER,
+    DAV_PROP_ATTENDEE,
+    DAV_PROP_BUSYSTATUS,
+    DAV_PROP_INTENDEDSTATUS,
+    DAV_PROP_ALLDAYEVENT,
+    DAV_PROP_FREEBUSY,
+    DAV_PROP_TZID,
+    DAV_PROP_TZOFFSETFROM,
+    DAV_PROP_TZOFFSETTO,
 };
 
 /* One content line, unfolded. Lives until the next one is read. */
@@ -35,7 +55,7 @@ struct dav_line {
     size_t params_len;
     const char *value;
     size_t value_len;
-    bool broken;        /* no colon, or longer than a line may be */
+    bool broken; /* no colon, or longer than a line may be */
 };
 
 struct dav_lines {
@@ -71,7 +91,7 @@ struct dav_length {
 struct dav_date {
     struct dav_date *next;
     struct dav_when when;
-    struct dav_when end;      /* of a period; form NONE when it has a length or is no period */
+    struct dav_when end; /* of a period; form NONE when it has a length or is no period */
     struct dav_length length;
     bool is_period;
 };
@@ -91,7 +111,17 @@ bool dav_line_when(const struct dav_line *line, struct arena *arena, struct dav_
 bool dav_line_dates(const struct dav_line *line, struct arena *arena, struct dav_date **list);
 
 /* A recurrence rule as parsed by libical, with its lists counted and sorted. */
-enum { DAV_BY_SECOND, DAV_BY_MINUTE, DAV_BY_HOUR, DAV_BY_MONTHDAY, DAV_BY_YEARDAY, DAV_BY_WEEKNO, DAV_BY_MONTH, DAV_BY_SETPOS, DAV_BY_DAY };
+enum {
+    DAV_BY_SECOND,
+    DAV_BY_MINUTE,
+    DAV_BY_HOUR,
+    DAV_BY_MONTHDAY,
+    DAV_BY_YEARDAY,
+    DAV_BY_WEEKNO,
+    DAV_BY_MONTH,
+    DAV_BY_SETPOS,
+    DAV_BY_DAY
+};
 #define DAV_BY_LISTS (DAV_BY_DAY + 1)
 struct dav_rule {
     struct icalrecurrencetype libical;
@@ -103,21 +133,22 @@ struct dav_rule {
 bool dav_rule_parse(const char *text, struct dav_rule *ret);
 
 /*
- * Local times of the rule after `start` (not `start` itself, which is always the first instance), in order, from about `from` to `to`.
- * `steps` is drawn on; when it is used up the run ends with `failed`. UNTIL is applied with a day of slack when it is in UTC: the
- * caller, who knows the zone, looks again.
+ * Local times of the rule after `start` (not `start` itself, which is always the first instance), in order, from about
+ * `from` to `to`. `steps` is drawn on; when it is used up the run ends with `failed`. UNTIL is applied with a day of
+ * slack when it is in UTC: the caller, who knows the zone, looks again.
  */
 struct dav_gen;
 struct dav_run {
     const struct dav_rule *rule;
     int64_t start, from, to;
     long *steps;
-    int left;                    /* instances that COUNT still allows */
+    int left; /* instances that COUNT still allows */
     bool failed;
     icalrecur_iterator *libical; /* one of these two */
     struct dav_gen *gen;
 };
-bool dav_run_open(struct dav_run *run, const struct dav_rule *rule, const struct dav_when *start, int64_t from, int64_t to, long *steps);
+bool dav_run_open(struct dav_run *run, const struct dav_rule *rule, const struct dav_when *start, int64_t from,
+                  int64_t to, long *steps);
 bool dav_run_next(struct dav_run *run, int64_t *ret_local);
 void dav_run_close(struct dav_run *run);
 

@@ -1,9 +1,10 @@
 /*
- * ical_rule: recurrence rules (RFC 5545 3.3.10). libical parses them, and its iterator walks those that it is known to walk rightly;
- * the others go to the generator in ical_fix.c, which holds the list of what libical does wrong.
+ * ical_rule: recurrence rules (RFC 5545 3.3.10). libical parses them, and its iterator walks those that it is known to
+ * walk rightly; the others go to the generator in ical_fix.c, which holds the list of what libical does wrong.
  *
- * COUNT and UNTIL are applied here for both, since libical cannot jump ahead in a rule that has them in its own hands. DTSTART is the
- * first instance whatever the rule says, and COUNT counts it (3.8.5.3, 3.3.10): a run therefore only yields what comes after it.
+ * COUNT and UNTIL are applied here for both, since libical cannot jump ahead in a rule that has them in its own hands.
+ * DTSTART is the first instance whatever the rule says, and COUNT counts it (3.8.5.3, 3.3.10): a run therefore only
+ * yields what comes after it.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -44,7 +45,8 @@ bool dav_rule_parse(const char *text, struct dav_rule *ret)
     return lists_are_sound(ret);
 }
 
-bool dav_run_open(struct dav_run *run, const struct dav_rule *rule, const struct dav_when *start, int64_t from, int64_t to, long *steps)
+bool dav_run_open(struct dav_run *run, const struct dav_rule *rule, const struct dav_when *start, int64_t from,
+                  int64_t to, long *steps)
 {
     bool is_date = start->form == DAV_WHEN_DATE;
 
@@ -176,9 +178,9 @@ static int sort_list(short *values, int count)
 }
 
 /*
- * Jumping: the iterator starts at DTSTART, for the parts that the rule takes from it, and is then moved. It must be moved to DTSTART's
- * time of day, because it takes the clock time of the first instance from there. The window's end is its UNTIL, so that it cannot
- * search for an instance that never comes.
+ * Jumping: the iterator starts at DTSTART, for the parts that the rule takes from it, and is then moved. It must be
+ * moved to DTSTART's time of day, because it takes the clock time of the first instance from there. The window's end is
+ * its UNTIL, so that it cannot search for an instance that never comes.
  */
 static bool open_libical(struct dav_run *run, const struct dav_when *start)
 {
@@ -194,7 +196,8 @@ static bool open_libical(struct dav_run *run, const struct dav_when *start)
         return false;
     if (run->from <= start->local)
         return true;
-    return icalrecur_iterator_set_start(run->libical, to_libical(dav_day_of(run->from) * DAV_DAY_S + time_of_day, is_date)) != 0;
+    return icalrecur_iterator_set_start(run->libical,
+                                        to_libical(dav_day_of(run->from) * DAV_DAY_S + time_of_day, is_date)) != 0;
 }
 
 static bool next_libical(struct dav_run *run, int64_t *ret)
@@ -209,7 +212,8 @@ static bool next_libical(struct dav_run *run, int64_t *ret)
     t = icalrecur_iterator_next(run->libical);
     if (icaltime_is_null_time(t))
         return false;
-    *ret = utc_from_civil(t.year, t.month, t.day, t.is_date ? 0 : t.hour, t.is_date ? 0 : t.minute, t.is_date ? 0 : t.second);
+    *ret = utc_from_civil(t.year, t.month, t.day, t.is_date ? 0 : t.hour, t.is_date ? 0 : t.minute,
+                          t.is_date ? 0 : t.second);
     return true;
 }
 

@@ -1,10 +1,10 @@
 /*
  * ical_series: all events of one UID to spans (RFC 5545 3.8.4.4, 3.8.5).
  *
- * A master has instances: DTSTART, what its rules and RDATEs add, without what EXDATE and EXRULE take away and without those that an
- * override stands for. Instances and what takes them away are matched as moments, whatever form they are written in. An override is
- * an event of its own, wherever it lies and whether or not its master is there; one with RANGE=THISANDFUTURE also shifts and restyles
- * every later instance of the master (3.2.13; libical does not).
+ * A master has instances: DTSTART, what its rules and RDATEs add, without what EXDATE and EXRULE take away and without
+ * those that an override stands for. Instances and what takes them away are matched as moments, whatever form they are
+ * written in. An override is an event of its own, wherever it lies and whether or not its master is there; one with
+ * RANGE=THISANDFUTURE also shifts and restyles every later instance of the master (3.2.13; libical does not).
  *
  * The window looks back by the length of the event, and rules are entered close to it, not at their beginning.
  */
@@ -24,12 +24,12 @@ struct moments {
 struct expansion {
     const struct dav_series *s;
     const struct dav_event *master;
-    struct moments gone;      /* instances taken away, as moments */
-    struct moments gone_days; /* as whole local days: EXDATE;VALUE=DATE of a timed event */
+    struct moments gone;            /* instances taken away, as moments */
+    struct moments gone_days;       /* as whole local days: EXDATE;VALUE=DATE of a timed event */
     const struct dav_event **later; /* overrides with THISANDFUTURE, by RECURRENCE-ID */
     size_t later_count;
-    int64_t slack;            /* how far outside the window an instance may begin that still touches it */
-    long steps;               /* left for this event */
+    int64_t slack; /* how far outside the window an instance may begin that still touches it */
+    long steps;    /* left for this event */
     unsigned instances;
 };
 
@@ -118,8 +118,8 @@ static void collect_overrides(struct expansion *x)
         qsort(x->later, x->later_count, sizeof(const struct dav_event *), compare_overrides);
 }
 
-/* A DATE that names an instance with a time of day means the one on that day: many programs write it, and whoever deleted an instance
- * meant it. */
+/* A DATE that names an instance with a time of day means the one on that day: many programs write it, and whoever
+ * deleted an instance meant it. */
 static void collect_gone(struct expansion *x, const struct dav_when *when)
 {
     if (when->form == DAV_WHEN_DATE && x->master->start.form != DAV_WHEN_DATE)
@@ -136,7 +136,8 @@ static bool collect_ex_rules(struct expansion *x)
     return true;
 }
 
-/* 3.8.5.3 allows one rule and leaves several undefined; RFC 2445 made them a union, and libical looks at the first only. */
+/* 3.8.5.3 allows one rule and leaves several undefined; RFC 2445 made them a union, and libical looks at the first
+ * only. */
 static bool add_rules(struct expansion *x)
 {
     for (const struct dav_text *rule = x->master->rules; rule != NULL; rule = rule->next)
@@ -264,8 +265,8 @@ static bool add_event(const struct dav_series *s, const struct dav_event *e)
 }
 
 /*
- * 3.8.5.3: with DTEND all instances have the same exact length, with DURATION the same nominal one. Days of an all-day event are
- * days. Without either a DATE lasts its day, a DATE-TIME takes no time (3.6.1).
+ * 3.8.5.3: with DTEND all instances have the same exact length, with DURATION the same nominal one. Days of an all-day
+ * event are days. Without either a DATE lasts its day, a DATE-TIME takes no time (3.6.1).
  */
 static int64_t event_end(const struct dav_event *e, int64_t local, int64_t start)
 {
@@ -274,7 +275,8 @@ static int64_t event_end(const struct dav_event *e, int64_t local, int64_t start
     if (e->start.form == DAV_WHEN_DATE && (e->end.form == DAV_WHEN_NONE || e->end.form == DAV_WHEN_DATE)) {
         int64_t days = e->end.form == DAV_WHEN_NONE ? 1 : (e->end.local - e->start.local) / DAV_DAY_S;
 
-        return dav_tz_to_utc(e->start.tz, local + (days == 0 ? 1 : days) * DAV_DAY_S); /* DTEND on the same day is met, and meant */
+        return dav_tz_to_utc(e->start.tz,
+                             local + (days == 0 ? 1 : days) * DAV_DAY_S); /* DTEND on the same day is met, and meant */
     }
     if (e->end.form == DAV_WHEN_NONE)
         return start;

@@ -1,6 +1,7 @@
 /*
- * ical_value: dates, durations, periods and offsets. libical reads the values; what it lets pass and should not (the 32nd of a
- * month, an overflowing number, an empty value) is refused here, because a value that was misread makes somebody look free.
+ * ical_value: dates, durations, periods and offsets. libical reads the values; what it lets pass and should not (the
+ * 32nd of a month, an overflowing number, an empty value) is refused here, because a value that was misread makes
+ * somebody look free.
  */
 #include <string.h>
 
@@ -20,7 +21,8 @@ bool dav_value_when(const char *text, size_t len, struct dav_when *ret)
     if (!to_text(text, len, value) || strspn(value, "0123456789TZ") != len)
         return false;
     t = icaltime_from_string(value);
-    if (t.month < 1 || t.month > 12 || t.day < 1 || t.day > icaltime_days_in_month(t.month, t.year) || t.year < 0 || t.year > 9999)
+    if (t.month < 1 || t.month > 12 || t.day < 1 || t.day > icaltime_days_in_month(t.month, t.year) || t.year < 0 ||
+        t.year > 9999)
         return false;
     if (!t.is_date && (t.hour < 0 || t.hour > 23 || t.minute < 0 || t.minute > 59 || t.second < 0 || t.second > 60))
         return false;

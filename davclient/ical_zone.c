@@ -1,9 +1,10 @@
 /*
- * ical_zone: a VTIMEZONE (RFC 5545 3.6.5) as a zone. Its observances (STANDARD, DAYLIGHT) each have onsets: the first one, those of a
- * rule, and dates. The onsets of all of them in order are the changes of the zone.
+ * ical_zone: a VTIMEZONE (RFC 5545 3.6.5) as a zone. Its observances (STANDARD, DAYLIGHT) each have onsets: the first
+ * one, those of a rule, and dates. The onsets of all of them in order are the changes of the zone.
  *
- * Outlook begins its rules in 1601, others list a century of history, so onsets are only worked out for the years that are asked about
- * (and a year on both sides); an observance that has ended contributes its last one, because it may still hold.
+ * Outlook begins its rules in 1601, others list a century of history, so onsets are only worked out for the years that
+ * are asked about (and a year on both sides); an observance that has ended contributes its last one, because it may
+ * still hold.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -43,7 +44,8 @@ static bool read_observance_line(struct definition *d, struct observance *o, con
 static void definition_free(void *arg);
 static void fill(void *arg, struct dav_tz *tz, int64_t from, int64_t until);
 static void add_onset(struct definition *d, const struct observance *o, int64_t local);
-static void add_rule_onsets(struct definition *d, const struct observance *o, const char *text, int64_t from, int64_t until, long *steps);
+static void add_rule_onsets(struct definition *d, const struct observance *o, const char *text, int64_t from,
+                            int64_t until, long *steps);
 static int compare_onsets(const void *a, const void *b);
 
 struct dav_tz *dav_zone_define(const char *text, size_t len)
@@ -73,7 +75,8 @@ static bool read_definition(struct definition *d, const char *text, size_t len)
     dav_lines_init(&lines, text, len);
     while (ok && dav_lines_next(&lines, &line)) {
         if (line.prop == DAV_PROP_BEGIN) {
-            ok = o == NULL && d->count < OBSERVANCES_MAX && (dav_line_value_is(&line, "STANDARD") || dav_line_value_is(&line, "DAYLIGHT"));
+            ok = o == NULL && d->count < OBSERVANCES_MAX &&
+                 (dav_line_value_is(&line, "STANDARD") || dav_line_value_is(&line, "DAYLIGHT"));
             o = &d->observances[d->count];
         } else if (line.prop == DAV_PROP_END) {
             ok = o != NULL && o->start.form != DAV_WHEN_NONE && o->has_from && o->has_to;
@@ -89,7 +92,8 @@ static bool read_definition(struct definition *d, const char *text, size_t len)
     return ok && o == NULL;
 }
 
-/* TZID parameters are not looked at: onsets are local times by definition, and a zone that names itself would go round in circles. */
+/* TZID parameters are not looked at: onsets are local times by definition, and a zone that names itself would go round
+ * in circles. */
 static bool read_observance_line(struct definition *d, struct observance *o, const struct dav_line *line)
 {
     struct dav_text *rule;
@@ -156,7 +160,8 @@ static void add_onset(struct definition *d, const struct observance *o, int64_t 
         d->onsets[d->onset_count++] = (struct onset){.at = local - o->from_s, .from_s = o->from_s, .to_s = o->to_s};
 }
 
-static void add_rule_onsets(struct definition *d, const struct observance *o, const char *text, int64_t from, int64_t until, long *steps)
+static void add_rule_onsets(struct definition *d, const struct observance *o, const char *text, int64_t from,
+                            int64_t until, long *steps)
 {
     struct dav_rule rule;
     struct dav_gen *gen;

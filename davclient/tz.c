@@ -1,10 +1,10 @@
 /*
- * tz: what a wall clock time means. A zone is a sorted list of changes, each with the offset before and after it; both directions
- * are one binary search. The names come from the system's zone files (package tzdata), which are read here and not through libical:
- * libical answers one offset for a local time, and at a change of clocks one needs both.
+ * tz: what a wall clock time means. A zone is a sorted list of changes, each with the offset before and after it; both
+ * directions are one binary search. The names come from the system's zone files (package tzdata), which are read here
+ * and not through libical: libical answers one offset for a local time, and at a change of clocks one needs both.
  *
- * struct dav_tz is one zone; struct dav_zones keeps those already read, because a poll meets the same few names again and again.
- * Definitions (VTIMEZONE) are turned into zones by ical_zone.c and kept here too.
+ * struct dav_tz is one zone; struct dav_zones keeps those already read, because a poll meets the same few names again
+ * and again. Definitions (VTIMEZONE) are turned into zones by ical_zone.c and kept here too.
  */
 #include "tz.h"
 
@@ -22,7 +22,7 @@
 #define DEFINED_MAX 256
 #define CHANGES_MAX 20000
 #define FIRST_KNOWN (-2208988800) /* 1900 */
-#define LAST_KNOWN 5680281600    /* 2150 */
+#define LAST_KNOWN 5680281600     /* 2150 */
 
 struct change {
     int64_t at;
@@ -114,8 +114,8 @@ void dav_tz_add(struct dav_tz *tz, int64_t at, int offset_s)
 }
 
 /*
- * The last change that the old clock had reached decides. In a gap (clocks go forward) the new clock has not reached the time yet,
- * so the old offset holds; in a fold the first of both readings lies before the change by the old clock.
+ * The last change that the old clock had reached decides. In a gap (clocks go forward) the new clock has not reached
+ * the time yet, so the old offset holds; in a fold the first of both readings lies before the change by the old clock.
  */
 int64_t dav_tz_to_utc(struct dav_tz *tz, int64_t local)
 {
@@ -282,7 +282,8 @@ static struct dav_tz *load_file(const char *name)
     return tz;
 }
 
-/* Letters, digits and a few signs, every part beginning with a letter: no way out of the folder, and none of its other files. */
+/* Letters, digits and a few signs, every part beginning with a letter: no way out of the folder, and none of its other
+ * files. */
 static bool is_plain_name(const char *name)
 {
     bool at_start = true;

@@ -1,7 +1,7 @@
 /*
- * tz (private): wall clock times of a zone to moments and back. A zone is a list of changes of its offset, read from the system's
- * zone files or computed from a VTIMEZONE, so that what stands on both sides of a change is known, and with it what a time means
- * that exists twice or not at all.
+ * tz (private): wall clock times of a zone to moments and back. A zone is a list of changes of its offset, read from
+ * the system's zone files or computed from a VTIMEZONE, so that what stands on both sides of a change is known, and
+ * with it what a time means that exists twice or not at all.
  */
 #ifndef DAVCLIENT_TZ_H
 #define DAVCLIENT_TZ_H
@@ -16,7 +16,8 @@ struct dav_zones;
 /* Widens what a zone knows so that the moments from .. until are inside: the changes are to be added anew, in order. */
 typedef void dav_tz_fill_fn(void *arg, struct dav_tz *tz, int64_t from, int64_t until);
 
-/* A zone to be filled with dav_tz_add. With `fill` the changes are asked for when they are needed; `free_arg` ends `arg`. */
+/* A zone to be filled with dav_tz_add. With `fill` the changes are asked for when they are needed; `free_arg` ends
+ * `arg`. */
 struct dav_tz *dav_tz_new(int offset_s, dav_tz_fill_fn *fill, void *arg, void (*free_arg)(void *arg));
 void dav_tz_free(struct dav_tz **tz);
 void dav_tz_set_name(struct dav_tz *tz, const char *name); /* the TZID of a definition */
@@ -25,8 +26,8 @@ void dav_tz_restart(struct dav_tz *tz, int offset_s);
 void dav_tz_add(struct dav_tz *tz, int64_t at, int offset_s); /* from the moment `at` on; ascending */
 
 /*
- * `local` is a wall clock time written as if it were UTC. A time that the clocks skip is read with the offset before the gap, one
- * that they show twice is the first (RFC 5545 3.3.5).
+ * `local` is a wall clock time written as if it were UTC. A time that the clocks skip is read with the offset before
+ * the gap, one that they show twice is the first (RFC 5545 3.3.5).
  */
 int64_t dav_tz_to_utc(struct dav_tz *tz, int64_t local);
 int64_t dav_tz_to_local(struct dav_tz *tz, int64_t utc);
@@ -37,13 +38,13 @@ void dav_zones_free(struct dav_zones **zones);
 struct dav_tz *dav_zones_utc(struct dav_zones *zones);
 
 /*
- * By IANA name, by Windows name ("W. Europe Standard Time"), or by a TZID that ends in an IANA name ("/vendor/Europe/Berlin").
- * NULL: no such zone. The zone belongs to `zones`.
+ * By IANA name, by Windows name ("W. Europe Standard Time"), or by a TZID that ends in an IANA name
+ * ("/vendor/Europe/Berlin"). NULL: no such zone. The zone belongs to `zones`.
  */
 struct dav_tz *dav_zones_find(struct dav_zones *zones, const char *name);
 
-/* A slot for zones that come from definitions: keyed by the text itself. At most 256 are kept; then all of them are dropped by
- * dav_zones_trim, which must only be called when nobody holds one. */
+/* A slot for zones that come from definitions: keyed by the text itself. At most 256 are kept; then all of them are
+ * dropped by dav_zones_trim, which must only be called when nobody holds one. */
 struct dav_tz *dav_zones_defined(struct dav_zones *zones, const char *definition);
 void dav_zones_define(struct dav_zones *zones, const char *definition, struct dav_tz *tz); /* takes tz */
 void dav_zones_trim(struct dav_zones *zones);

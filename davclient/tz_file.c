@@ -1,6 +1,7 @@
 /*
- * tz_file: a zone file (TZif, RFC 8536) as a zone. The file lists changes up to some year; what comes after follows the rule in its
- * footer (a POSIX TZ string), which is written out here up to 2120, beyond any window that somebody asks about.
+ * tz_file: a zone file (TZif, RFC 8536) as a zone. The file lists changes up to some year; what comes after follows the
+ * rule in its footer (a POSIX TZ string), which is written out here up to 2120, beyond any window that somebody asks
+ * about.
  */
 #include <string.h>
 
@@ -31,7 +32,8 @@ struct posix_tz {
 
 static int64_t read_be(const unsigned char *at, int size);
 static bool block_size(const struct bytes *b, int time_size, size_t *ret);
-static void add_changes(struct dav_tz *tz, const unsigned char *at, uint32_t timecnt, const unsigned char *types, uint32_t typecnt);
+static void add_changes(struct dav_tz *tz, const unsigned char *at, uint32_t timecnt, const unsigned char *types,
+                        uint32_t typecnt);
 static void add_footer(struct dav_tz *tz, const struct bytes *rest, int64_t after);
 static bool parse_posix(const char *text, struct posix_tz *ret);
 static bool skip_name(const char **text);
@@ -98,7 +100,8 @@ static bool block_size(const struct bytes *b, int time_size, size_t *ret)
     return true;
 }
 
-static void add_changes(struct dav_tz *tz, const unsigned char *at, uint32_t timecnt, const unsigned char *types, uint32_t typecnt)
+static void add_changes(struct dav_tz *tz, const unsigned char *at, uint32_t timecnt, const unsigned char *types,
+                        uint32_t typecnt)
 {
     const unsigned char *index = at + (size_t)timecnt * 8;
 
@@ -213,8 +216,9 @@ static bool take_rule(const char **text, struct rule *ret)
         return false;
     ret->form = **text == 'M' || **text == 'J' ? *(*text)++ : '0';
     if (ret->form == 'M') {
-        if (!take_number(text, 12, &ret->month) || ret->month == 0 || *(*text)++ != '.' || !take_number(text, 5, &ret->week) ||
-            ret->week == 0 || *(*text)++ != '.' || !take_number(text, 6, &ret->day))
+        if (!take_number(text, 12, &ret->month) || ret->month == 0 || *(*text)++ != '.' ||
+            !take_number(text, 5, &ret->week) || ret->week == 0 || *(*text)++ != '.' ||
+            !take_number(text, 6, &ret->day))
             return false;
     } else if (!take_number(text, 365, &ret->day)) {
         return false;

@@ -1,7 +1,7 @@
 /*
- * tz_windows: the names that Windows, Outlook and Exchange give to time zones, each with the IANA zone that keeps the same clock in
- * the territory the name speaks of (the pairs are those of Unicode CLDR's windowsZones, territory 001). Only asked when a TZID has
- * no definition of its own.
+ * tz_windows: the names that Windows, Outlook and Exchange give to time zones, each with the IANA zone that keeps the
+ * same clock in the territory the name speaks of (the pairs are those of Unicode CLDR's windowsZones, territory 001).
+ * Only asked when a TZID has no definition of its own.
  */
 #include "base/str.h"
 #include "tz.h"

@@ -1,6 +1,7 @@
 /*
- * davquery: asks one question through davclient's public face and prints the answer, one JSON object a line: the spans as they came,
- * then the result. For integration tests that want davclient and a real server, and nothing of the daemon.
+ * davquery: asks one question through davclient's public face and prints the answer, one JSON object a line: the spans
+ * as they came, then the result. For integration tests that want davclient and a real server, and nothing of the
+ * daemon.
  *
  *   davquery --kind caldav --url URL --user U --password-file F --address A --from T --until T
  *            [--calendar TEMPLATE]... [--path P] [--owner ALIAS]... [--zone Z] [--ca-file F] [--remember TEXT]
@@ -100,9 +101,10 @@ static int ask(const struct dav_account *account, const char *password_file, con
 int main(int argc, char **argv)
 {
     static const struct option options[] = {
-        {"kind", 1, NULL, 'k'},   {"url", 1, NULL, 'u'},  {"user", 1, NULL, 'n'},  {"password-file", 1, NULL, 'p'}, {"address", 1, NULL, 'a'},
-        {"from", 1, NULL, 'f'},   {"until", 1, NULL, 't'}, {"calendar", 1, NULL, 'c'}, {"path", 1, NULL, 'P'},       {"owner", 1, NULL, 'o'},
-        {"zone", 1, NULL, 'z'},   {"ca-file", 1, NULL, 'C'}, {"remember", 1, NULL, 'r'}, {"verbose", 0, NULL, 'v'},   {NULL, 0, NULL, 0},
+        {"kind", 1, NULL, 'k'},     {"url", 1, NULL, 'u'},     {"user", 1, NULL, 'n'},  {"password-file", 1, NULL, 'p'},
+        {"address", 1, NULL, 'a'},  {"from", 1, NULL, 'f'},    {"until", 1, NULL, 't'}, {"calendar", 1, NULL, 'c'},
+        {"path", 1, NULL, 'P'},     {"owner", 1, NULL, 'o'},   {"zone", 1, NULL, 'z'},  {"ca-file", 1, NULL, 'C'},
+        {"remember", 1, NULL, 'r'}, {"verbose", 0, NULL, 'v'}, {NULL, 0, NULL, 0},
     };
     struct dav_account account = {.name = "test", .kind = DAV_KIND_CALDAV, .auth = {DAV_SCHEME_BASIC}, .auth_count = 1};
     struct dav_question question = {0};
@@ -123,7 +125,8 @@ int main(int argc, char **argv)
             password_file = optarg;
         else if (c == 'a')
             question.address = optarg;
-        else if ((c == 'f' || c == 't') && !utc_parse_any(optarg, strlen(optarg), c == 'f' ? &question.from : &question.until))
+        else if ((c == 'f' || c == 't') &&
+                 !utc_parse_any(optarg, strlen(optarg), c == 'f' ? &question.from : &question.until))
             return usage("a time cannot be read");
         else if (c == 'c' && calendar_count < LIST_MAX)
             calendars[calendar_count++] = optarg;
@@ -142,7 +145,8 @@ int main(int argc, char **argv)
         else if (c == '?')
             return 2;
     }
-    if (account.url == NULL || account.user == NULL || password_file == NULL || question.address == NULL || question.until <= question.from)
+    if (account.url == NULL || account.user == NULL || password_file == NULL || question.address == NULL ||
+        question.until <= question.from)
         return usage("needs --url, --user, --password-file, --address, --from, --until");
     account.calendars = calendars;
     question.aliases = aliases;

@@ -76,6 +76,8 @@ def explained(rule):
         return 'BYWEEKNO alone: dateutil takes all seven days, 3.3.10 the weekday of DTSTART'
     if any(n in ('-52', '-53') for n in parts.get('BYWEEKNO', '').split(',')):
         return 'BYWEEKNO=-52 or -53: dateutil misses those days of the first week that lie in the old year'
+    if '53' in parts.get('BYWEEKNO', '').split(','):
+        return 'BYWEEKNO=53: dateutil gives the first days of January to week 53 after years that have only 52 (2010)'
     if freq == 'WEEKLY' and 'BYSETPOS' in has:
         return 'WEEKLY with BYSETPOS: dateutil lets the first week begin with DTSTART'
     if len({len(day) > 2 for day in parts.get('BYDAY', '').split(',')}) == 2:

@@ -1,6 +1,7 @@
 /*
- * icalwalk: reads lines "DTSTART FROM UNTIL RULE" and prints for each the starts of the series in the window, on one line. The other side of
- * ical_rules.py, which compares them with another implementation's. An item that was left out prints "refused".
+ * icalwalk: reads lines "DTSTART FROM UNTIL RULE" and prints for each the starts of the series in the window, on one
+ * line. The other side of ical_rules.py, which compares them with another implementation's. An item that was left out
+ * prints "refused".
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,18 +35,22 @@ static int compare(const void *a, const void *b)
 static void walk(char *line)
 {
     static struct starts s;
-    struct dav_ical_setup setup = {.on_span = collect, .arg = &s, .max_instances = 20000, .max_spans = 20000, .max_steps = 10000000};
+    struct dav_ical_setup setup = {
+        .on_span = collect, .arg = &s, .max_instances = 20000, .max_spans = 20000, .max_steps = 10000000};
     char *start = strtok(line, " "), *from = strtok(NULL, " "), *until = strtok(NULL, " "), *rule = strtok(NULL, "\n");
     char text[UTC_TEXT_MAX];
     struct dav_ical *ical;
     struct buf b;
 
-    if (rule == NULL || !utc_parse_basic(from, strlen(from), &setup.from) || !utc_parse_basic(until, strlen(until), &setup.until))
+    if (rule == NULL || !utc_parse_basic(from, strlen(from), &setup.from) ||
+        !utc_parse_basic(until, strlen(until), &setup.until))
         return;
     s.count = 0;
     ical = dav_ical_new(&setup);
     buf_init(&b, 65536);
-    buf_addf(&b, "BEGIN:VCALENDAR\nBEGIN:VEVENT\nUID:x\nDTSTART:%s\nDURATION:PT1S\nRRULE:%s\nEND:VEVENT\nEND:VCALENDAR\n", start, rule);
+    buf_addf(&b,
+             "BEGIN:VCALENDAR\nBEGIN:VEVENT\nUID:x\nDTSTART:%s\nDURATION:PT1S\nRRULE:%s\nEND:VEVENT\nEND:VCALENDAR\n",
+             start, rule);
     if (dav_ical_read(ical, b.data, b.len) != DAV_ICAL_OK || dav_ical_skipped(ical) > 0)
         printf("refused");
     qsort(s.items, s.count, sizeof(s.items[0]), compare);

@@ -1,6 +1,6 @@
 /*
- * ical_text: for tests of ical: a text in, the spans out as text, "20260310T090000Z/20260310T100000Z busy" a line, sorted. Traits follow as
- * words. Text is given with '\n' line ends.
+ * ical_text: for tests of ical: a text in, the spans out as text, "20260310T090000Z/20260310T100000Z busy" a line,
+ * sorted. Traits follow as words. Text is given with '\n' line ends.
  */
 #ifndef TESTS_ICAL_TEXT_H
 #define TESTS_ICAL_TEXT_H
@@ -16,9 +16,10 @@
 #define CALENDAR(inside) "BEGIN:VCALENDAR\nVERSION:2.0\n" inside "END:VCALENDAR\n"
 #define EVENT(inside) "BEGIN:VEVENT\n" inside "END:VEVENT\n"
 
-#define BERLIN                                                                                                                     \
-    "BEGIN:VTIMEZONE\nTZID:Europe/Berlin\nBEGIN:DAYLIGHT\nTZOFFSETFROM:+0100\nTZOFFSETTO:+0200\nDTSTART:19810329T020000\n"         \
-    "RRULE:FREQ=YEARLY;BYMONTH=3;BYDAY=-1SU\nEND:DAYLIGHT\nBEGIN:STANDARD\nTZOFFSETFROM:+0200\nTZOFFSETTO:+0100\n"                 \
+#define BERLIN                                                                                                         \
+    "BEGIN:VTIMEZONE\nTZID:Europe/"                                                                                    \
+    "Berlin\nBEGIN:DAYLIGHT\nTZOFFSETFROM:+0100\nTZOFFSETTO:+0200\nDTSTART:19810329T020000\n"                          \
+    "RRULE:FREQ=YEARLY;BYMONTH=3;BYDAY=-1SU\nEND:DAYLIGHT\nBEGIN:STANDARD\nTZOFFSETFROM:+0200\nTZOFFSETTO:+0100\n"     \
     "DTSTART:19961027T030000\nRRULE:FREQ=YEARLY;BYMONTH=10;BYDAY=-1SU\nEND:STANDARD\nEND:VTIMEZONE\n"
 
 #define TEXT_SPANS 20000
@@ -80,7 +81,8 @@ static inline void ical_text_expect(const struct ical_text *t, const char *expec
     for (size_t i = 0; i < t->count; i++) {
         char start[UTC_TEXT_MAX], end[UTC_TEXT_MAX];
 
-        buf_addf(&got, "%s/%s %s", utc_basic(t->spans[i].start, start), utc_basic(t->spans[i].end, end), kinds[t->spans[i].kind]);
+        buf_addf(&got, "%s/%s %s", utc_basic(t->spans[i].start, start), utc_basic(t->spans[i].end, end),
+                 kinds[t->spans[i].kind]);
         for (size_t k = 0; k < sizeof(traits) / sizeof(traits[0]); k++)
             if ((t->spans[i].traits & (1U << k)) != 0)
                 buf_adds(&got, traits[k]);
@@ -91,8 +93,8 @@ static inline void ical_text_expect(const struct ical_text *t, const char *expec
 }
 
 /* The usual test: all is well, and these are the spans. */
-static inline void ical_text_check(const char *text, const char *from, const char *until, const char *zone, const char *owner,
-                                   const char *expected)
+static inline void ical_text_check(const char *text, const char *from, const char *until, const char *zone,
+                                   const char *owner, const char *expected)
 {
     struct ical_text *t = calloc(1, sizeof(*t));
     struct dav_ical_setup setup = ical_text_setup(t, from, until);

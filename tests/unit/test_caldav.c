@@ -1,18 +1,20 @@
 /*
- * caldav against a server of canned answers: which paths are asked, what is remembered, what is united, and that nothing which went wrong
- * on the way reads as free time. Events are those of ical's own tests.
+ * caldav against a server of canned answers: which paths are asked, what is remembered, what is united, and that
+ * nothing which went wrong on the way reads as free time. Events are those of ical's own tests.
  */
 #include "dav_server.h"
 
 #define CAL "urn:ietf:params:xml:ns:caldav"
 #define MS "<?xml version='1.0' encoding='utf-8'?><multistatus xmlns=\"DAV:\" xmlns:C=\"" CAL "\">"
 #define MS_END "</multistatus>"
-#define ROW(href, props)                                                                                                                   \
-    "<response><href>" href "</href><propstat><prop>" props "</prop><status>HTTP/1.1 200 OK</status></propstat></response>"
+#define ROW(href, props)                                                                                               \
+    "<response><href>" href "</href><propstat><prop>" props                                                            \
+    "</prop><status>HTTP/1.1 200 OK</status></propstat></response>"
 #define IS_CALENDAR "<resourcetype><collection/><C:calendar/></resourcetype>"
 #define EVENTS_ONLY "<C:supported-calendar-component-set><C:comp name=\"VEVENT\"/></C:supported-calendar-component-set>"
 #define DATA(text) "<C:calendar-data>BEGIN:VCALENDAR\n" text "END:VCALENDAR\n</C:calendar-data>"
-#define EVENT_AT(from, to) "BEGIN:VEVENT\nUID:u\nDTSTART:2008030" from "\nDTEND:2008030" to "\nSUMMARY:secret\nEND:VEVENT\n"
+#define EVENT_AT(from, to)                                                                                             \
+    "BEGIN:VEVENT\nUID:u\nDTSTART:2008030" from "\nDTEND:2008030" to "\nSUMMARY:secret\nEND:VEVENT\n"
 
 /* What the server says for a method and a path; the first row that fits. */
 struct canned {
@@ -121,8 +123,9 @@ static void expect_span(size_t i, int64_t start, int64_t end)
 
 static void looked_at_once_then_remembered(void **state)
 {
-    static const struct canned rows[] = {
-        {"PROPFIND", ALICE, 207, MS ROW(ALICE, IS_CALENDAR EVENTS_ONLY) MS_END}, {"REPORT", ALICE, 207, MEETING}, {NULL, NULL, 0, NULL}};
+    static const struct canned rows[] = {{"PROPFIND", ALICE, 207, MS ROW(ALICE, IS_CALENDAR EVENTS_ONLY) MS_END},
+                                         {"REPORT", ALICE, 207, MEETING},
+                                         {NULL, NULL, 0, NULL}};
 
     (void)state;
     begin(rows, "/{address}/calendar/", NULL);
@@ -134,7 +137,8 @@ static void looked_at_once_then_remembered(void **state)
     assert_non_null(strstr(server.log.data, "PROPFIND " ALICE " auth\nREPORT " ALICE " auth\n"));
     assert_string_equal(depth, "1");
     assert_string_equal(type, "application/xml; charset=utf-8");
-    assert_non_null(strstr(report_body.data, "start=\"20080229T120000Z\" end=\"20080312T120000Z\"")); /* with a margin */
+    assert_non_null(
+        strstr(report_body.data, "start=\"20080229T120000Z\" end=\"20080312T120000Z\"")); /* with a margin */
     ask_about("alice@example.org", NULL, got.remember);
     assert_string_equal(got.code, "");
     assert_int_equal(got.requests, 1);
@@ -148,8 +152,9 @@ static void looked_at_once_then_remembered(void **state)
 
 static void gone_from_where_it_was(void **state)
 {
-    static const struct canned before[] = {
-        {"PROPFIND", ALICE, 207, MS ROW(ALICE, IS_CALENDAR EVENTS_ONLY) MS_END}, {"REPORT", ALICE, 207, MEETING}, {NULL, NULL, 0, NULL}};
+    static const struct canned before[] = {{"PROPFIND", ALICE, 207, MS ROW(ALICE, IS_CALENDAR EVENTS_ONLY) MS_END},
+                                           {"REPORT", ALICE, 207, MEETING},
+                                           {NULL, NULL, 0, NULL}};
     static const struct canned after[] = {{"REPORT", ALICE, 410, ""}, {NULL, NULL, 0, NULL}};
 
     (void)state;
@@ -170,8 +175,9 @@ static void every_character_in_an_address(void **state)
     begin(none, "/{domain}/{local}/{address}/Kalender f\xc3\xbcr alle", NULL);
     ask_about("a/b~#%+&|*' \"\xc3\xb6@example.org", NULL, NULL);
     expect_error("calendar-not-found");
-    assert_non_null(strstr(server.log.data, "PROPFIND /example.org/a%2Fb~%23%25%2B%26%7C%2A%27%20%22%C3%B6/"
-                                            "a%2Fb~%23%25%2B%26%7C%2A%27%20%22%C3%B6%40example.org/Kalender%20f%C3%BCr%20alle/ auth\n"));
+    assert_non_null(strstr(server.log.data,
+                           "PROPFIND /example.org/a%2Fb~%23%25%2B%26%7C%2A%27%20%22%C3%B6/"
+                           "a%2Fb~%23%25%2B%26%7C%2A%27%20%22%C3%B6%40example.org/Kalender%20f%C3%BCr%20alle/ auth\n"));
 }
 
 static void own_path_and_no_path(void **state)
@@ -243,10 +249,13 @@ static void nobody_is_free_by_a_mishap(void **state)
         {207, NULL, 207, "<html><body>Welcome</body></html>", "answer-malformed"},
         {207, NULL, 207, "", "answer-malformed"},
         {207, NULL, 207, MS ROW(ALICE "1.ics", DATA(EVENT_AT("3T130000Z", "3T140000Z"))), "answer-malformed"}, /* cut */
-        {207, NULL, 207, MS ROW(ALICE "1.ics", "<getetag>1</getetag>") MS_END, "answer-malformed"}, /* Radicale's free-busy-query */
-        {207, NULL, 207, MS "<response><href>/x</href><status>HTTP/1.1 403 Forbidden</status></response>" MS_END, "answer-malformed"},
+        {207, NULL, 207, MS ROW(ALICE "1.ics", "<getetag>1</getetag>") MS_END,
+         "answer-malformed"}, /* Radicale's free-busy-query */
+        {207, NULL, 207, MS "<response><href>/x</href><status>HTTP/1.1 403 Forbidden</status></response>" MS_END,
+         "answer-malformed"},
         {207, NULL, 207, MS ROW(ALICE "1.ics", "<C:calendar-data>oops</C:calendar-data>") MS_END, "answer-malformed"},
-        {207, NULL, 207, MS ROW(ALICE "1.ics", "<C:calendar-data>BEGIN:VCALENDAR\n</C:calendar-data>") MS_END, "answer-malformed"},
+        {207, NULL, 207, MS ROW(ALICE "1.ics", "<C:calendar-data>BEGIN:VCALENDAR\n</C:calendar-data>") MS_END,
+         "answer-malformed"},
         {207, NULL, 403, "", "calendar-forbidden"},
         {207, NULL, 401, "", "calendar-forbidden"},
         {207, NULL, 501, "", "query-refused"},
@@ -271,12 +280,13 @@ static void nobody_is_free_by_a_mishap(void **state)
 
 static void broken_items_are_left_out_alone(void **state)
 {
-    static const struct canned rows[] = {
-        {"PROPFIND", ALICE, 207, MS ROW(ALICE, IS_CALENDAR EVENTS_ONLY) MS_END},
-        {"REPORT", ALICE, 207,
-         MS ROW(ALICE "1.ics", "<C:calendar-data>BEGIN:VCALENDAR\n</C:calendar-data>") ROW(ALICE "2.ics", DATA("BEGIN:VEVENT\nEND:VEVENT\n"))
-             ROW(ALICE "3.ics", DATA(EVENT_AT("3T130000Z", "3T140000Z"))) ROW(ALICE "4.ics", "<getetag>1</getetag>") MS_END},
-        {NULL, NULL, 0, NULL}};
+    static const struct canned rows[] = {{"PROPFIND", ALICE, 207, MS ROW(ALICE, IS_CALENDAR EVENTS_ONLY) MS_END},
+                                         {"REPORT", ALICE, 207,
+                                          MS ROW(ALICE "1.ics", "<C:calendar-data>BEGIN:VCALENDAR\n</C:calendar-data>")
+                                              ROW(ALICE "2.ics", DATA("BEGIN:VEVENT\nEND:VEVENT\n"))
+                                                  ROW(ALICE "3.ics", DATA(EVENT_AT("3T130000Z", "3T140000Z")))
+                                                      ROW(ALICE "4.ics", "<getetag>1</getetag>") MS_END},
+                                         {NULL, NULL, 0, NULL}};
 
     (void)state;
     begin(rows, "/{address}/calendar/", NULL);
@@ -291,7 +301,8 @@ static void more_than_we_keep(void **state)
     static const struct canned rows[] = {
         {"PROPFIND", ALICE, 207, MS ROW(ALICE, IS_CALENDAR EVENTS_ONLY) MS_END},
         {"REPORT", ALICE, 207,
-         MS ROW(ALICE "1.ics", DATA("BEGIN:VEVENT\nDTSTART:20080101T000000Z\nDURATION:PT1M\nRRULE:FREQ=HOURLY\nEND:VEVENT\n")) MS_END},
+         MS ROW(ALICE "1.ics",
+                DATA("BEGIN:VEVENT\nDTSTART:20080101T000000Z\nDURATION:PT1M\nRRULE:FREQ=HOURLY\nEND:VEVENT\n")) MS_END},
         {NULL, NULL, 0, NULL}};
 
     (void)state;
@@ -309,15 +320,16 @@ static void a_home_is_its_calendars(void **state)
 {
     static const struct canned rows[] = {
         {"PROPFIND", PERSON, 207,
-         MS ROW(PERSON, "<resourcetype><collection/><principal/></resourcetype>") ROW(PERSON "a/", IS_CALENDAR EVENTS_ONLY)
-             ROW("http://elsewhere.invalid" PERSON "b/", IS_CALENDAR EVENTS_ONLY) ROW(PERSON "birthdays/", IS_CALENDAR NOT_BUSY)
-                 ROW(PERSON "tasks/", IS_CALENDAR TASKS) ROW(PERSON "inbox/", "<resourcetype><collection/><C:schedule-inbox/></resourcetype>")
-                     MS_END},
+         MS ROW(PERSON, "<resourcetype><collection/><principal/></resourcetype>") ROW(
+             PERSON "a/", IS_CALENDAR EVENTS_ONLY) ROW("http://elsewhere.invalid" PERSON "b/", IS_CALENDAR EVENTS_ONLY)
+             ROW(PERSON "birthdays/", IS_CALENDAR NOT_BUSY) ROW(PERSON "tasks/", IS_CALENDAR TASKS)
+                 ROW(PERSON "inbox/", "<resourcetype><collection/><C:schedule-inbox/></resourcetype>") MS_END},
         {"REPORT", PERSON "a/", 207, MS ROW(PERSON "a/1.ics", DATA(EVENT_AT("3T130000Z", "3T140000Z"))) MS_END},
         {"REPORT", PERSON "b/", 207,
          "<D:multistatus xmlns:D=\"DAV:\" xmlns:X=\"" CAL "\"><D:response><D:href>/alice/b/1.ics</D:href><D:propstat>"
          "<D:status>HTTP/1.1 200 OK</D:status><D:prop><X:calendar-data><![CDATA[BEGIN:VCALENDAR\r\n"
-         "BEGIN:VEVENT\r\nDTSTART:20080304T130000Z\r\nDURATION:PT1H\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n]]></X:calendar-data></D:prop>"
+         "BEGIN:VEVENT\r\nDTSTART:20080304T130000Z\r\nDURATION:PT1H\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n]]></"
+         "X:calendar-data></D:prop>"
          "</D:propstat></D:response></D:multistatus>"},
         {NULL, NULL, 0, NULL}};
 
@@ -336,13 +348,14 @@ static void somebody_elses_calendar_in_its_place(void **state)
 {
     static const struct canned rows[] = {
         {"PROPFIND", ALICE, 207,
-         MS ROW(ALICE, IS_CALENDAR EVENTS_ONLY "<owner><href>/principals/svc/</href></owner>"
-                                               "<current-user-principal><href>/principals/svc</href></current-user-principal>") MS_END},
+         MS ROW(ALICE, IS_CALENDAR EVENTS_ONLY
+                "<owner><href>/principals/svc/</href></owner>"
+                "<current-user-principal><href>/principals/svc</href></current-user-principal>") MS_END},
         {"REPORT", ALICE, 207, MS MS_END},
         {"PROPFIND", "/svc%40example.org/calendar/", 207,
-         MS ROW("/svc%40example.org/calendar/",
-                IS_CALENDAR EVENTS_ONLY "<owner><href>/principals/svc/</href></owner>"
-                                        "<current-user-principal><href>/principals/svc/</href></current-user-principal>") MS_END},
+         MS ROW("/svc%40example.org/calendar/", IS_CALENDAR EVENTS_ONLY
+                "<owner><href>/principals/svc/</href></owner>"
+                "<current-user-principal><href>/principals/svc/</href></current-user-principal>") MS_END},
         {"REPORT", "/svc%40example.org/calendar/", 207, MS MS_END},
         {NULL, NULL, 0, NULL}};
 
@@ -354,9 +367,10 @@ static void somebody_elses_calendar_in_its_place(void **state)
     assert_string_equal(got.code, "");
 }
 
-#define ZONE(id, offset)                                                                                                                   \
-    "<C:calendar-timezone>BEGIN:VCALENDAR\nBEGIN:VTIMEZONE\nTZID:" id "\nBEGIN:STANDARD\nDTSTART:19700101T000000\nTZOFFSETFROM:" offset    \
-    "\nTZOFFSETTO:" offset "\nEND:STANDARD\nEND:VTIMEZONE\nEND:VCALENDAR\n</C:calendar-timezone>"
+#define ZONE(id, offset)                                                                                               \
+    "<C:calendar-timezone>BEGIN:VCALENDAR\nBEGIN:VTIMEZONE\nTZID:" id                                                  \
+    "\nBEGIN:STANDARD\nDTSTART:19700101T000000\nTZOFFSETFROM:" offset "\nTZOFFSETTO:" offset                           \
+    "\nEND:STANDARD\nEND:VTIMEZONE\nEND:VCALENDAR\n</C:calendar-timezone>"
 
 static void floating_times_are_in_the_calendars_zone(void **state)
 {
@@ -393,7 +407,9 @@ static void freebusy_components_where_they_may_be(void **state)
     static const struct canned rows[] = {
         {"PROPFIND", ALICE, 207, MS ROW(ALICE, IS_CALENDAR) MS_END},
         {"REPORT", ALICE, 207,
-         MS ROW(ALICE "1.ics", DATA("BEGIN:VFREEBUSY\nFREEBUSY;FBTYPE=BUSY-UNAVAILABLE:20080303T130000Z/PT1H\nEND:VFREEBUSY\n")) MS_END},
+         MS ROW(ALICE "1.ics",
+                DATA("BEGIN:VFREEBUSY\nFREEBUSY;FBTYPE=BUSY-UNAVAILABLE:20080303T130000Z/PT1H\nEND:VFREEBUSY\n"))
+             MS_END},
         {NULL, NULL, 0, NULL}};
 
     (void)state;

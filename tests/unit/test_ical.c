@@ -1,6 +1,6 @@
 /*
- * Calendar text to spans: what the cases of tests/data/freebusy leave out (overrides of every sort, clock changes, zones, the person's
- * answer) and what hostile or careless servers send.
+ * Calendar text to spans: what the cases of tests/data/freebusy leave out (overrides of every sort, clock changes,
+ * zones, the person's answer) and what hostile or careless servers send.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -18,35 +18,43 @@
 static void test_overrides(void **state)
 {
     (void)state;
-    /* A RECURRENCE-ID in another form names the same instance; one without master stands alone; one that no instance matches counts. */
-    ical_text_check(CALENDAR(BERLIN EVENT("UID:a\nDTSTART;TZID=Europe/Berlin:20260302T100000\nDTEND;TZID=Europe/Berlin:20260302T110000\n"
-                                          "RRULE:FREQ=DAILY;COUNT=3\n")
-                                 EVENT("UID:a\nRECURRENCE-ID:20260303T090000Z\nDTSTART:20260303T150000Z\nDTEND:20260303T160000Z\n")
-                                     EVENT("UID:a\nRECURRENCE-ID:20260320T090000Z\nDTSTART:20260320T090000Z\nDTEND:20260320T100000Z\n")
-                                         EVENT("UID:b\nRECURRENCE-ID:20260311T090000Z\nDTSTART:20260312T090000Z\nDTEND:20260312T100000Z\n")),
-                    MARCH, NULL, NULL,
-                    "20260302T090000Z/20260302T100000Z busy\n20260303T150000Z/20260303T160000Z busy\n"
-                    "20260304T090000Z/20260304T100000Z busy\n20260312T090000Z/20260312T100000Z busy\n"
-                    "20260320T090000Z/20260320T100000Z busy\n");
+    /* A RECURRENCE-ID in another form names the same instance; one without master stands alone; one that no instance
+     * matches counts. */
+    ical_text_check(
+        CALENDAR(
+            BERLIN EVENT("UID:a\nDTSTART;TZID=Europe/Berlin:20260302T100000\nDTEND;TZID=Europe/Berlin:20260302T110000\n"
+                         "RRULE:FREQ=DAILY;COUNT=3\n") EVENT("UID:a\nRECURRENCE-ID:20260303T090000Z\nDTSTART:"
+                                                             "20260303T150000Z\nDTEND:20260303T160000Z\n")
+                EVENT("UID:a\nRECURRENCE-ID:20260320T090000Z\nDTSTART:20260320T090000Z\nDTEND:20260320T100000Z\n")
+                    EVENT("UID:b\nRECURRENCE-ID:20260311T090000Z\nDTSTART:20260312T090000Z\nDTEND:20260312T100000Z\n")),
+        MARCH, NULL, NULL,
+        "20260302T090000Z/20260302T100000Z busy\n20260303T150000Z/20260303T160000Z busy\n"
+        "20260304T090000Z/20260304T100000Z busy\n20260312T090000Z/20260312T100000Z busy\n"
+        "20260320T090000Z/20260320T100000Z busy\n");
     /* Two overrides of one instance: the newer revision; it stands before its master here. */
-    ical_text_check(CALENDAR(EVENT("UID:a\nRECURRENCE-ID:20260303T090000Z\nSEQUENCE:2\nDTSTART:20260303T120000Z\nDURATION:PT1H\n")
-                                 EVENT("UID:a\nRECURRENCE-ID:20260303T090000Z\nSEQUENCE:1\nDTSTART:20260303T150000Z\nDURATION:PT1H\n")
-                                     EVENT("UID:a\nDTSTART:20260302T090000Z\nDURATION:PT1H\nRRULE:FREQ=DAILY;COUNT=2\n")),
-                    MARCH, NULL, NULL, "20260302T090000Z/20260302T100000Z busy\n20260303T120000Z/20260303T130000Z busy\n");
+    ical_text_check(
+        CALENDAR(
+            EVENT("UID:a\nRECURRENCE-ID:20260303T090000Z\nSEQUENCE:2\nDTSTART:20260303T120000Z\nDURATION:PT1H\n")
+                EVENT("UID:a\nRECURRENCE-ID:20260303T090000Z\nSEQUENCE:1\nDTSTART:20260303T150000Z\nDURATION:PT1H\n")
+                    EVENT("UID:a\nDTSTART:20260302T090000Z\nDURATION:PT1H\nRRULE:FREQ=DAILY;COUNT=2\n")),
+        MARCH, NULL, NULL, "20260302T090000Z/20260302T100000Z busy\n20260303T120000Z/20260303T130000Z busy\n");
     /* An all-day series with one day that is moved. */
-    ical_text_check(CALENDAR(EVENT("UID:a\nDTSTART;VALUE=DATE:20260302\nRRULE:FREQ=WEEKLY;COUNT=2\n")
-                                 EVENT("UID:a\nRECURRENCE-ID;VALUE=DATE:20260309\nDTSTART;VALUE=DATE:20260310\nDTEND;VALUE=DATE:20260312\n")),
-                    MARCH, "Europe/Berlin", NULL,
-                    "20260301T230000Z/20260302T230000Z busy all-day\n20260309T230000Z/20260311T230000Z busy all-day\n");
+    ical_text_check(
+        CALENDAR(EVENT("UID:a\nDTSTART;VALUE=DATE:20260302\nRRULE:FREQ=WEEKLY;COUNT=2\n") EVENT(
+            "UID:a\nRECURRENCE-ID;VALUE=DATE:20260309\nDTSTART;VALUE=DATE:20260310\nDTEND;VALUE=DATE:20260312\n")),
+        MARCH, "Europe/Berlin", NULL,
+        "20260301T230000Z/20260302T230000Z busy all-day\n20260309T230000Z/20260311T230000Z busy all-day\n");
 }
 
 static void test_exceptions(void **state)
 {
     (void)state;
     /* As a local time, as UTC, and as a date, which means the instance of that day. */
-    ical_text_check(CALENDAR(BERLIN EVENT("UID:a\nDTSTART;TZID=Europe/Berlin:20260302T100000\nDURATION:PT1H\nRRULE:FREQ=DAILY;COUNT=5\n"
-                                          "EXDATE;TZID=Europe/Berlin:20260303T100000\nEXDATE:20260304T090000Z\nEXDATE;VALUE=DATE:20260305\n")),
-                    MARCH, NULL, NULL, "20260302T090000Z/20260302T100000Z busy\n20260306T090000Z/20260306T100000Z busy\n");
+    ical_text_check(
+        CALENDAR(BERLIN EVENT(
+            "UID:a\nDTSTART;TZID=Europe/Berlin:20260302T100000\nDURATION:PT1H\nRRULE:FREQ=DAILY;COUNT=5\n"
+            "EXDATE;TZID=Europe/Berlin:20260303T100000\nEXDATE:20260304T090000Z\nEXDATE;VALUE=DATE:20260305\n")),
+        MARCH, NULL, NULL, "20260302T090000Z/20260302T100000Z busy\n20260306T090000Z/20260306T100000Z busy\n");
     /* EXRULE is history, and still sent; DTSTART itself can be excluded. */
     ical_text_check(CALENDAR(EVENT("UID:a\nDTSTART:20260302T090000Z\nDURATION:PT1H\nRRULE:FREQ=DAILY;COUNT=6\n"
                                    "EXRULE:FREQ=DAILY;INTERVAL=2;COUNT=2\nEXDATE:20260302T090000Z\n")),
@@ -54,7 +62,8 @@ static void test_exceptions(void **state)
                     "20260303T090000Z/20260303T100000Z busy\n20260305T090000Z/20260305T100000Z busy\n"
                     "20260306T090000Z/20260306T100000Z busy\n20260307T090000Z/20260307T100000Z busy\n");
     /* RDATE in another zone than DTSTART; one list over two lines. */
-    ical_text_check(CALENDAR(EVENT("UID:a\nDTSTART:20260302T090000Z\nDURATION:PT1H\nRDATE;TZID=America/New_York:20260310T0900\n 00,20260311T090000\n")),
+    ical_text_check(CALENDAR(EVENT("UID:a\nDTSTART:20260302T090000Z\nDURATION:PT1H\nRDATE;TZID=America/"
+                                   "New_York:20260310T0900\n 00,20260311T090000\n")),
                     MARCH, NULL, NULL,
                     "20260302T090000Z/20260302T100000Z busy\n20260310T130000Z/20260310T140000Z busy\n"
                     "20260311T130000Z/20260311T140000Z busy\n");
@@ -64,44 +73,98 @@ static void test_until(void **state)
 {
     (void)state;
     /* A date that a program wrote where a moment belongs means the whole day. */
-    ical_text_check(CALENDAR(EVENT("UID:a\nDTSTART:20260302T090000Z\nDURATION:PT1H\nRRULE:FREQ=DAILY;UNTIL=20260304\n")), MARCH, NULL, NULL,
-                    "20260302T090000Z/20260302T100000Z busy\n20260303T090000Z/20260303T100000Z busy\n"
-                    "20260304T090000Z/20260304T100000Z busy\n");
+    ical_text_check(
+        CALENDAR(EVENT("UID:a\nDTSTART:20260302T090000Z\nDURATION:PT1H\nRRULE:FREQ=DAILY;UNTIL=20260304\n")), MARCH,
+        NULL, NULL,
+        "20260302T090000Z/20260302T100000Z busy\n20260303T090000Z/20260303T100000Z busy\n"
+        "20260304T090000Z/20260304T100000Z busy\n");
     /* In UTC it is compared as a moment: 23:30Z on the 3rd is 00:30 on the 4th in Berlin. */
-    ical_text_check(CALENDAR(BERLIN EVENT("UID:a\nDTSTART;TZID=Europe/Berlin:20260302T003000\nDURATION:PT1H\nRRULE:FREQ=DAILY;UNTIL=20260303T233000Z\n")),
-                    MARCH, NULL, NULL,
-                    "20260301T233000Z/20260302T003000Z busy\n20260302T233000Z/20260303T003000Z busy\n"
-                    "20260303T233000Z/20260304T003000Z busy\n");
+    ical_text_check(
+        CALENDAR(BERLIN EVENT("UID:a\nDTSTART;TZID=Europe/"
+                              "Berlin:20260302T003000\nDURATION:PT1H\nRRULE:FREQ=DAILY;UNTIL=20260303T233000Z\n")),
+        MARCH, NULL, NULL,
+        "20260301T233000Z/20260302T003000Z busy\n20260302T233000Z/20260303T003000Z busy\n"
+        "20260303T233000Z/20260304T003000Z busy\n");
 }
 
-/* 3.3.10: generated instances follow the clocks, too. 02:30 does not exist on 29 March 2026, and comes twice on 25 October. */
+/* 3.3.10: generated instances follow the clocks, too. 02:30 does not exist on 29 March 2026, and comes twice on 25
+ * October. */
 static void test_clock_changes(void **state)
 {
     (void)state;
-    ical_text_check(CALENDAR(BERLIN EVENT("UID:a\nDTSTART;TZID=Europe/Berlin:20260328T023000\nDURATION:PT1H\nRRULE:FREQ=DAILY;COUNT=3\n")), YEAR,
-                    NULL, NULL,
-                    "20260328T013000Z/20260328T023000Z busy\n20260329T013000Z/20260329T023000Z busy\n"
-                    "20260330T003000Z/20260330T013000Z busy\n");
-    ical_text_check(CALENDAR(BERLIN EVENT("UID:a\nDTSTART;TZID=Europe/Berlin:20261024T023000\nDURATION:PT1H\nRRULE:FREQ=DAILY;COUNT=3\n")), YEAR,
-                    NULL, NULL,
-                    "20261024T003000Z/20261024T013000Z busy\n20261025T003000Z/20261025T013000Z busy\n"
-                    "20261026T013000Z/20261026T023000Z busy\n");
+    ical_text_check(
+        CALENDAR(BERLIN EVENT(
+            "UID:a\nDTSTART;TZID=Europe/Berlin:20260328T023000\nDURATION:PT1H\nRRULE:FREQ=DAILY;COUNT=3\n")),
+        YEAR, NULL, NULL,
+        "20260328T013000Z/20260328T023000Z busy\n20260329T013000Z/20260329T023000Z busy\n"
+        "20260330T003000Z/20260330T013000Z busy\n");
+    ical_text_check(
+        CALENDAR(BERLIN EVENT(
+            "UID:a\nDTSTART;TZID=Europe/Berlin:20261024T023000\nDURATION:PT1H\nRRULE:FREQ=DAILY;COUNT=3\n")),
+        YEAR, NULL, NULL,
+        "20261024T003000Z/20261024T013000Z busy\n20261025T003000Z/20261025T013000Z busy\n"
+        "20261026T013000Z/20261026T023000Z busy\n");
     /* A night shift: DTEND fixes eight hours, whatever the clocks do; DURATION in days is a day by the calendar. */
-    ical_text_check(CALENDAR(BERLIN EVENT("UID:a\nDTSTART;TZID=Europe/Berlin:20260327T220000\nDTEND;TZID=Europe/Berlin:20260328T060000\n"
-                                          "RRULE:FREQ=DAILY;COUNT=2\n") EVENT("UID:b\nDTSTART;TZID=Europe/Berlin:20261024T120000\nDURATION:P1D\n")),
-                    YEAR, NULL, NULL,
-                    "20260327T210000Z/20260328T050000Z busy\n20260328T210000Z/20260329T050000Z busy\n"
-                    "20261024T100000Z/20261025T110000Z busy\n");
+    ical_text_check(
+        CALENDAR(BERLIN EVENT(
+            "UID:a\nDTSTART;TZID=Europe/Berlin:20260327T220000\nDTEND;TZID=Europe/Berlin:20260328T060000\n"
+            "RRULE:FREQ=DAILY;COUNT=2\n") EVENT("UID:b\nDTSTART;TZID=Europe/Berlin:20261024T120000\nDURATION:P1D\n")),
+        YEAR, NULL, NULL,
+        "20260327T210000Z/20260328T050000Z busy\n20260328T210000Z/20260329T050000Z busy\n"
+        "20261024T100000Z/20261025T110000Z busy\n");
     /* All-day series: every day is its own day, 23 hours on 29 March. */
-    ical_text_check(CALENDAR(EVENT("UID:a\nDTSTART;VALUE=DATE:20260328\nRRULE:FREQ=DAILY;COUNT=3\n")), YEAR, "Europe/Berlin", NULL,
+    ical_text_check(CALENDAR(EVENT("UID:a\nDTSTART;VALUE=DATE:20260328\nRRULE:FREQ=DAILY;COUNT=3\n")), YEAR,
+                    "Europe/Berlin", NULL,
                     "20260327T230000Z/20260328T230000Z busy all-day\n20260328T230000Z/20260329T220000Z busy all-day\n"
                     "20260329T220000Z/20260330T220000Z busy all-day\n");
 }
 
-#define ODD(tzid, from, to)                                                                                                        \
-    "BEGIN:VTIMEZONE\nTZID:" tzid "\nBEGIN:STANDARD\nDTSTART:16010101T000000\nTZOFFSETFROM:" from "\nTZOFFSETTO:" to "\nEND:STANDARD\nEND:VTIMEZONE\n"
+#define ODD(tzid, from, to)                                                                                            \
+    "BEGIN:VTIMEZONE\nTZID:" tzid "\nBEGIN:STANDARD\nDTSTART:16010101T000000\nTZOFFSETFROM:" from "\nTZOFFSETTO:" to   \
+    "\nEND:STANDARD\nEND:VTIMEZONE\n"
 
 static void test_zones(void **state)
+{
+    (void)state;
+    /* The definition goes before the name, also when it stands behind the event; a Windows name needs none. */
+    ical_text_check(
+        CALENDAR(EVENT("UID:a\nDTSTART;TZID=Europe/Berlin:20260310T120000\nDURATION:PT1H\n")
+                     ODD("Europe/Berlin", "+0530", "+0530")
+                         EVENT("UID:b\nDTSTART;TZID=\"Tokyo Standard Time\":20260310T180000\nDURATION:PT1H\n")),
+        MARCH, NULL, NULL, "20260310T063000Z/20260310T073000Z busy\n20260310T090000Z/20260310T100000Z busy\n");
+    /* One that refers to itself is read like any other; a broken one leaves the name. */
+    ical_text_check(
+        CALENDAR("BEGIN:VTIMEZONE\nTZID:X\nBEGIN:STANDARD\nDTSTART;TZID=X:19700101T000000\nTZOFFSETFROM:+"
+                 "0100\nTZOFFSETTO:+0100\n"
+                 "RDATE;TZID=X:19800101T000000\nEND:STANDARD\nEND:VTIMEZONE\n"
+                 "BEGIN:VTIMEZONE\nTZID:Asia/"
+                 "Tokyo\nBEGIN:STANDARD\nDTSTART:19700101T000000\nTZOFFSETTO:nine\nEND:STANDARD\nEND:VTIMEZONE\n" EVENT(
+                     "UID:a\nDTSTART;TZID=X:20260310T120000\nDURATION:PT1H\n")
+                     EVENT("UID:b\nDTSTART;TZID=Asia/Tokyo:20260310T180000\nDURATION:PT1H\n")),
+        MARCH, NULL, NULL, "20260310T090000Z/20260310T100000Z busy\n20260310T110000Z/20260310T120000Z busy\n");
+    /* Rules that have ended leave their last offset behind: this zone gave up summer time in 2015. */
+    ical_text_check(
+        CALENDAR(
+            "BEGIN:VTIMEZONE\nTZID:Z\nBEGIN:STANDARD\nDTSTART:20001029T030000\nTZOFFSETFROM:+0200\nTZOFFSETTO:+0100\n"
+            "RRULE:FREQ=YEARLY;BYMONTH=10;BYDAY=-1SU;UNTIL=20151025T010000Z\nEND:STANDARD\n"
+            "BEGIN:DAYLIGHT\nDTSTART:20010325T020000\nTZOFFSETFROM:+0100\nTZOFFSETTO:+0200\n"
+            "RRULE:FREQ=YEARLY;BYMONTH=3;BYDAY=-1SU;UNTIL=20150329T010000Z\nEND:DAYLIGHT\nEND:VTIMEZONE\n" EVENT(
+                "UID:a\nDTSTART;TZID=Z:20100705T120000\nDURATION:PT1H\nRRULE:FREQ=YEARLY\n")),
+        "20140101T000000Z", "20180101T000000Z", NULL, NULL,
+        "20140705T100000Z/20140705T110000Z busy\n20150705T100000Z/20150705T110000Z busy\n"
+        "20160705T110000Z/20160705T120000Z busy\n20170705T110000Z/20170705T120000Z busy\n");
+    /* And one that kept it since 2014, asked about years later. */
+    ical_text_check(
+        CALENDAR(
+            "BEGIN:VTIMEZONE\nTZID:Z\nBEGIN:STANDARD\nDTSTART:20011028T030000\nTZOFFSETFROM:+0200\nTZOFFSETTO:+0100\n"
+            "RRULE:FREQ=YEARLY;BYMONTH=10;BYDAY=-1SU;UNTIL=20131027T010000Z\nEND:STANDARD\n"
+            "BEGIN:DAYLIGHT\nDTSTART:20010325T020000\nTZOFFSETFROM:+0100\nTZOFFSETTO:+0200\n"
+            "RRULE:FREQ=YEARLY;BYMONTH=3;BYDAY=-1SU;UNTIL=20140330T010000Z\nEND:DAYLIGHT\nEND:VTIMEZONE\n" EVENT(
+                "UID:a\nDTSTART;TZID=Z:20260310T120000\nDURATION:PT1H\n")),
+        MARCH, NULL, NULL, "20260310T100000Z/20260310T110000Z busy\n");
+}
+
+static void test_unknown_and_changing_zones(void **state)
 {
     struct ical_text *t = calloc(1, sizeof(*t));
     struct dav_ical_setup setup = ical_text_setup(t, MARCH);
@@ -109,28 +172,9 @@ static void test_zones(void **state)
     const char *text;
 
     (void)state;
-    /* The definition goes before the name, also when it stands behind the event; a Windows name needs none. */
-    ical_text_check(CALENDAR(EVENT("UID:a\nDTSTART;TZID=Europe/Berlin:20260310T120000\nDURATION:PT1H\n") ODD("Europe/Berlin", "+0530", "+0530")
-                                 EVENT("UID:b\nDTSTART;TZID=\"Tokyo Standard Time\":20260310T180000\nDURATION:PT1H\n")),
-                    MARCH, NULL, NULL, "20260310T063000Z/20260310T073000Z busy\n20260310T090000Z/20260310T100000Z busy\n");
-    /* One that refers to itself is read like any other; a broken one leaves the name. */
-    ical_text_check(CALENDAR("BEGIN:VTIMEZONE\nTZID:X\nBEGIN:STANDARD\nDTSTART;TZID=X:19700101T000000\nTZOFFSETFROM:+0100\nTZOFFSETTO:+0100\n"
-                             "RDATE;TZID=X:19800101T000000\nEND:STANDARD\nEND:VTIMEZONE\n"
-                             "BEGIN:VTIMEZONE\nTZID:Asia/Tokyo\nBEGIN:STANDARD\nDTSTART:19700101T000000\nTZOFFSETTO:nine\nEND:STANDARD\nEND:VTIMEZONE\n"
-                             EVENT("UID:a\nDTSTART;TZID=X:20260310T120000\nDURATION:PT1H\n")
-                                 EVENT("UID:b\nDTSTART;TZID=Asia/Tokyo:20260310T180000\nDURATION:PT1H\n")),
-                    MARCH, NULL, NULL, "20260310T090000Z/20260310T100000Z busy\n20260310T110000Z/20260310T120000Z busy\n");
-    /* Rules that have ended leave their last offset behind: this zone gave up summer time in 2015. */
-    ical_text_check(CALENDAR("BEGIN:VTIMEZONE\nTZID:Z\nBEGIN:STANDARD\nDTSTART:20001029T030000\nTZOFFSETFROM:+0200\nTZOFFSETTO:+0100\n"
-                             "RRULE:FREQ=YEARLY;BYMONTH=10;BYDAY=-1SU;UNTIL=20151025T010000Z\nEND:STANDARD\n"
-                             "BEGIN:DAYLIGHT\nDTSTART:20010325T020000\nTZOFFSETFROM:+0100\nTZOFFSETTO:+0200\n"
-                             "RRULE:FREQ=YEARLY;BYMONTH=3;BYDAY=-1SU;UNTIL=20150329T010000Z\nEND:DAYLIGHT\nEND:VTIMEZONE\n"
-                             EVENT("UID:a\nDTSTART;TZID=Z:20100705T120000\nDURATION:PT1H\nRRULE:FREQ=YEARLY\n")),
-                    "20140101T000000Z", "20180101T000000Z", NULL, NULL,
-                    "20140705T100000Z/20140705T110000Z busy\n20150705T100000Z/20150705T110000Z busy\n"
-                    "20160705T110000Z/20160705T120000Z busy\n20170705T110000Z/20170705T120000Z busy\n");
     /* An unknown zone is not guessed: that event is left out, and counted. */
-    text = CALENDAR(EVENT("UID:a\nDTSTART;TZID=Middle Earth:20260310T120000\nDURATION:PT1H\n") EVENT("UID:b\nDTSTART:20260311T120000Z\nDURATION:PT1H\n"));
+    text = CALENDAR(EVENT("UID:a\nDTSTART;TZID=Middle Earth:20260310T120000\nDURATION:PT1H\n")
+                        EVENT("UID:b\nDTSTART:20260311T120000Z\nDURATION:PT1H\n"));
     ical_text_read(t, &setup, text, strlen(text));
     assert_int_equal(t->skipped, 1);
     ical_text_expect(t, "20260311T120000Z/20260311T130000Z busy\n");
@@ -163,17 +207,24 @@ static void test_zones(void **state)
 static void test_own_answer(void **state)
 {
     (void)state;
-    ical_text_check(ASKED("ATTENDEE;PARTSTAT=declined:MAILTO:aLICE@example.ORG\n"), MARCH, NULL, ALICE, ANSWER "busy declined\n");
-    ical_text_check(ASKED("ATTENDEE;CN=\"Liddell; Alice: x\";PARTSTAT=TENTATIVE:mailto:alice@example.org\n"), MARCH, NULL, ALICE,
-                    ANSWER "busy maybe\n");
-    ical_text_check(ASKED("ATTENDEE;RSVP=TRUE:mailto:alice@example.org\n"), MARCH, NULL, ALICE, ANSWER "busy unanswered\n");
-    ical_text_check(ASKED("ATTENDEE;PARTSTAT=X-LATER:mailto:alice%40example.org\n"), MARCH, NULL, ALICE, ANSWER "busy unanswered\n");
-    ical_text_check(ASKED("ATTENDEE;PARTSTAT=DECLINED;EMAIL=alice@example.org:urn:uuid:1\n"), MARCH, NULL, ALICE, ANSWER "busy declined\n");
-    ical_text_check(ASKED("ATTENDEE;PARTSTAT=DELEGATED:mailto:alice@example.org\n"), MARCH, NULL, ALICE, ANSWER "busy declined\n");
-    ical_text_check(ASKED("ATTENDEE;PARTSTAT=DECLINED:mailto:malice@example.org\nATTENDEE;PARTSTAT=DECLINED:mailto:alice@example.org.uk\n"),
+    ical_text_check(ASKED("ATTENDEE;PARTSTAT=declined:MAILTO:aLICE@example.ORG\n"), MARCH, NULL, ALICE,
+                    ANSWER "busy declined\n");
+    ical_text_check(ASKED("ATTENDEE;CN=\"Liddell; Alice: x\";PARTSTAT=TENTATIVE:mailto:alice@example.org\n"), MARCH,
+                    NULL, ALICE, ANSWER "busy maybe\n");
+    ical_text_check(ASKED("ATTENDEE;RSVP=TRUE:mailto:alice@example.org\n"), MARCH, NULL, ALICE,
+                    ANSWER "busy unanswered\n");
+    ical_text_check(ASKED("ATTENDEE;PARTSTAT=X-LATER:mailto:alice%40example.org\n"), MARCH, NULL, ALICE,
+                    ANSWER "busy unanswered\n");
+    ical_text_check(ASKED("ATTENDEE;PARTSTAT=DECLINED;EMAIL=alice@example.org:urn:uuid:1\n"), MARCH, NULL, ALICE,
+                    ANSWER "busy declined\n");
+    ical_text_check(ASKED("ATTENDEE;PARTSTAT=DELEGATED:mailto:alice@example.org\n"), MARCH, NULL, ALICE,
+                    ANSWER "busy declined\n");
+    ical_text_check(ASKED("ATTENDEE;PARTSTAT=DECLINED:mailto:malice@example.org\nATTENDEE;PARTSTAT=DECLINED:mailto:"
+                          "alice@example.org.uk\n"),
                     MARCH, NULL, ALICE, ANSWER "busy\n");
     /* Who invites need not answer. */
-    ical_text_check(ASKED("ORGANIZER:mailto:alice@example.org\nATTENDEE:mailto:alice@example.org\n"), MARCH, NULL, ALICE, ANSWER "busy\n");
+    ical_text_check(ASKED("ORGANIZER:mailto:alice@example.org\nATTENDEE:mailto:alice@example.org\n"), MARCH, NULL,
+                    ALICE, ANSWER "busy\n");
     ical_text_check(ASKED("ATTENDEE;PARTSTAT=DECLINED:mailto:alice@example.org\n"), MARCH, NULL, NULL, ANSWER "busy\n");
 }
 
@@ -182,8 +233,10 @@ static void test_marks(void **state)
     (void)state;
     ical_text_check(ASKED("TRANSP:TRANSPARENT\nX-MICROSOFT-CDO-BUSYSTATUS:OOF\n"), MARCH, NULL, NULL, ANSWER "oof\n");
     ical_text_check(ASKED("X-MICROSOFT-CDO-BUSYSTATUS:WORKINGELSEWHERE\n"), MARCH, NULL, NULL, ANSWER "elsewhere\n");
-    ical_text_check(ASKED("X-MICROSOFT-CDO-BUSYSTATUS:NONSENSE\nSTATUS:TENTATIVE\n"), MARCH, NULL, NULL, ANSWER "tentative\n");
-    ical_text_check(ASKED("X-MICROSOFT-CDO-BUSYSTATUS:BUSY\nSTATUS:CANCELLED\n"), MARCH, NULL, NULL, ANSWER "busy cancelled\n");
+    ical_text_check(ASKED("X-MICROSOFT-CDO-BUSYSTATUS:NONSENSE\nSTATUS:TENTATIVE\n"), MARCH, NULL, NULL,
+                    ANSWER "tentative\n");
+    ical_text_check(ASKED("X-MICROSOFT-CDO-BUSYSTATUS:BUSY\nSTATUS:CANCELLED\n"), MARCH, NULL, NULL,
+                    ANSWER "busy cancelled\n");
     ical_text_check(ASKED("X-MICROSOFT-CDO-BUSYSTATUS:TENTATIVE\nX-MICROSOFT-CDO-INTENDEDSTATUS:OOF\n"
                           "ATTENDEE;PARTSTAT=ACCEPTED:mailto:alice@example.org\n"),
                     MARCH, NULL, ALICE, ANSWER "oof\n");
@@ -192,8 +245,12 @@ static void test_marks(void **state)
                     MARCH, NULL, ALICE, ANSWER "tentative unanswered\n");
     ical_text_check(ASKED("CLASS:X-SECRET\n"), MARCH, NULL, NULL, ANSWER "busy private\n");
     ical_text_check(ASKED("X-MICROSOFT-CDO-ALLDAYEVENT:TRUE\n"), MARCH, NULL, NULL, ANSWER "busy all-day\n");
+    /* An all-day event that ends on its day is met, and means the day. */
+    ical_text_check(CALENDAR(EVENT("DTSTART;VALUE=DATE:20260310\nDTEND;VALUE=DATE:20260310\n")), MARCH, NULL, NULL,
+                    "20260310T000000Z/20260311T000000Z busy all-day\n");
     /* An alarm has properties of the same names. */
-    ical_text_check(ASKED("BEGIN:VALARM\nDURATION:PT5H\nSTATUS:CANCELLED\nUID:other\nEND:VALARM\n"), MARCH, NULL, NULL, ANSWER "busy\n");
+    ical_text_check(ASKED("BEGIN:VALARM\nDURATION:PT5H\nSTATUS:CANCELLED\nUID:other\nEND:VALARM\n"), MARCH, NULL, NULL,
+                    ANSWER "busy\n");
 }
 
 static void test_lines(void **state)
@@ -205,8 +262,10 @@ static void test_lines(void **state)
     int head;
 
     (void)state;
-    /* Folds in a name, in a date, after every kind of line end; lower case; no line end at the end; bytes that are no UTF-8. */
-    ical_text_check("begin:vcalendar\r\nBEGIN:VEVENT\r\nSUMMARY:\xff\xfe\r\n folded DTSTART:19700101T000000Z\r\nDTST\r\n ART:202603\r\n\t10T09"
+    /* Folds in a name, in a date, after every kind of line end; lower case; no line end at the end; bytes that are no
+     * UTF-8. */
+    ical_text_check("begin:vcalendar\r\nBEGIN:VEVENT\r\nSUMMARY:\xff\xfe\r\n folded "
+                    "DTSTART:19700101T000000Z\r\nDTST\r\n ART:202603\r\n\t10T09"
                     "0000Z\r\ndtend:20260310T100000Z\r\nEND:VEVENT\r\nEND:VCALENDAR",
                     MARCH, NULL, NULL, ANSWER "busy\n");
     /* A long line that nobody wants costs nothing, one that is wanted costs its event. */
@@ -267,7 +326,8 @@ static void test_broken_items(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof(broken) / sizeof(broken[0]); i++) {
-        snprintf(text, sizeof(text), CALENDAR(EVENT("UID:a\n%s") EVENT("UID:b\nDTSTART:20260311T090000Z\nDURATION:PT1H\n")), broken[i]);
+        snprintf(text, sizeof(text),
+                 CALENDAR(EVENT("UID:a\n%s") EVENT("UID:b\nDTSTART:20260311T090000Z\nDURATION:PT1H\n")), broken[i]);
         t->count = 0;
         ical_text_read(t, &setup, text, strlen(text));
         if (t->skipped != 1)
@@ -283,14 +343,20 @@ static void test_broken_items(void **state)
 static void test_far_dates(void **state)
 {
     (void)state;
-    ical_text_check(CALENDAR(BERLIN EVENT("UID:a\nDTSTART;TZID=Europe/Berlin:00000101T000000\nDTEND;TZID=Europe/Berlin:99991231T235959\n")
-                                 EVENT("UID:b\nDTSTART;TZID=Europe/Berlin:16010101T090000\nDURATION:PT1H\nRRULE:FREQ=YEARLY;BYMONTH=3;BYMONTHDAY=10\n")),
-                    MARCH, NULL, NULL, "00010101T000000Z/99991231T225959Z busy\n20260310T080000Z/20260310T090000Z busy\n");
+    ical_text_check(
+        CALENDAR(BERLIN EVENT(
+            "UID:a\nDTSTART;TZID=Europe/Berlin:00000101T000000\nDTEND;TZID=Europe/Berlin:99991231T235959\n")
+                     EVENT("UID:b\nDTSTART;TZID=Europe/"
+                           "Berlin:16010101T090000\nDURATION:PT1H\nRRULE:FREQ=YEARLY;BYMONTH=3;BYMONTHDAY=10\n")),
+        MARCH, NULL, NULL, "00010101T000000Z/99991231T225959Z busy\n20260310T080000Z/20260310T090000Z busy\n");
     /* A date that never comes is searched for in no time. */
-    ical_text_check(CALENDAR(EVENT("UID:a\nDTSTART:20200101T090000Z\nDURATION:PT1H\nRRULE:FREQ=DAILY;BYMONTH=2;BYMONTHDAY=30\n")
-                                 EVENT("UID:b\nDTSTART:20200101T090000Z\nDURATION:PT1H\nRRULE:FREQ=SECONDLY;BYMONTH=2;BYMONTHDAY=30\n")
-                                     EVENT("UID:c\nDTSTART:20210228T090000Z\nDURATION:PT1H\nRRULE:FREQ=YEARLY;INTERVAL=4;BYMONTH=2;BYMONTHDAY=29\n")),
-                    MARCH, NULL, NULL, "");
+    ical_text_check(
+        CALENDAR(
+            EVENT("UID:a\nDTSTART:20200101T090000Z\nDURATION:PT1H\nRRULE:FREQ=DAILY;BYMONTH=2;BYMONTHDAY=30\n")
+                EVENT("UID:b\nDTSTART:20200101T090000Z\nDURATION:PT1H\nRRULE:FREQ=SECONDLY;BYMONTH=2;BYMONTHDAY=30\n")
+                    EVENT("UID:c\nDTSTART:20210228T090000Z\nDURATION:PT1H\nRRULE:FREQ=YEARLY;INTERVAL=4;BYMONTH=2;"
+                          "BYMONTHDAY=29\n")),
+        MARCH, NULL, NULL, "");
 }
 
 static void test_texts_that_are_no_calendar(void **state)
@@ -307,7 +373,8 @@ static void test_texts_that_are_no_calendar(void **state)
         {"BEGIN:VCALENDAR\nEND:VCALENDAR\nEND:VCALENDAR\n", DAV_ICAL_CUT},
         {"BEGIN:VCALENDAR\nEND:VCALENDAR\n", DAV_ICAL_OK},
         {"BEGIN:VEVENT\nDTSTART:20260310T090000Z\nDURATION:PT1H\nEND:VEVENT\n", DAV_ICAL_NOT_CALENDAR},
-        {"BEGIN:VCALENDAR\nBEGIN:A\nBEGIN:A\nBEGIN:A\nBEGIN:A\nBEGIN:A\nBEGIN:A\nBEGIN:A\nBEGIN:A\nBEGIN:A\nBEGIN:A\nBEGIN:A\nBEGIN:A\n"
+        {"BEGIN:VCALENDAR\nBEGIN:A\nBEGIN:A\nBEGIN:A\nBEGIN:A\nBEGIN:A\nBEGIN:A\nBEGIN:A\nBEGIN:A\nBEGIN:A\nBEGIN:"
+         "A\nBEGIN:A\nBEGIN:A\n"
          "BEGIN:A\nBEGIN:A\nBEGIN:A\nBEGIN:A\nBEGIN:A\n",
          DAV_ICAL_TOO_LARGE},
     };
@@ -329,9 +396,13 @@ static void test_texts_that_are_no_calendar(void **state)
 /* Wherever a good text is cut, nothing comes of it, and nothing is read beyond its end. */
 static void test_every_cut(void **state)
 {
-    static const char text[] = CALENDAR(BERLIN EVENT("UID:a\nDTSTART;TZID=\"Europe/Berlin\":20260310T100000\nDURATION:PT1H\nRRULE:FREQ=DAILY;\n COUNT=3\n"
-                                                     "RDATE;VALUE=PERIOD:20260320T090000Z/PT1H\nATTENDEE;PARTSTAT=DECLINED:mailto:a@b\n")
-                                            "BEGIN:VFREEBUSY\nFREEBUSY;FBTYPE=BUSY:20260312T090000Z/PT1H\nEND:VFREEBUSY\n");
+    static const char text[] = CALENDAR(BERLIN EVENT(
+        "UID:a\nDTSTART;TZID=\"Europe/Berlin\":20260310T100000\nDURATION:PT1H\nRRULE:FREQ=DAILY;\n COUNT=3\n"
+        "RDATE;VALUE=PERIOD:20260320T090000Z/PT1H\nATTENDEE;PARTSTAT=DECLINED:mailto:a@b\n") "BEGIN:"
+                                                                                             "VFREEBUSY\nFREEBUSY;"
+                                                                                             "FBTYPE=BUSY:"
+                                                                                             "20260312T090000Z/"
+                                                                                             "PT1H\nEND:VFREEBUSY\n");
     struct ical_text *t = calloc(1, sizeof(*t));
     struct dav_ical_setup setup = ical_text_setup(t, MARCH);
     const char *owners[] = {"a@b", NULL};
@@ -356,8 +427,9 @@ static void test_every_cut(void **state)
 /* Any byte wrong: no crash, no hang (the sanitizers and the test's time limit look). */
 static void test_every_byte_wrong(void **state)
 {
-    static const char text[] = CALENDAR(BERLIN EVENT("UID:a\nDTSTART;TZID=Europe/Berlin:20260310T100000\nDURATION:PT1H\n"
-                                                     "RRULE:FREQ=MONTHLY;BYDAY=-1FR;BYSETPOS=1;UNTIL=20270101\nEXDATE:20260327T090000Z\n"));
+    static const char text[] =
+        CALENDAR(BERLIN EVENT("UID:a\nDTSTART;TZID=Europe/Berlin:20260310T100000\nDURATION:PT1H\n"
+                              "RRULE:FREQ=MONTHLY;BYDAY=-1FR;BYSETPOS=1;UNTIL=20270101\nEXDATE:20260327T090000Z\n"));
     static const char wrong[] = {'\n', ':', ';', '9', '-', 'T', '\0', '\xff', '"', ' '};
     struct ical_text *t = calloc(1, sizeof(*t));
     struct dav_ical_setup setup = ical_text_setup(t, MARCH);
@@ -387,7 +459,8 @@ static void test_a_text_has_a_budget(void **state)
     buf_init(&b, 4 * 1024 * 1024);
     buf_adds(&b, "BEGIN:VCALENDAR\n");
     for (int i = 0; i < 5000; i++)
-        buf_addf(&b, EVENT("UID:%d\nDTSTART:19260310T090000Z\nDURATION:PT1S\nRRULE:FREQ=SECONDLY;COUNT=999999999\n"), i);
+        buf_addf(&b, EVENT("UID:%d\nDTSTART:19260310T090000Z\nDURATION:PT1S\nRRULE:FREQ=SECONDLY;COUNT=999999999\n"),
+                 i);
     buf_adds(&b, EVENT("UID:z\nDTSTART:20260311T090000Z\nDURATION:PT1H\n") "END:VCALENDAR\n");
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &before);
     ical_text_read(t, &setup, b.data, b.len);
@@ -398,7 +471,8 @@ static void test_a_text_has_a_budget(void **state)
     buf_free(&b);
     /* And ceilings on events and spans. */
     setup.max_components = 2;
-    ical_text_read(t, &setup, CALENDAR(EVENT("") EVENT("") EVENT("")), sizeof(CALENDAR(EVENT("") EVENT("") EVENT(""))) - 1);
+    ical_text_read(t, &setup, CALENDAR(EVENT("") EVENT("") EVENT("")),
+                   sizeof(CALENDAR(EVENT("") EVENT("") EVENT(""))) - 1);
     assert_int_equal(t->verdict, DAV_ICAL_TOO_LARGE);
     free(t);
 }
@@ -411,6 +485,7 @@ int main(void)
         cmocka_unit_test(test_until),
         cmocka_unit_test(test_clock_changes),
         cmocka_unit_test(test_zones),
+        cmocka_unit_test(test_unknown_and_changing_zones),
         cmocka_unit_test(test_own_answer),
         cmocka_unit_test(test_marks),
         cmocka_unit_test(test_lines),

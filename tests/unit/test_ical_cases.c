@@ -1,6 +1,6 @@
 /*
- * The cases of tests/data/freebusy at function level: calendar text in, periods out. What tests/integration does through a real
- * server and the whole program is asked here of ical.c alone, with presence's own rules and merging.
+ * The cases of tests/data/freebusy at function level: calendar text in, periods out. What tests/integration does
+ * through a real server and the whole program is asked here of ical.c alone, with presence's own rules and merging.
  */
 #include <dirent.h>
 #include <setjmp.h>
@@ -30,7 +30,8 @@ struct collected {
 };
 
 static const enum pres_kind kind_of[] = {
-    [DAV_FREE] = PRES_FREE, [DAV_ELSEWHERE] = PRES_ELSEWHERE, [DAV_TENTATIVE] = PRES_TENTATIVE, [DAV_BUSY] = PRES_BUSY, [DAV_OOF] = PRES_OOF,
+    [DAV_FREE] = PRES_FREE, [DAV_ELSEWHERE] = PRES_ELSEWHERE, [DAV_TENTATIVE] = PRES_TENTATIVE, [DAV_BUSY] = PRES_BUSY,
+    [DAV_OOF] = PRES_OOF,
 };
 
 static const struct {
@@ -45,7 +46,8 @@ static bool collect(void *arg, const struct dav_span *span)
 
     assert_true(c->count < SPANS_MAX);
     rules.elsewhere = PRES_FREE; /* as VFREEBUSY counts it */
-    c->items[c->count++] = (struct pres_interval){span->start, span->end, pres_rules_apply(&rules, kind_of[span->kind], span->traits)};
+    c->items[c->count++] =
+        (struct pres_interval){span->start, span->end, pres_rules_apply(&rules, kind_of[span->kind], span->traits)};
     return true;
 }
 
@@ -139,7 +141,8 @@ static bool run_case(const char *id)
     const struct jv *window = jv_get(json, "window");
     const char *owners[2] = {jv_str(jv_get(json, "owner"), NULL), NULL};
     struct collected *c = mem_calloc(1, sizeof(*c));
-    struct dav_ical_setup setup = {.zone = jv_str(jv_get(json, "calendar_tz"), NULL), .owners = owners, .on_span = collect, .arg = c};
+    struct dav_ical_setup setup = {
+        .zone = jv_str(jv_get(json, "calendar_tz"), NULL), .owners = owners, .on_span = collect, .arg = c};
     struct dav_ical *ical;
     const char *start = jv_str(jv_get(window, "start"), ""), *end = jv_str(jv_get(window, "end"), "");
     bool right;

@@ -1,7 +1,7 @@
 /*
- * What libical does wrong and ical_fix.c puts right: for each correction one series, its dates worked out by hand from the section
- * named (RFC 5545). Then the other way round: rules that do go to libical's iterator give the same dates from the generator, so that the
- * table of corrections has no gap.
+ * What libical does wrong and ical_fix.c puts right: for each correction one series, its dates worked out by hand from
+ * the section named (RFC 5545). Then the other way round: rules that do go to libical's iterator give the same dates
+ * from the generator, so that the table of corrections has no gap.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -40,36 +40,40 @@ static void assert_starts(const char *text, const char *from, const char *until,
 static void test_bysetpos_counts_instances(void **state)
 {
     (void)state;
-    assert_starts(SERIES("20260105T170000Z", "FREQ=MONTHLY;BYDAY=MO;BYHOUR=9,17;BYSETPOS=2,-1;COUNT=4"), "20260101T000000Z", "20260401T000000Z",
-                  "20260105T1700 20260126T1700 20260202T1700 20260223T1700");
-    assert_starts(SERIES("20260102T090000Z", "FREQ=WEEKLY;BYDAY=MO,WE,FR;BYSETPOS=-1"), "20260101T000000Z", "20260120T000000Z",
-                  "20260102T0900 20260109T0900 20260116T0900");
-    assert_starts(SERIES("20260302T140000Z", "FREQ=DAILY;BYHOUR=8,11,14;BYSETPOS=-1"), "20260302T000000Z", "20260304T000000Z",
-                  "20260302T1400 20260303T1400");
+    assert_starts(SERIES("20260105T170000Z", "FREQ=MONTHLY;BYDAY=MO;BYHOUR=9,17;BYSETPOS=2,-1;COUNT=4"),
+                  "20260101T000000Z", "20260401T000000Z", "20260105T1700 20260126T1700 20260202T1700 20260223T1700");
+    assert_starts(SERIES("20260102T090000Z", "FREQ=WEEKLY;BYDAY=MO,WE,FR;BYSETPOS=-1"), "20260101T000000Z",
+                  "20260120T000000Z", "20260102T0900 20260109T0900 20260116T0900");
+    assert_starts(SERIES("20260302T140000Z", "FREQ=DAILY;BYHOUR=8,11,14;BYSETPOS=-1"), "20260302T000000Z",
+                  "20260304T000000Z", "20260302T1400 20260303T1400");
 }
 
 /* 3.3.10: week 53 is only there in some years (2026 and 2032); -1 is the last; week 1 may begin in the old year. */
 static void test_byweekno(void **state)
 {
     (void)state;
-    assert_starts(SERIES("20201228T090000Z", "FREQ=YEARLY;BYWEEKNO=53;BYDAY=MO"), "20210601T000000Z", "20330101T000000Z",
-                  "20261228T0900 20321227T0900");
-    assert_starts(SERIES("20231230T090000Z", "FREQ=YEARLY;BYWEEKNO=-1;BYDAY=SA"), "20230101T000000Z", "20280101T000000Z",
-                  "20231230T0900 20241228T0900 20251227T0900 20270102T0900");
+    assert_starts(SERIES("20201228T090000Z", "FREQ=YEARLY;BYWEEKNO=53;BYDAY=MO"), "20210601T000000Z",
+                  "20330101T000000Z", "20261228T0900 20321227T0900");
+    assert_starts(SERIES("20231230T090000Z", "FREQ=YEARLY;BYWEEKNO=-1;BYDAY=SA"), "20230101T000000Z",
+                  "20280101T000000Z", "20231230T0900 20241228T0900 20251227T0900 20270102T0900");
     assert_starts(SERIES("20241230T090000Z", "FREQ=YEARLY;BYWEEKNO=1;BYDAY=MO"), "20241201T000000Z", "20280201T000000Z",
                   "20241230T0900 20251229T0900 20270104T0900 20280103T0900");
+    /* 2010 has 52 weeks, the first two days of 2011 are still in the last of them */
+    assert_starts(SERIES("20091230T213000Z", "FREQ=YEARLY;BYWEEKNO=53;BYDAY=WE,SA,SU"), "20091201T000000Z",
+                  "20120101T000000Z", "20091230T2130 20100102T2130 20100103T2130");
     /* without BYDAY: the weekday of DTSTART */
-    assert_starts(SERIES("20260514T090000Z", "FREQ=YEARLY;BYWEEKNO=20"), "20260101T000000Z", "20280101T000000Z", "20260514T0900 20270520T0900");
+    assert_starts(SERIES("20260514T090000Z", "FREQ=YEARLY;BYWEEKNO=20"), "20260101T000000Z", "20280101T000000Z",
+                  "20260514T0900 20270520T0900");
 }
 
 /* 3.3.10: BYYEARDAY narrows down other parts, and counts from the end as well. */
 static void test_byyearday(void **state)
 {
     (void)state;
-    assert_starts(SERIES("20240409T090000Z", "FREQ=YEARLY;BYYEARDAY=100,-1;BYMONTH=4"), "20240101T000000Z", "20270101T000000Z",
-                  "20240409T0900 20250410T0900 20260410T0900");
-    assert_starts(SERIES("20251231T220000Z", "FREQ=HOURLY;BYYEARDAY=-1;BYHOUR=22,23"), "20250101T000000Z", "20270101T000000Z",
-                  "20251231T2200 20251231T2300 20261231T2200 20261231T2300");
+    assert_starts(SERIES("20240409T090000Z", "FREQ=YEARLY;BYYEARDAY=100,-1;BYMONTH=4"), "20240101T000000Z",
+                  "20270101T000000Z", "20240409T0900 20250410T0900 20260410T0900");
+    assert_starts(SERIES("20251231T220000Z", "FREQ=HOURLY;BYYEARDAY=-1;BYHOUR=22,23"), "20250101T000000Z",
+                  "20270101T000000Z", "20251231T2200 20251231T2300 20261231T2200 20261231T2300");
 }
 
 /* 3.3.10: the last day of the month as a filter of a DAILY rule. */
@@ -78,8 +82,8 @@ static void test_negative_monthday_as_filter(void **state)
     (void)state;
     assert_starts(SERIES("20260131T090000Z", "FREQ=DAILY;BYMONTHDAY=-1"), "20260101T000000Z", "20260501T000000Z",
                   "20260131T0900 20260228T0900 20260331T0900 20260430T0900");
-    assert_starts(SERIES("20240229T090000Z", "FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=-1"), "20240101T000000Z", "20270101T000000Z",
-                  "20240229T0900 20250228T0900 20260228T0900");
+    assert_starts(SERIES("20240229T090000Z", "FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=-1"), "20240101T000000Z",
+                  "20270101T000000Z", "20240229T0900 20250228T0900 20260228T0900");
 }
 
 /* 3.3.10: every seventh hour goes on over midnight, wherever the window is entered. */
@@ -90,18 +94,19 @@ static void test_sub_daily_interval(void **state)
                   "20260303T0100 20260303T0800 20260303T1500 20260303T2200");
     assert_starts(SERIES("20260301T000000Z", "FREQ=MINUTELY;INTERVAL=1000"), "20260303T000000Z", "20260304T000000Z",
                   "20260303T0200 20260303T1840");
-    assert_starts(SERIES("20260301T093000Z", "FREQ=HOURLY;INTERVAL=2;BYHOUR=9,10,11;BYMINUTE=0,30;COUNT=4"), "20260301T000000Z",
-                  "20260304T000000Z", "20260301T0930 20260301T1100 20260301T1130 20260302T0900");
+    assert_starts(SERIES("20260301T093000Z", "FREQ=HOURLY;INTERVAL=2;BYHOUR=9,10,11;BYMINUTE=0,30;COUNT=4"),
+                  "20260301T000000Z", "20260304T000000Z", "20260301T0930 20260301T1100 20260301T1130 20260302T0900");
 }
 
-/* 3.3.10 and 3.8.5.3: every third week by weeks that begin on Saturday, entered years later; MO, TH are in one such week. */
+/* 3.3.10 and 3.8.5.3: every third week by weeks that begin on Saturday, entered years later; MO, TH are in one such
+ * week. */
 static void test_weeks_apart(void **state)
 {
     (void)state;
-    assert_starts(SERIES("20091203T170000Z", "FREQ=WEEKLY;INTERVAL=10;BYDAY=MO,TH;WKST=SA"), "20150101T000000Z", "20150501T000000Z",
-                  "20150202T1700 20150205T1700 20150413T1700 20150416T1700");
-    assert_starts(SERIES("20050607T020000Z", "FREQ=WEEKLY;INTERVAL=4;BYDAY=SU,TU;WKST=SA"), "20130423T000000Z", "20130507T000000Z",
-                  "20130428T0200 20130430T0200");
+    assert_starts(SERIES("20091203T170000Z", "FREQ=WEEKLY;INTERVAL=10;BYDAY=MO,TH;WKST=SA"), "20150101T000000Z",
+                  "20150501T000000Z", "20150202T1700 20150205T1700 20150413T1700 20150416T1700");
+    assert_starts(SERIES("20050607T020000Z", "FREQ=WEEKLY;INTERVAL=4;BYDAY=SU,TU;WKST=SA"), "20130423T000000Z",
+                  "20130507T000000Z", "20130428T0200 20130430T0200");
 }
 
 /* 3.3.10: dates that do not exist are ignored; looking for one that never comes must end. */
@@ -142,31 +147,38 @@ static void test_count(void **state)
 static void test_second_rule(void **state)
 {
     (void)state;
-    assert_starts(CALENDAR(EVENT("UID:a\nDTSTART:20260302T090000Z\nDURATION:PT1H\nRRULE:FREQ=WEEKLY;COUNT=2\nRRULE:FREQ=MONTHLY;BYMONTHDAY=20;COUNT=2\n")),
+    assert_starts(CALENDAR(EVENT("UID:a\nDTSTART:20260302T090000Z\nDURATION:PT1H\nRRULE:FREQ=WEEKLY;COUNT=2\nRRULE:"
+                                 "FREQ=MONTHLY;BYMONTHDAY=20;COUNT=2\n")),
                   "20260301T000000Z", "20260501T000000Z", "20260302T0900 20260309T0900 20260320T0900");
 }
 
-#define MASTER "UID:a\nDTSTART;TZID=Europe/Berlin:20260323T090000\nDTEND;TZID=Europe/Berlin:20260323T100000\nRRULE:FREQ=DAILY;COUNT=10\n"
+#define MASTER                                                                                                         \
+    "UID:a\nDTSTART;TZID=Europe/Berlin:20260323T090000\nDTEND;TZID=Europe/"                                            \
+    "Berlin:20260323T100000\nRRULE:FREQ=DAILY;COUNT=10\n"
 
-/* 3.2.13, 3.8.4.4: from the 27th on an hour and a half later and twice as long; the clock on the wall counts when the clocks change on
- * the 29th. A later override of the same sort takes over on the 31st, a single one stays what it is. */
+/* 3.2.13, 3.8.4.4: from the 27th on an hour and a half later and twice as long; the clock on the wall counts when the
+ * clocks change on the 29th. A later override of the same sort takes over on the 31st, a single one stays what it is.
+ */
 static void test_this_and_future(void **state)
 {
     (void)state;
-    ical_text_check(CALENDAR(BERLIN EVENT(MASTER) EVENT("UID:a\nRECURRENCE-ID;RANGE=THISANDFUTURE;TZID=Europe/Berlin:20260327T090000\n"
-                                                        "DTSTART;TZID=Europe/Berlin:20260327T103000\nDURATION:PT2H\nSTATUS:TENTATIVE\n")
-                                 EVENT("UID:a\nRECURRENCE-ID;TZID=Europe/Berlin:20260329T090000\nDTSTART;TZID=Europe/Berlin:20260329T200000\n"
-                                       "DURATION:PT1H\n")
-                                     EVENT("UID:a\nRECURRENCE-ID;RANGE=THISANDFUTURE:20260331T070000Z\n"
-                                           "DTSTART;TZID=Europe/Berlin:20260331T080000\nDURATION:PT30M\n")),
+    ical_text_check(CALENDAR(BERLIN EVENT(MASTER)
+                                 EVENT("UID:a\nRECURRENCE-ID;RANGE=THISANDFUTURE;TZID=Europe/Berlin:20260327T090000\n"
+                                       "DTSTART;TZID=Europe/Berlin:20260327T103000\nDURATION:PT2H\nSTATUS:TENTATIVE\n")
+                                     EVENT("UID:a\nRECURRENCE-ID;TZID=Europe/"
+                                           "Berlin:20260329T090000\nDTSTART;TZID=Europe/Berlin:20260329T200000\n"
+                                           "DURATION:PT1H\n")
+                                         EVENT("UID:a\nRECURRENCE-ID;RANGE=THISANDFUTURE:20260331T070000Z\n"
+                                               "DTSTART;TZID=Europe/Berlin:20260331T080000\nDURATION:PT30M\n")),
                     "20260326T000000Z", "20260501T000000Z", NULL, NULL,
                     "20260326T080000Z/20260326T090000Z busy\n"
                     "20260327T093000Z/20260327T113000Z tentative\n20260328T093000Z/20260328T113000Z tentative\n"
                     "20260329T180000Z/20260329T190000Z busy\n20260330T083000Z/20260330T103000Z tentative\n"
                     "20260331T060000Z/20260331T063000Z busy\n20260401T060000Z/20260401T063000Z busy\n");
     /* The rest is called off. */
-    ical_text_check(CALENDAR(BERLIN EVENT(MASTER) EVENT("UID:a\nRECURRENCE-ID;RANGE=THISANDFUTURE;TZID=Europe/Berlin:20260325T090000\n"
-                                                        "DTSTART;TZID=Europe/Berlin:20260325T090000\nDURATION:PT1H\nTRANSP:TRANSPARENT\n")),
+    ical_text_check(CALENDAR(BERLIN EVENT(MASTER) EVENT(
+                        "UID:a\nRECURRENCE-ID;RANGE=THISANDFUTURE;TZID=Europe/Berlin:20260325T090000\n"
+                        "DTSTART;TZID=Europe/Berlin:20260325T090000\nDURATION:PT1H\nTRANSP:TRANSPARENT\n")),
                     "20260301T000000Z", "20260501T000000Z", NULL, NULL,
                     "20260323T080000Z/20260323T090000Z busy\n20260324T080000Z/20260324T090000Z busy\n");
 }
@@ -208,7 +220,8 @@ static void make_plain_rule(struct buf *b)
     if (pick(3) == 0)
         buf_addf(b, ";BYMONTH=%d,%d", 1 + pick(6), 7 + pick(6));
     if (pick(2) == 0)
-        buf_addf(b, ";BYDAY=%s%s,%s%s", freq >= 2 ? numbers[pick(6)] : "", days[pick(3)], freq >= 2 ? numbers[pick(6)] : "", days[3 + pick(4)]);
+        buf_addf(b, ";BYDAY=%s%s,%s%s", freq >= 2 ? numbers[pick(6)] : "", days[pick(3)],
+                 freq >= 2 ? numbers[pick(6)] : "", days[3 + pick(4)]);
     else if (freq == 2 && pick(2) == 0)
         buf_addf(b, ";BYMONTHDAY=%d,-%d", 1 + pick(31), 1 + pick(5));
     if (freq >= 2 && pick(4) == 0)
@@ -256,8 +269,9 @@ static void test_libical_is_right_where_it_is_asked(void **state)
             if (more_a != more_b || (more_a && a != b)) {
                 char x[UTC_TEXT_MAX], y[UTC_TEXT_MAX], z[UTC_TEXT_MAX], w[UTC_TEXT_MAX];
 
-                print_error("%s from %s, window from %s: libical %s, generator %s\n", text.data, utc_basic(start.local, z), utc_basic(from, w),
-                            more_a ? utc_basic(a, x) : "ends", more_b ? utc_basic(b, y) : "ends");
+                print_error("%s from %s, window from %s: libical %s, generator %s\n", text.data,
+                            utc_basic(start.local, z), utc_basic(from, w), more_a ? utc_basic(a, x) : "ends",
+                            more_b ? utc_basic(b, y) : "ends");
                 fail();
             }
             if (!more_a)

@@ -1,6 +1,6 @@
 /*
- * Zones: what a wall clock time means around a change of clocks, in zones read from the system, and how zone files, names and
- * definitions that are wrong are met.
+ * Zones: what a wall clock time means around a change of clocks, in zones read from the system, and how zone files,
+ * names and definitions that are wrong are met.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -107,8 +107,17 @@ static void test_odd_changes(void **state)
 static void test_names(void **state)
 {
     struct dav_zones *zones = dav_zones_new();
-    static const char *const bad[] = {"", "Europe/Nowhere", "../../../etc/passwd", "/etc/passwd", "Europe/../../passwd", "Europe", "Europe/",
-                                      "tzdata.zi", "right/Nowhere", "Europe/Berlin ", "W. Europe",
+    static const char *const bad[] = {"",
+                                      "Europe/Nowhere",
+                                      "../../../etc/passwd",
+                                      "/etc/passwd",
+                                      "Europe/../../passwd",
+                                      "Europe",
+                                      "Europe/",
+                                      "tzdata.zi",
+                                      "right/Nowhere",
+                                      "Europe/Berlin ",
+                                      "W. Europe",
                                       "Europe/BerlinEurope/BerlinEurope/BerlinEurope/BerlinEurope/BerlinEurope/Berlin"};
 
     (void)state;
@@ -125,8 +134,14 @@ static void test_names(void **state)
 /* A name is either unknown to Windows or leads to a zone that this system has. */
 static void test_windows_names_exist(void **state)
 {
-    static const char *const some[] = {"Eastern Standard Time", "GMT Standard Time", "Tokyo Standard Time", "Russia Time Zone 11", "UTC-11",
-                                       "Central Standard Time (Mexico)", "E. South America Standard Time", "Greenland Standard Time"};
+    static const char *const some[] = {"Eastern Standard Time",
+                                       "GMT Standard Time",
+                                       "Tokyo Standard Time",
+                                       "Russia Time Zone 11",
+                                       "UTC-11",
+                                       "Central Standard Time (Mexico)",
+                                       "E. South America Standard Time",
+                                       "Greenland Standard Time"};
     struct dav_zones *zones = dav_zones_new();
 
     (void)state;
@@ -138,7 +153,8 @@ static void test_windows_names_exist(void **state)
     dav_zones_free(&zones);
 }
 
-/* Every cut of a good file, and every single byte turned, is refused or read; nothing is read beyond its end (ASan looks). */
+/* Every cut of a good file, and every single byte turned, is refused or read; nothing is read beyond its end (ASan
+ * looks). */
 static void test_broken_files(void **state)
 {
     static const unsigned char head[44] = "TZif2";
