@@ -30,7 +30,9 @@
 #define HREF_MAX 4096
 #define STATUS_MAX 128
 #define TOKEN_MAX 1024
-#define KNOWN_SLOTS 64
+#define KNOWN_SLOTS 128 /* 7 bits of a hash */
+#define KNOWN_TRIES 4
+#define MAPI "http://schemas.microsoft.com/mapi/"
 
 /* Elements of DAV: that carry the structure. */
 enum element { EL_OTHER, EL_MULTISTATUS, EL_RESPONSE, EL_HREF, EL_STATUS, EL_PROPSTAT, EL_PROP, EL_SYNC_TOKEN };
@@ -48,9 +50,10 @@ enum place {
     IN_TOKEN
 };
 
-/* A name once resolved. The cache is emptied for each document: addresses hold for the life of a reader, and we ask for
- * no more than that. */
+/* A name once resolved. Addresses hold for the life of a reader; we ask for no more than that they hold for a document.
+ */
 struct known {
+    uint64_t document; /* in which it was resolved */
     const char *ns, *name;
     enum element element;
     int prop; /* index in the spec, -1: not wanted */
@@ -61,6 +64,7 @@ struct dav_ms {
     struct dav_ms_limits limits;
     struct xml_reader *xml;
     struct known known[KNOWN_SLOTS];
+    uint64_t document; /* counts them, from 1 */
     dav_ms_fn *fn;
     void *arg;
     enum dav_ms_result verdict;
@@ -98,6 +102,8 @@ static size_t end_text(struct dav_ms *m);
 static void end_value(struct dav_ms *m);
 static void end_propstat(struct dav_ms *m);
 static bool end_response(struct dav_ms *m);
+static bool put(struct buf *b, const char *text, size_t len);
+static bool is_blank(char c);
 static bool refuse(struct dav_ms *m, enum dav_ms_result why);
 
 static const struct xml_handler handler = {.start = on_start, .end = on_end, .text = on_text};
@@ -130,7 +136,7 @@ void dav_ms_free(struct dav_ms **m)
 void dav_ms_begin(struct dav_ms *m, dav_ms_fn *fn, void *arg)
 {
     xml_reader_reset(m->xml, m);
-    memset(m->known, 0, sizeof(m->known));
+    m->document++;
     m->fn = fn;
     m->arg = arg;
     m->verdict = DAV_MS_OK;
@@ -214,10 +220,13 @@ long dav_ms_mapi_id(const char *name)
 
 int dav_ms_status_number(const char *text, size_t len)
 {
+    static const char usual[] = "HTTP/1.1 200 ";
     const char *blank = memchr(text, ' ', len);
     const char *p = blank ? blank + 1 : text;
     const char *end = text + len;
 
+    if (len >= sizeof(usual) - 1 && memcmp(text, usual, sizeof(usual) - 1) == 0)
+        return 200;
     if (!str_starts_nocase(text, "HTTP/") || end - p < 3)
         return 0;
     if (p[0] < '1' || p[0] > '5' || p[1] < '0' || p[1] > '9' || p[2] < '0' || p[2] > '9' ||
@@ -366,20 +375,25 @@ static bool on_text(void *arg, const char *text, size_t len)
         m->cut = true;
         len = room;
     }
-    return buf_add(&m->text, text, len) || refuse(m, DAV_MS_TOO_LARGE);
+    return put(&m->text, text, len) || refuse(m, DAV_MS_TOO_LARGE);
 }
 
 static const struct known *resolve(struct dav_ms *m, const char *ns, const char *name)
 {
-    uintptr_t hash = (uintptr_t)name ^ (uintptr_t)name >> 7;
-    struct known *k = &m->known[(hash >> 1) % KNOWN_SLOTS];
+    uint64_t hash = (uint64_t)(uintptr_t)name * UINT64_C(0x9e3779b97f4a7c15) >> 57;
+    struct known *k = &m->known[hash];
 
-    if (k->name == name && k->ns == ns)
-        return k;
-    k->ns = ns;
-    k->name = name;
-    k->element = element_of(ns, name);
-    k->prop = prop_of(m->spec, ns, name);
+    for (unsigned i = 0; i < KNOWN_TRIES && m->known[(hash + i) % KNOWN_SLOTS].document == m->document; i++) {
+        k = &m->known[(hash + i) % KNOWN_SLOTS];
+        if (k->name == name && k->ns == ns)
+            return k;
+        k = &m->known[(hash + i + 1) % KNOWN_SLOTS];
+    }
+    *k = (struct known){.document = m->document,
+                        .ns = ns,
+                        .name = name,
+                        .element = element_of(ns, name),
+                        .prop = prop_of(m->spec, ns, name)};
     return k;
 }
 
@@ -413,9 +427,9 @@ static int prop_of(const struct dav_ms_spec *spec, const char *ns, const char *n
 /* Below Microsoft's MAPI namespaces, names and the GUIDs in them come in either case. */
 static bool prop_matches(const struct dav_ms_prop *p, const char *ns, const char *name)
 {
-    if (!str_starts(p->ns, "http://schemas.microsoft.com/mapi/"))
-        return strcmp(ns, p->ns) == 0 && strcmp(name, p->name) == 0;
-    if (!str_eq_nocase(ns, p->ns))
+    if (strcmp(name, p->name) == 0 && strcmp(ns, p->ns) == 0)
+        return true;
+    if (ns[0] != 'h' || !str_starts(ns, MAPI) || !str_eq_nocase(ns, p->ns))
         return false;
     return str_eq_nocase(name, p->name) ||
            (str_starts(p->name, "0x") && dav_ms_mapi_id(name) == dav_ms_mapi_id(p->name));
@@ -474,11 +488,12 @@ static size_t end_text(struct dav_ms *m)
 {
     size_t len = m->text.len - m->from;
     const char *begin = m->text.data + m->from;
-    const char *trimmed = str_trim(begin, &len);
 
-    m->from += (size_t)(trimmed - begin);
-    m->text.len = m->from + len;
-    if (!buf_addc(&m->text, '\0'))
+    if (len > 0 && (is_blank(begin[0]) || is_blank(begin[len - 1]))) {
+        m->from += (size_t)(str_trim(begin, &len) - begin);
+        m->text.len = m->from + len;
+    }
+    if (!put(&m->text, "", 1))
         refuse(m, DAV_MS_TOO_LARGE);
     return len;
 }
@@ -490,7 +505,7 @@ static void end_value(struct dav_ms *m)
     /* a list of names keeps its first blank: readers look for " name" */
     if (m->spec->props[m->prop].mode == DAV_MS_NAMES) {
         v->len = m->text.len - m->from;
-        if (!buf_addc(&m->text, '\0'))
+        if (!put(&m->text, "", 1))
             refuse(m, DAV_MS_TOO_LARGE);
     } else {
         v->len = end_text(m);
@@ -524,6 +539,22 @@ static bool end_response(struct dav_ms *m)
     if (m->href_len > 0)
         r.href = m->text.data + m->href_at;
     return m->fn(m->arg, &r) || refuse(m, DAV_MS_STOPPED);
+}
+
+/* buf_add() without the call where the bytes fit: this sees every text of every answer. */
+static bool put(struct buf *b, const char *text, size_t len)
+{
+    if (b->failed || len >= b->cap - b->len)
+        return buf_add(b, text, len);
+    memcpy(b->data + b->len, text, len);
+    b->len += len;
+    b->data[b->len] = '\0';
+    return true;
+}
+
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
 static bool refuse(struct dav_ms *m, enum dav_ms_result why)

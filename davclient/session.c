@@ -199,7 +199,10 @@ void dav_session_enter(struct dav_session *s, enum dav_session_state next, const
 
         if (s->state == DAV_SESSION_CLOSED)
             return;
-        assert(next == DAV_SESSION_CLOSED || states[s->state].next & 1U << next);
+        bool allowed = next == DAV_SESSION_CLOSED || states[s->state].next & 1U << next;
+        assert(allowed);
+        if (!allowed)
+            log_error("dav", "[%u] srv=%s may not go this way", s->id, s->account.name);
         log_write(next == DAV_SESSION_REFUSED || next == DAV_SESSION_UNREACHABLE ? LOG_LEVEL_NOTICE : LOG_LEVEL_DEBUG,
                   "dav", "[%u] srv=%s %s -> %s why=%s", s->id, s->account.name, states[s->state].name, row->name, why);
         s->state = next;

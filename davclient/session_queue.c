@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/clk.h"
+#include "base/log.h"
 #include "base/loop.h"
 
 static struct dav_query_list *list_of(struct dav_session *s, enum dav_query_state state);
@@ -45,7 +46,11 @@ void dav_session_join(struct dav_session *s, struct dav_query *q)
 /* The only place where a query's state changes. */
 void dav_session_put(struct dav_session *s, struct dav_query *q, enum dav_query_state state)
 {
-    assert(edges[q->state] & 1U << state);
+    bool allowed = edges[q->state] & 1U << state;
+
+    assert(allowed);
+    if (!allowed)
+        log_error("dav", "[%u] srv=%s query went from %d to %d", s->id, s->account.name, (int)q->state, (int)state);
     TAILQ_REMOVE(list_of(s, q->state), q, entry);
     s->waiting_count -= q->state == DAV_QUERY_WAITING;
     s->flying_count -= q->state == DAV_QUERY_FLYING;
