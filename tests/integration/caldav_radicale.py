@@ -13,6 +13,7 @@ import glob
 import json
 import os
 import shutil
+import signal
 import ssl
 import subprocess
 import sys
@@ -210,6 +211,7 @@ def main():
     parser.add_argument('--davquery', required=True)
     parser.add_argument('cases', nargs='*')
     args = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1)) # the server ends with us
     folder = tempfile.mkdtemp(prefix='radicale-')
     with open(os.open(os.path.join(folder, 'password'), os.O_WRONLY | os.O_CREAT, 0o600), 'w') as f:
         f.write('svcpw')
