@@ -74,7 +74,8 @@ void crypto_legacy_hmac_md5(const uint8_t *key, size_t key_len, const struct cry
                             uint8_t out[CRYPTO_LEGACY_LEN])
 {
     char name[] = "MD5";
-    OSSL_PARAM params[] = {OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, name, 0), OSSL_PARAM_construct_end()};
+    OSSL_PARAM params[] = {OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, name, 0),
+                           OSSL_PARAM_construct_end()};
     EVP_MAC_CTX *ctx = EVP_MAC_CTX_new(tools.hmac);
     bool ok = ctx && EVP_MAC_init(ctx, key, key_len, params) == 1;
     size_t len;
@@ -111,7 +112,12 @@ static const char *fetch_all(void)
     tools.hmac = EVP_MAC_fetch(tools.library, "HMAC", NULL);
     tools.des = EVP_CIPHER_fetch(tools.library, "DES-ECB", NULL);
     tools.rc4 = EVP_CIPHER_fetch(tools.library, "RC4", NULL);
-    return !tools.md4 ? "MD4" : !tools.md5 ? "MD5" : !tools.hmac ? "HMAC" : !tools.des ? "DES" : !tools.rc4 ? "RC4" : NULL;
+    return !tools.md4    ? "MD4"
+           : !tools.md5  ? "MD5"
+           : !tools.hmac ? "HMAC"
+           : !tools.des  ? "DES"
+           : !tools.rc4  ? "RC4"
+                         : NULL;
 }
 
 static void digest(EVP_MD *md, const struct crypto_piece *pieces, size_t count, uint8_t *out)

@@ -2,8 +2,8 @@
  * ntlm: Type 1 and Type 3. Here the level is decided upon (kind_of, too_weak) and the messages are laid out; what goes
  * into them comes from the files beside (ntlm_parts.h).
  *
- * Our Type 1 is always 40 bytes, offers neither signing nor sealing nor a key exchange, as HTTP has no use for them, and
- * tells no names. The Type 3 has the 88-byte header whether or not its MIC is used: readers go by the offsets.
+ * Our Type 1 is always 40 bytes, offers neither signing nor sealing nor a key exchange, as HTTP has no use for them,
+ * and tells no names. The Type 3 has the 88-byte header whether or not its MIC is used: readers go by the offsets.
  *
  * All that is secret stands in one struct work, which is wiped on every way out.
  */
@@ -194,8 +194,9 @@ static enum kind kind_of(int level, uint32_t flags)
 }
 
 /*
- * A challenge that agrees neither to NTLM nor to ESS comes from a LAN Manager server, which looks at the LM field alone.
- * Sending it something else would be refused and counted as a wrong password; sending it LM is for levels 0 and 1.
+ * A challenge that agrees neither to NTLM nor to ESS comes from a LAN Manager server, which looks at the LM field
+ * alone. Sending it something else would be refused and counted as a wrong password; sending it LM is for levels 0
+ * and 1.
  */
 static bool too_weak(struct work *w)
 {

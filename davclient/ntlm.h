@@ -1,6 +1,7 @@
 /*
  * ntlm: the three messages of NTLM (MS-NLMP) as functions on bytes. No connection, no clock, no randomness in here: who
- * holds the connection brings them, keeps the bytes of Type 1 and Type 2 as they travelled, and does base64 and headers.
+ * holds the connection brings them, keeps the bytes of Type 1 and Type 2 as they travelled, and does base64 and
+ * headers.
  *
  *   dav_ntlm_negotiate      settings                      -> Type 1
  *   dav_ntlm_authenticate   settings, password, round     -> Type 3, or why there is none
@@ -35,7 +36,7 @@ enum dav_ntlm_result {
     DAV_NTLM_OK,
     DAV_NTLM_MALFORMED, /* the challenge breaks its own rules, or one of ours on size */
     DAV_NTLM_TOO_WEAK,  /* it can only be answered with what the level forbids */
-    DAV_NTLM_NAME,      /* the account's name cannot be sent: empty, too long, no UTF-8, or not ASCII towards an OEM server */
+    DAV_NTLM_NAME,      /* a name that cannot be sent: empty, too long, no UTF-8, or not ASCII towards an OEM server */
     DAV_NTLM_PASSWORD,  /* too long, or no UTF-8 */
     DAV_NTLM_TOO_LARGE, /* the answer would not fit into a header */
     DAV_NTLM_NO_CRYPTO, /* OpenSSL's legacy provider is missing */
@@ -55,11 +56,11 @@ struct dav_ntlm_settings {
 struct dav_ntlm_round {
     const uint8_t *type1, *type2; /* as sent and as received: the MIC is over both */
     size_t type1_len, type2_len;
-    uint64_t time;                /* now, as FILETIME: dav_ntlm_filetime() */
-    uint8_t client_challenge[8];  /* random, new for each handshake */
-    const uint8_t *cert_hash;     /* the server's certificate (RFC 5929 4.1); NULL: not over TLS, or not to be told */
-    size_t cert_hash_len;         /* at most DAV_NTLM_HASH_MAX */
-    const char *spn;              /* "HTTP/host"; NULL: none */
+    uint64_t time;               /* now, as FILETIME: dav_ntlm_filetime() */
+    uint8_t client_challenge[8]; /* random, new for each handshake */
+    const uint8_t *cert_hash;    /* the server's certificate (RFC 5929 4.1); NULL: not over TLS, or not to be told */
+    size_t cert_hash_len;        /* at most DAV_NTLM_HASH_MAX */
+    const char *spn;             /* "HTTP/host"; NULL: none */
 };
 
 uint64_t dav_ntlm_filetime(int64_t wall_ms);
@@ -84,13 +85,13 @@ struct dav_ntlm_challenge {
     uint8_t nonce[8];
     const uint8_t *target_name;
     size_t target_name_len;
-    const uint8_t *target_info; /* checked AV pairs; NULL when there are none. The server's list may lack its end mark */
+    const uint8_t *target_info; /* checked AV pairs without their end mark; NULL: the server sent no list */
     size_t target_info_len;
-    bool has_time;              /* MsvAvTimestamp: the server's clock, and its wish for a MIC */
+    bool has_time; /* MsvAvTimestamp: the server's clock, and its wish for a MIC */
     uint64_t time;
-    uint32_t av_flags;          /* MsvAvFlags, 0 when absent */
+    uint32_t av_flags; /* MsvAvFlags, 0 when absent */
     bool has_version;
-    uint8_t major, minor;       /* 5.2 = 2003, 6.0 = 2008, ... */
+    uint8_t major, minor; /* 5.2 = 2003, 6.0 = 2008, ... */
     uint16_t build;
 };
 

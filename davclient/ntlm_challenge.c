@@ -3,8 +3,8 @@
  * length of the message before it is used, and lengths are compared with what is left behind the offset, so that no sum
  * can wrap. After a successful parse the target name and every AV pair are known to lie inside, and apart.
  *
- * Old servers send short headers: 32 bytes (nothing behind the nonce) or 48 (no version). Where the header ends can only
- * be told from the length of the message and from where the payload begins.
+ * Old servers send short headers: 32 bytes (nothing behind the nonce) or 48 (no version). Where the header ends can
+ * only be told from the length of the message and from where the payload begins.
  */
 #include <stdio.h>
 #include <string.h>

@@ -1,8 +1,10 @@
 /*
- * fuzz_ntlm: a Type 2 of any bytes, answered at every level. The first byte chooses what we bring ourselves: bit 0 a certificate, bit 1 a
- * service name, bit 7 account and password from the input as well (each a length byte and that many bytes); the rest is the Type 2.
+ * fuzz_ntlm: a Type 2 of any bytes, answered at every level. The first byte chooses what we bring ourselves: bit 0 a
+ * certificate, bit 1 a service name, bit 7 account and password from the input as well (each a length byte and that
+ * many bytes); the rest is the Type 2.
  *
- * Whatever comes in: a refusal leaves no byte behind and says why; an answer has its fields inside itself and is never weaker than its level.
+ * Whatever comes in: a refusal leaves no byte behind and says why; an answer has its fields inside itself and is never
+ * weaker than its level.
  */
 #include <stdint.h>
 #include <stdlib.h>

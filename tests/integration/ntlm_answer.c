@@ -1,10 +1,12 @@
 /*
- * ntlm_answer: our side of NTLM as a program, for judges who speak the messages in base64: prints a Type 1, reads a Type 2 from a line of
- * standard input, prints the Type 3. Without HTTP and without a server, so that a verdict is about the messages alone.
+ * ntlm_answer: our side of NTLM as a program, for judges who speak the messages in base64: prints a Type 1, reads a
+ * Type 2 from a line of standard input, prints the Type 3. Without HTTP and without a server, so that a verdict is
+ * about the messages alone.
  *
  *   ntlm_answer LEVEL ACCOUNT PASSWORD [--spn NAME] [--cert-hash HEX] [--flip-mic]
  *
- * LEVEL is the LmCompatibilityLevel, ACCOUNT in any of its three forms. --cert-hash is the hash of the TLS server's certificate;
+ * LEVEL is the LmCompatibilityLevel, ACCOUNT in any of its three forms. --cert-hash is the hash of the TLS server's
+ * certificate;
  * --flip-mic damages the Type 3 by one bit. Exit code 3 and the reason on standard error: there is no answer.
  */
 #include <stdio.h>
@@ -95,7 +97,8 @@ int main(int argc, char **argv)
     round.cert_hash = o.cert_hash_len > 0 ? o.cert_hash : NULL;
     round.cert_hash_len = o.cert_hash_len;
     round.spn = o.spn;
-    if (dav_ntlm_authenticate(&o.settings, o.password, strlen(o.password), &round, &type3, why, sizeof(why)) != DAV_NTLM_OK) {
+    if (dav_ntlm_authenticate(&o.settings, o.password, strlen(o.password), &round, &type3, why, sizeof(why)) !=
+        DAV_NTLM_OK) {
         fprintf(stderr, "no answer: %s\n", why);
         return 3;
     }

@@ -1,7 +1,7 @@
 /*
- * ntlm_group: one group of tests/data/ntlm/vectors.json: its inputs, the answer that ntlm*.c makes of them, and a function for each
- * kind of value that such a group expects. What a client over HTTP has no use for (key exchange, signing, sealing) is computed here, so
- * that the published values hold the primitives to account.
+ * ntlm_group: one group of tests/data/ntlm/vectors.json: its inputs, the answer that ntlm*.c makes of them, and a
+ * function for each kind of value that such a group expects. What a client over HTTP has no use for (key exchange,
+ * signing, sealing) is computed here, so that the published values hold the primitives to account.
  */
 #ifndef TEST_NTLM_GROUP_H
 #define TEST_NTLM_GROUP_H
@@ -46,8 +46,10 @@ static void copy8(uint8_t out[8], const struct jv *object, const char *key)
 
 static bool ask(int level, const struct group *g, const struct bytes *type2, struct bytes *lm, struct bytes *nt)
 {
-    struct dav_ntlm_settings settings = {
-        .level = level, .user = g->user, .domain = g->domain, .workstation = jv_str(jv_get(g->in, "workstation"), NULL)};
+    struct dav_ntlm_settings settings = {.level = level,
+                                         .user = g->user,
+                                         .domain = g->domain,
+                                         .workstation = jv_str(jv_get(g->in, "workstation"), NULL)};
     struct dav_ntlm_round round = {.type2 = type2->data, .type2_len = type2->len, .time = g->time};
     struct buf type1, type3;
     char why[200] = "";
@@ -61,7 +63,8 @@ static bool ask(int level, const struct group *g, const struct bytes *type2, str
     round.type1 = (const uint8_t *)type1.data;
     round.type1_len = type1.len;
     memcpy(round.client_challenge, g->client, 8);
-    ok = dav_ntlm_authenticate(&settings, g->password, strlen(g->password), &round, &type3, why, sizeof(why)) == DAV_NTLM_OK;
+    ok = dav_ntlm_authenticate(&settings, g->password, strlen(g->password), &round, &type3, why, sizeof(why)) ==
+         DAV_NTLM_OK;
     *lm = *nt = (struct bytes){0};
     if (ok) {
         p = kit_field(type3.data, type3.len, KIT_LM, &len);
@@ -283,8 +286,9 @@ static bool is_challenge(const struct group *g, const struct jv *value)
     struct dav_ntlm_challenge c;
     char why[200];
 
-    return dav_ntlm_challenge_parse(message.data, message.len, &c, why, sizeof(why)) && memcmp(c.nonce, g->server, 8) == 0 &&
-           c.flags == g->flags && c.target_info_len == (g->has_info ? g->info.len - 4 : 0) && ask(level_of(g), g, &message, &lm, &nt) &&
+    return dav_ntlm_challenge_parse(message.data, message.len, &c, why, sizeof(why)) &&
+           memcmp(c.nonce, g->server, 8) == 0 && c.flags == g->flags &&
+           c.target_info_len == (g->has_info ? g->info.len - 4 : 0) && ask(level_of(g), g, &message, &lm, &nt) &&
            lm.len == g->lm.len && memcmp(lm.data, g->lm.data, lm.len) == 0 && nt.len == g->nt.len &&
            memcmp(nt.data, g->nt.data, nt.len) == 0;
 }
@@ -301,7 +305,8 @@ static bool is_name(const struct bytes *message, enum kit_field field, const cha
 {
     struct dav_ntlm_text text;
 
-    return dav_ntlm_text_set(&text, name, strlen(name), DAV_NTLM_NAME_UNITS) && is_field(message, field, text.bytes, text.len);
+    return dav_ntlm_text_set(&text, name, strlen(name), DAV_NTLM_NAME_UNITS) &&
+           is_field(message, field, text.bytes, text.len);
 }
 
 /* The published message has its fields in another order, and flags of another challenge. */
@@ -316,10 +321,12 @@ static bool is_authenticate(const struct group *g, const struct jv *value)
 
 static bool is_binding_struct(const struct group *g, const struct jv *value)
 {
-    struct bytes whole = kit_unhex(jv_str(value, "")), data = hex_of(g->in, "application_data"), cert = hex_of(g->in, "cert_sha256");
+    struct bytes whole = kit_unhex(jv_str(value, "")), data = hex_of(g->in, "application_data"),
+                 cert = hex_of(g->in, "cert_sha256");
 
-    return whole.len == 20 + data.len && memcmp(whole.data + 20, data.data, data.len) == 0 && data.len == 21 + cert.len &&
-           memcmp(data.data, "tls-server-end-point:", 21) == 0 && memcmp(data.data + 21, cert.data, cert.len) == 0;
+    return whole.len == 20 + data.len && memcmp(whole.data + 20, data.data, data.len) == 0 &&
+           data.len == 21 + cert.len && memcmp(data.data, "tls-server-end-point:", 21) == 0 &&
+           memcmp(data.data + 21, cert.data, cert.len) == 0;
 }
 
 static bool is_binding(const struct group *g, const struct jv *value)
@@ -343,7 +350,8 @@ static bool is_answer(const struct group *g, int level, uint32_t flags, const st
 {
     struct bytes type2 = challenge_of(g, flags), lm, nt;
 
-    return jv_count(value) == 2 && ask(level, g, &type2, &lm, &nt) && kit_is(lm.data, lm.len, jv_str(jv_get(value, "lm_response"), "")) &&
+    return jv_count(value) == 2 && ask(level, g, &type2, &lm, &nt) &&
+           kit_is(lm.data, lm.len, jv_str(jv_get(value, "lm_response"), "")) &&
            kit_is(nt.data, nt.len, jv_str(jv_get(value, "nt_response"), ""));
 }
 

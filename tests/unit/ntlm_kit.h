@@ -1,4 +1,5 @@
-/* ntlm_kit: what the tests of NTLM share: hex, a Type 2 made to measure, and the fields of a Type 3 as a server reads them. */
+/* ntlm_kit: what the tests of NTLM share: hex, a Type 2 made to measure, and the fields of a Type 3 as a server reads
+ * them. */
 #ifndef TEST_NTLM_KIT_H
 #define TEST_NTLM_KIT_H
 

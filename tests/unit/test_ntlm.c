@@ -1,6 +1,6 @@
 /*
- * ntlm: what a level forbids is not sent, whatever the challenge says; what cannot be sent is refused in words; MIC, binding and names
- * stand where servers look for them. (The values themselves: test_ntlm_vectors.c.)
+ * ntlm: what a level forbids is not sent, whatever the challenge says; what cannot be sent is refused in words; MIC,
+ * binding and names stand where servers look for them. (The values themselves: test_ntlm_vectors.c.)
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -17,7 +17,8 @@
 static const uint8_t nonce[8] = "nonce678", client[8] = "CHALLENG";
 
 /* One try: what goes in has sound values unless a test changes them. */
-struct try {
+struct
+try {
     struct dav_ntlm_settings settings;
     const char *password;
     size_t password_len;
@@ -128,8 +129,8 @@ static int strength(const struct try *t)
     return t->nt_len > 24 ? 3 : memcmp(t->nt, v1, 24) == 0 ? 1 : 2;
 }
 
-/* Every single flag alone, every one missing, and the whole field at random: never an LM answer from level 2 on, never anything but
- * NTLMv2 at level 3. */
+/* Every single flag alone, every one missing, and the whole field at random: never an LM answer from level 2 on, never
+ * anything but NTLMv2 at level 3. */
 static void no_flag_weakens(void **state)
 {
     struct bytes info = info_of(false);
@@ -425,13 +426,20 @@ static void filetime(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(too_weak_sends_nothing), cmocka_unit_test(no_flag_weakens),
-        cmocka_unit_test(level_names),            cmocka_unit_test(forms_of_the_name),
-        cmocka_unit_test(names_in_oem),           cmocka_unit_test(what_cannot_be_sent),
-        cmocka_unit_test(an_answer_too_large),    cmocka_unit_test(the_largest_challenge),
-        cmocka_unit_test(mic_and_time),           cmocka_unit_test(no_empty_promise),
-        cmocka_unit_test(binding_and_target),     cmocka_unit_test(flags_that_go_back),
-        cmocka_unit_test(codes_are_known),        cmocka_unit_test(filetime),
+        cmocka_unit_test(too_weak_sends_nothing),
+        cmocka_unit_test(no_flag_weakens),
+        cmocka_unit_test(level_names),
+        cmocka_unit_test(forms_of_the_name),
+        cmocka_unit_test(names_in_oem),
+        cmocka_unit_test(what_cannot_be_sent),
+        cmocka_unit_test(an_answer_too_large),
+        cmocka_unit_test(the_largest_challenge),
+        cmocka_unit_test(mic_and_time),
+        cmocka_unit_test(no_empty_promise),
+        cmocka_unit_test(binding_and_target),
+        cmocka_unit_test(flags_that_go_back),
+        cmocka_unit_test(codes_are_known),
+        cmocka_unit_test(filetime),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,5 @@
-/* ntlm_challenge: Type 2 messages cut, overlapping, boastful and huge. What is read must lie inside what was received. */
+/* ntlm_challenge: Type 2 messages cut, overlapping, boastful and huge. What is read must lie inside what was received.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -244,9 +245,10 @@ static void what_it_tells(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(cut_everywhere), cmocka_unit_test(any_byte_wrong),  cmocka_unit_test(lengths_past_the_end),
-        cmocka_unit_test(overlapping),    cmocka_unit_test(a_million_bytes), cmocka_unit_test(pairs_that_lie),
-        cmocka_unit_test(the_last_pair_lies), cmocka_unit_test(no_room_for_target_info),
+        cmocka_unit_test(cut_everywhere),       cmocka_unit_test(any_byte_wrong),
+        cmocka_unit_test(lengths_past_the_end), cmocka_unit_test(overlapping),
+        cmocka_unit_test(a_million_bytes),      cmocka_unit_test(pairs_that_lie),
+        cmocka_unit_test(the_last_pair_lies),   cmocka_unit_test(no_room_for_target_info),
         cmocka_unit_test(what_it_tells),
     };
 

@@ -118,11 +118,13 @@ static void back_to_utf8(void **state)
 
     (void)state;
     utf8_is("6100e900ac203dd800de", "aé€😀");
-    utf8_is("3dd8", "\xEF\xBF\xBD");                 /* half a pair at the end */
-    utf8_is("3dd86100", "\xEF\xBF\xBD" "a");         /* and in the middle */
+    utf8_is("3dd8", "\xEF\xBF\xBD"); /* half a pair at the end */
+    utf8_is("3dd86100", "\xEF\xBF\xBD"
+                        "a");                        /* and in the middle */
     utf8_is("00de3dd8", "\xEF\xBF\xBD\xEF\xBF\xBD"); /* in the wrong order */
-    utf8_is("00006100", "\xEF\xBF\xBD" "a");         /* no NUL gets into a text */
-    utf8_is("610062", "a");                          /* half a unit */
+    utf8_is("00006100", "\xEF\xBF\xBD"
+                        "a"); /* no NUL gets into a text */
+    utf8_is("610062", "a");   /* half a unit */
     buf_init(&small, 2);
     assert_false(dav_ntlm_utf16_to_utf8((const uint8_t *)"\xac\x20", 2, &small));
     buf_free(&small);

@@ -1,6 +1,7 @@
 /*
- * ntlm: published values and recorded handshakes (tests/data/ntlm). Every entry of the file is tried under its name, and every
- * expected value in it must be one that this test knows how to check: nothing in the file is passed over in silence.
+ * ntlm: published values and recorded handshakes (tests/data/ntlm). Every entry of the file is tried under its name,
+ * and every expected value in it must be one that this test knows how to check: nothing in the file is passed over in
+ * silence.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -111,7 +112,8 @@ static const char *kind_of(const struct group *g, const struct bytes *lm, const 
 
 static void check_levels(const struct jv *table)
 {
-    struct group g = {.user = "svc", .domain = "CORP", .password = "Passw0rd", .server = "nonce678", .client = "CHALLENG"};
+    struct group g = {
+        .user = "svc", .domain = "CORP", .password = "Passw0rd", .server = "nonce678", .client = "CHALLENG"};
     const struct jv *flags = jv_get(table, "type1_flags_u32"), *row;
     struct buf type1;
     char name[80];
@@ -167,7 +169,8 @@ static bool same_v1(struct exchange *x, int level)
 static bool mic_is_right(const struct exchange *x)
 {
     struct bytes copy = x->type3;
-    const struct crypto_piece pieces[] = {{x->type1.data, x->type1.len}, {x->type2.data, x->type2.len}, {copy.data, copy.len}};
+    const struct crypto_piece pieces[] = {
+        {x->type1.data, x->type1.len}, {x->type2.data, x->type2.len}, {copy.data, copy.len}};
     const uint8_t *sent_key;
     uint8_t key[16], mic[16];
     size_t len;
@@ -208,7 +211,8 @@ static bool same_v2(struct exchange *x, const struct jv *json)
     if (!x->challenge.has_time && (x->lm_len != 24 || memcmp(lmv2, x->lm, 24) != 0))
         return false;
     /* without target info there is only one list to send, so all of it must agree */
-    if (!x->challenge.target_info && (!ask(3, &x->g, &x->type2, &lm, &nt) || nt.len != x->nt_len || memcmp(nt.data, x->nt, nt.len) != 0))
+    if (!x->challenge.target_info &&
+        (!ask(3, &x->g, &x->type2, &lm, &nt) || nt.len != x->nt_len || memcmp(nt.data, x->nt, nt.len) != 0))
         return false;
     flags = kit_sent_pair(x->nt, x->nt_len, DAV_NTLM_AV_FLAGS, &len);
     if (flags && (dav_ntlm_get32(flags) & DAV_NTLM_AV_FLAG_MIC) && !mic_is_right(x))
@@ -218,7 +222,8 @@ static bool same_v2(struct exchange *x, const struct jv *json)
 
 static bool check_exchange(const struct jv *json)
 {
-    struct exchange x = {.type1 = hex_of(json, "negotiate"), .type2 = hex_of(json, "challenge"), .type3 = hex_of(json, "authenticate")};
+    struct exchange x = {
+        .type1 = hex_of(json, "negotiate"), .type2 = hex_of(json, "challenge"), .type3 = hex_of(json, "authenticate")};
     char why[200];
 
     x.g.user = jv_str(jv_get(json, "user"), "");
@@ -240,7 +245,8 @@ static void check_exchanges(const struct jv *list)
     for (size_t i = 0; i < jv_count(list); i++) {
         const struct jv *json = jv_at(list, i);
 
-        snprintf(name, sizeof(name), "exchange %zu: %s (%s)", i + 1, jv_str(jv_get(json, "generator"), "?"), jv_str(jv_get(json, "user"), "?"));
+        snprintf(name, sizeof(name), "exchange %zu: %s (%s)", i + 1, jv_str(jv_get(json, "generator"), "?"),
+                 jv_str(jv_get(json, "user"), "?"));
         verdict(name, check_exchange(json));
     }
 }
@@ -293,7 +299,8 @@ static bool sent_flags_are(const struct bytes *message, const char *expected)
     return count == 1 && flags && kit_is(flags, len, expected);
 }
 
-static bool check_parsed(const struct dav_ntlm_challenge *c, const struct bytes *message, const char *key, const struct jv *value)
+static bool check_parsed(const struct dav_ntlm_challenge *c, const struct bytes *message, const char *key,
+                         const struct jv *value)
 {
     struct buf text;
     char version[32] = "";
