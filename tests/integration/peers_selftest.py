@@ -16,6 +16,7 @@ import apache_ntlm  # noqa: E402
 import kdc  # noqa: E402
 import ntlm_client  # noqa: E402
 import peer  # noqa: E402
+import squid  # noqa: E402
 import tls_server  # noqa: E402
 import winbind  # noqa: E402
 from harness import check, check_equal, run  # noqa: E402
@@ -344,11 +345,53 @@ def python_gssapi(env, port):
     return done.stdout.strip() or done.stderr
 
 
+# ---- squid -----------------------------------------------------------------------------------------------------------------------
+
+def through(proxy, *args, user="gateway:proxy-secret"):
+    """(status of the proxy's CONNECT, status of the answer) through the proxy, also for names of this machine."""
+    argv = ["curl", "-q", "-s", "--max-time", "20", "--noproxy", "", "-o", "/dev/null", "-w", "%{http_connect} %{http_code}", "-x", proxy.url]
+    done = subprocess.run([*argv, *(("-U", user) if user else ()), *args], capture_output=True, text=True, timeout=30, check=False)
+    return tuple(int(word) for word in done.stdout.split())
+
+
+def squid_logons(folder):
+    at = made(folder, "good")
+    with Recorder() as web, squid.Squid(os.path.join(folder, "proxy")) as proxy:
+        for user, status in (("gateway:proxy-secret", 207), ("gateway:wrong", 407), ("denied:proxy-denied", 403), (None, 407)):
+            check_equal(through(proxy, web.url, user=user), (0, status), f"http as {user}")
+            check_equal(through(proxy, "-p", web.url, user=user), (200, 207) if status == 207 else (status, 0), f"CONNECT as {user}")
+        check_equal(through(proxy, "-u", "svc:pw", web.url), (0, 207), "two logons")
+        check_equal(len(web.seen), 3, "requests that passed")
+        check_equal([web.seen[0][2], web.seen[2][2]], [None, "Basic c3ZjOnB3"], "the server's own Authorization, and nothing of the proxy's")
+        with tls_server.TlsServer(os.path.join(folder, "tls"), at("good.pem"), at("good.key")) as server:
+            check_equal(through(proxy, "--cacert", at("ca.pem"), server.url), (200, 200), "https")
+        check_equal(through(proxy, "http://192.0.2.1/"), (0, 403), "not on this machine")
+        users = peer.until(lambda: {row[1] for row in proxy.requests()} == {"gateway", "denied", "-"}, "the access log")
+        check(users and "proxy-secret" not in proxy.all_logs(), "no password in the logs")
+        ends(proxy)
+
+
+def squid_ntlm(folder):
+    """Connections that stand for a logon: kept together, or their headers taken away."""
+    users = apache_ntlm.user_file(folder, "mine", {"CORP\\svc": "Passw0rd"})
+    with apache_ntlm.ApacheNtlm(os.path.join(folder, "web")) as server, \
+            squid.Squid(os.path.join(folder, "good"), users={}) as good, \
+            squid.Squid(os.path.join(folder, "bad"), users={}, connection_auth=False) as bad:
+        os.environ.update(apache_ntlm.environment(users, 3))
+        check_equal(through(good, "--negotiate", "-u", ":", server.url, user=None), (0, 200), "logon through a proxy")
+        check_equal(through(bad, "--negotiate", "-u", ":", server.url, user=None), (0, 401), "logon through a proxy that drops the headers")
+        for proxy, count in ((good, 2), (bad, 0)):
+            head = subprocess.run(["curl", "-q", "-s", "--noproxy", "", "-o", "/dev/null", "-D", "-", "-x", proxy.url, server.url],
+                                  capture_output=True, text=True, timeout=30, check=False).stdout
+            check_equal(head.lower().count("www-authenticate:"), count, f"schemes that are left: {head}")
+
+
 TESTS = {
     "apache_ntlm": (apache_ntlm_levels, apache_ntlm_webdav, apache_ntlm_front, apache_ntlm_tls, apache_ntlm_unbound),
     "winbind": (winbind_policies, winbind_accounts, winbind_lockout, winbind_alone),
     "certs": (certs,),
     "kdc": (kdc_logons, kdc_apache),
+    "squid": (squid_logons, squid_ntlm),
     "tls_server": (tls_server_versions, tls_server_old, tls_server_clients),
 }
 

@@ -50,18 +50,12 @@ class TlsServer(peer.Peer):
             self.port = peer.free_port()
             self.launch(["openssl", "s_server", "-accept", f"127.0.0.1:{self.port}", *self.options], stdin=peer.PIPE, stdout=peer.PIPE)
             try:
-                # Not by connecting: it would show as a connection.
-                self.wait_ready(lambda: self._accepting(self.port))
+                self.wait_ready(lambda: peer.listens(self.port))
                 break
             except peer.PeerFailed:
                 if attempt == 4 or "in use" not in self.log():
                     raise
         threading.Thread(target=self._serve, daemon=True).start()
-
-    @staticmethod
-    def _accepting(port):
-        with open("/proc/net/tcp", encoding="ascii") as table:
-            return any(f"0100007F:{port:04X} 00000000:0000 0A" in line for line in table)
 
     @property
     def seen(self):
