@@ -38,6 +38,12 @@ void dav_check_failed(struct dav_query *q, const char *code, const char *evidenc
     const struct dav_cause *cause = dav_cause_find(code);
     enum dav_step step = cause->step;
 
+    if (q->session->requests == 0) { /* nobody was contacted: nothing is known of the steps between */
+        pass_until(q, DAV_STEP_DNS);
+        if (q->state == DAV_QUERY_ENDED)
+            return;
+        q->passed = (int)step - 1;
+    }
     if (step == DAV_STEP_READ && q->passed < DAV_STEP_MAILBOX) /* any answer can be malformed: which one was it? */
         step = q->passed < DAV_STEP_LOGON ? DAV_STEP_HTTP : DAV_STEP_MAILBOX;
     if ((int)step <= q->passed)

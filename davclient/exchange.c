@@ -37,7 +37,6 @@ struct exchange {
     const char *root_code; /* what it means if nothing further on works, and what was seen */
     int root_status;
     bool no_access;   /* in the answer being read: the server says that we have no rights */
-    bool has_access;  /* ... or that we have some */
     bool is_calendar; /* in the answer being read: the folder itself is a calendar */
     struct exchange_page page;
 };
@@ -192,7 +191,7 @@ static void enter(struct dav_query *q, struct exchange *x, enum stage stage)
 {
     x->stage = stage;
     x->found = NULL;
-    x->no_access = x->has_access = x->is_calendar = false;
+    x->no_access = x->is_calendar = false;
     switch (stage) {
     case STAGE_ROOT:
         ask_folder(q, x, "");
@@ -253,10 +252,7 @@ static bool on_folder(void *query, const struct dav_ms_response *r)
     const char *access = r->value[FOLDER_ACCESS].text;
     struct buf path;
 
-    if (access) {
-        x->no_access = strcmp(access, "0") == 0;
-        x->has_access = !x->no_access;
-    }
+    x->no_access = access && strcmp(access, "0") == 0;
     x->is_calendar = r->value[FOLDER_CLASS].text && str_starts_nocase(r->value[FOLDER_CLASS].text, "IPF.Appointment");
     if (!calendar->text || calendar->cut || x->found)
         return true;
@@ -279,8 +275,7 @@ static void on_root(struct dav_query *q, struct exchange *x, const struct dav_re
     if (take_found(q, x, reply))
         return;
     x->root_status = reply->status;
-    x->root_code =
-        reply->multistatus ? x->has_access ? "calendar-not-found" : "receive-as-missing" : root_code(q, reply);
+    x->root_code = reply->multistatus ? "receive-as-missing" : root_code(q, reply);
     if (reply->multistatus || is_denial(reply->status) || strcmp(x->root_code, "mailbox-not-found") == 0)
         enter(q, x, STAGE_HIDDEN);
     else
@@ -294,7 +289,7 @@ static void on_hidden(struct dav_query *q, struct exchange *x, const struct dav_
     if (reply->status >= 500 && reply->status != 501)
         fail(q, reply->status == 503 ? "store-offline" : "http-server-error", reply);
     else if (strcmp(x->root_code, "mailbox-not-found") == 0 && !is_denial(reply->status) && !reply->multistatus)
-        fail(q, x->root_code, reply);
+        dav_query_fail(q, x->root_code, "%.110s answered %d", x->mailbox, x->root_status);
     else
         enter(q, x, STAGE_LITERAL);
 }

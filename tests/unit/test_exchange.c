@@ -541,7 +541,7 @@ static void verdicts(void **state)
         {"PROPFIND", "", 207, FOLDER(""), "receive-as-missing", false},
         {"PROPFIND", "", 207, FOLDER("<t:x0ff40003>0</t:x0ff40003><e:calendar>/x/C</e:calendar>"), "receive-as-missing",
          false},
-        {"PROPFIND", "", 207, FOLDER("<t:x0ff40003>63</t:x0ff40003>"), "calendar-not-found", false},
+        {"PROPFIND", "", 207, FOLDER("<t:x0ff40003>63</t:x0ff40003>"), "receive-as-missing", false},
         {"PROPFIND", "", 404, "", "mailbox-not-found", false},
         {"PROPFIND", "", 503, "", "store-offline", false},
         {"PROPFIND", "", 500, "", "http-server-error", false},

@@ -495,7 +495,7 @@ static void step_by_step(void **state)
     account.url = "http://mail.example.test/exchange/";
     session = session_for(&account, "secret");
     check("anna");
-    assert_string_equal(got[0].steps, "config dns tcp http !schemesauth-cleartext-refused");
+    assert_string_equal(got[0].steps, "config !schemesauth-cleartext-refused");
 }
 
 static void a_check_of_a_dead_server(void **state)
