@@ -94,6 +94,7 @@ static enum element element_of(const char *ns, const char *name);
 static int prop_of(const struct dav_ms_spec *spec, const char *ns, const char *name);
 static bool prop_matches(const struct dav_ms_prop *p, const char *ns, const char *name);
 static bool start_response(struct dav_ms *m);
+static void start_part(struct dav_ms *m, enum element element);
 static void start_text(struct dav_ms *m, enum place place, size_t max);
 static void start_value(struct dav_ms *m, int prop);
 static void name_child(struct dav_ms *m, const char *name);
@@ -260,22 +261,8 @@ static bool on_start(void *arg, const char *ns, const char *name)
             skip(m);
         return true;
     case IN_RESPONSE:
-        if (k->element == EL_HREF && m->href_len == 0)
-            start_text(m, IN_HREF, HREF_MAX);
-        else if (k->element == EL_STATUS)
-            start_text(m, IN_STATUS, STATUS_MAX);
-        else if (k->element == EL_PROPSTAT)
-            m->place = IN_PROPSTAT, m->pending = 0, m->propstat_status = 0;
-        else
-            skip(m);
-        return true;
     case IN_PROPSTAT:
-        if (k->element == EL_STATUS)
-            start_text(m, IN_PROPSTAT_STATUS, STATUS_MAX);
-        else if (k->element == EL_PROP)
-            m->place = IN_PROP;
-        else
-            skip(m);
+        start_part(m, k->element);
         return true;
     case IN_PROP:
         if (k->prop >= 0 && !((m->have | m->pending) & UINT32_C(1) << k->prop))
@@ -446,6 +433,26 @@ static bool start_response(struct dav_ms *m)
     m->response_status = 0;
     m->have = 0;
     return true;
+}
+
+/* Something inside a response or a propstat. */
+static void start_part(struct dav_ms *m, enum element element)
+{
+    bool response = m->place == IN_RESPONSE;
+
+    if (response && element == EL_HREF && m->href_len == 0) {
+        start_text(m, IN_HREF, HREF_MAX);
+    } else if (element == EL_STATUS) {
+        start_text(m, response ? IN_STATUS : IN_PROPSTAT_STATUS, STATUS_MAX);
+    } else if (response && element == EL_PROPSTAT) {
+        m->place = IN_PROPSTAT;
+        m->pending = 0;
+        m->propstat_status = 0;
+    } else if (!response && element == EL_PROP) {
+        m->place = IN_PROP;
+    } else {
+        skip(m);
+    }
 }
 
 static void start_text(struct dav_ms *m, enum place place, size_t max)
