@@ -13,6 +13,7 @@ import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "peers"))
 import apache_ntlm  # noqa: E402
+import gssapi_acceptor  # noqa: E402
 import kdc  # noqa: E402
 import ntlm_client  # noqa: E402
 import peer  # noqa: E402
@@ -128,6 +129,12 @@ def apache_ntlm_tls(folder):
             check_equal(seen["statuses"], statuses, f"over TLS, {password}")
 
 
+def apache_ntlm_closing(folder):
+    with apache_ntlm.ApacheNtlm(os.path.join(folder, "closing"), extra="KeepAlive Off") as server:
+        seen = ntlm_client.attempt(server.url, "CORP\\svc", "Passw0rd")
+        check_equal((seen["statuses"], seen["connections"]), ([401, 401], 2), "a connection that does not last")
+
+
 def apache_ntlm_unbound(folder):
     with apache_ntlm.ApacheNtlm(os.path.join(folder, "unbound"), connection_bound=False) as server:
         check_equal(ntlm_client.attempt(server.url, "CORP\\svc", "Passw0rd")["statuses"], [401], "no challenge without GssapiConnectionBound")
@@ -209,7 +216,7 @@ def winbind_alone(folder):
 # ---- certs, tls_server -----------------------------------------------------------------------------------------------------------
 
 # What `openssl verify` says of a server's certificate: the number of its error, 0 for none.
-VERIFY = {"good": 0, "good-sha1": 0, "good-sha512": 0, "chain": 0, "soon": 0, "weak": 0, "expired": 10, "not-yet": 9, "wrong-name": 62,
+VERIFY = {"good": 0, "good-sha1": 0, "good-sha512": 0, "soon": 0, "weak": 0, "expired": 10, "not-yet": 9, "wrong-name": 62,
           "self-signed": 18, "unknown-ca": 20, "gap": 20, "no-server": 26, "client": 26, "other-client": 20}
 
 
@@ -234,7 +241,7 @@ def made(folder, *names):
 
 
 def certs(folder):
-    peer.certificates(folder)
+    peer.certificates(folder, *VERIFY)
     for name, number in VERIFY.items():
         check_equal(verified(folder, name), number, f"openssl verify {name}")
         key = openssl("pkey", "-in", os.path.join(folder, name + ".key"), "-pubout")[1]
@@ -244,8 +251,6 @@ def certs(folder):
     for name, ends_soon in (("soon", True), ("good", False)):
         code, _ = openssl("x509", "-in", os.path.join(folder, name + ".pem"), "-noout", "-checkend", str(21 * 86400))
         check_equal(code != 0, ends_soon, f"{name} ends within 21 days")
-    with open(os.path.join(folder, "chain.pem"), encoding="ascii") as file:
-        check_equal(file.read().count("BEGIN CERTIFICATE"), 50, "certificates in the chain")
 
 
 def tls_server_versions(folder):
@@ -281,6 +286,8 @@ def tls_server_clients(folder):
             code, status, text = curl("--cacert", at("ca.pem"), *mine, server.url)
             check_equal((code == 0, status), (good, "200" if good else "000"), f"client certificate {name}: {text}")
         check_equal([seen[2] for seen in server.seen], ["CN = gateway"], "whom it saw")
+    with open(at("chain.pem"), encoding="ascii") as file:
+        check_equal(file.read().count("BEGIN CERTIFICATE"), 50, "certificates in the chain")
     with Recorder() as back, tls_server.TlsServer(os.path.join(folder, "chain"), at("chain.pem"), at("chain.key"), upstream=back.url) as server:
         check_equal(curl("--cacert", at("ca.pem"), server.url + "behind")[:2], (0, "207"), "50 certificates, and another server behind")
         check_equal([row[:2] for row in back.seen], [("GET", "/behind")], "what it saw")
@@ -386,12 +393,54 @@ def squid_ntlm(folder):
             check_equal(head.lower().count("www-authenticate:"), count, f"schemes that are left: {head}")
 
 
+# ---- gssapi_acceptor -------------------------------------------------------------------------------------------------------------
+
+# (who binds to what) -> (statuses, flag) of an acceptor that does not insist, and of one that does.
+BINDINGS = {None: (([401, 200, 200], "no"), ([401, 401], None)),
+            "good": (([401, 200, 200], "yes"), ([401, 200, 200], "yes")),
+            "wrong": (([401, 401], None), ([401, 401], None))}
+
+
+def gssapi_acceptor_bindings(folder):
+    at = made(folder, "good", "good-sha1")
+    for name, required in (("good", False), ("good", True), ("good-sha1", True)):
+        with gssapi_acceptor.GssapiAcceptor(os.path.join(folder, f"{name}-{required}"), at(name + ".pem"), at(name + ".key"),
+                                            required=required) as server:
+            for binding, expected in BINDINGS.items():
+                what = f"{name}, {'required' if required else 'optional'}, client binds {binding}"
+                seen = ntlm_client.attempt(server.url, "CORP\\svc", "Passw0rd", cafile=at("ca.pem"), binding=binding)
+                check_equal((seen["statuses"], seen["headers"].get("X-Channel-Bound")), expected[required], what)
+                check_equal(server.logons[-1]["bound"], seen["headers"].get("X-Channel-Bound") == "yes", what + ": the verdict")
+                seen = ntlm_client.attempt(server.url, "CORP\\svc", "wrong", cafile=at("ca.pem"), binding=binding)
+                check_equal(seen["statuses"], [401, 401], what + ", wrong password")
+            ends(server)
+
+
+def gssapi_acceptor_others(folder):
+    at = made(folder, "good", "good-sha512", "soon")
+    with gssapi_acceptor.GssapiAcceptor(os.path.join(folder, "512"), at("good-sha512.pem"), at("good-sha512.key"), required=True) as server:
+        for password, status in (("Passw0rd", 207), ("wrong", 401)):
+            seen = ntlm_client.attempt_requests(server.url, "CORP\\svc", password, "PROPFIND", at("ca.pem"), "good")
+            check_equal(seen["status"], status, f"requests-ntlm, SHA-512, {password}")
+        check_equal(ntlm_client.attempt_requests(server.url, "CORP\\svc", "Passw0rd", cafile=at("ca.pem"))["status"], 401, "nothing bound")
+        check_equal(server.logons[-1]["why"], "channel binding is required", "and that is why")
+        check_equal(curl("--cacert", at("ca.pem"), server.url)[1], "401", "nobody")
+    with gssapi_acceptor.GssapiAcceptor(os.path.join(folder, "between"), at("good.pem"), at("good.key"), shown=at("soon.pem")) as server:
+        seen = ntlm_client.attempt_requests(server.url, "CORP\\svc", "Passw0rd", cafile=at("ca.pem"), binding="good")
+        check_equal(seen["status"], 401, "something with a certificate of its own in between")
+    with gssapi_acceptor.GssapiAcceptor(os.path.join(folder, "level"), at("good.pem"), at("good.key"), level=2) as server:
+        for level in (1, 2):
+            seen = ntlm_client.attempt(server.url, "CORP\\svc", "Passw0rd", level, cafile=at("ca.pem"), binding="good")
+            check_equal((seen["status"], seen["headers"].get("X-Channel-Bound")), (200, "no"), f"level {level} cannot bind")
+
+
 TESTS = {
-    "apache_ntlm": (apache_ntlm_levels, apache_ntlm_webdav, apache_ntlm_front, apache_ntlm_tls, apache_ntlm_unbound),
+    "apache_ntlm": (apache_ntlm_levels, apache_ntlm_webdav, apache_ntlm_front, apache_ntlm_tls, apache_ntlm_closing, apache_ntlm_unbound),
     "winbind": (winbind_policies, winbind_accounts, winbind_lockout, winbind_alone),
     "certs": (certs,),
     "kdc": (kdc_logons, kdc_apache),
     "squid": (squid_logons, squid_ntlm),
+    "gssapi_acceptor": (gssapi_acceptor_bindings, gssapi_acceptor_others),
     "tls_server": (tls_server_versions, tls_server_old, tls_server_clients),
 }
 

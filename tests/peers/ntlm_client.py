@@ -58,7 +58,7 @@ def again_with_md4():
 
 
 def binding_of(certificate, wrong):
-    """RFC 5929 tls-server-end-point of a DER certificate; `wrong`: as if another certificate had been seen."""
+    """RFC 5929 tls-server-end-point of a DER certificate that is signed with SHA-1 or SHA-256; `wrong`: as if it were another one."""
     digest = hashlib.sha256(certificate + (b"?" if wrong else b"")).digest()
     return b"tls-server-end-point:" + digest
 
@@ -69,7 +69,9 @@ def attempt(url, user, password, level=3, method="GET", cafile=None, binding=Non
     from ntlm_auth.ntlm import NtlmContext
     parts = urllib.parse.urlsplit(url)
     if parts.scheme == "https":
-        connection = http.client.HTTPSConnection(parts.hostname, parts.port, timeout=20, context=ssl.create_default_context(cafile=cafile))
+        context = ssl.create_default_context(cafile=cafile)
+        context.set_ciphers("DEFAULT:@SECLEVEL=0")  # for certificates signed with SHA-1
+        connection = http.client.HTTPSConnection(parts.hostname, parts.port, timeout=20, context=context)
     else:
         connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=20)
     connection.connect()
