@@ -273,6 +273,24 @@ static void a_host_nobody_allowed(void **state)
     assert_int_equal(got[0].err, DAV_OK);
 }
 
+/* The account's own host is this machine, so Basic is fine there; where it leads is not. */
+static void an_allowed_host_that_would_see_the_password(void **state)
+{
+    static const char *const allowed[] = {"192.0.2.1", NULL};
+    struct dav_account account = usual_account();
+
+    (void)state;
+    account.allowed_hosts = allowed;
+    dav_session_close(&session, "another account");
+    session = session_for(&account, "secret");
+    snprintf(location, sizeof(location), "Location: http://192.0.2.1/exchange/carl/");
+    redirect_status = 302;
+    server.answer = moved;
+    ask_about("carl");
+    assert_string_equal(got[0].code, "auth-cleartext-refused");
+    assert_int_equal(got[0].requests, 1);
+}
+
 static void round_and_round(void **state)
 {
     (void)state;
@@ -538,6 +556,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(asking_again_in_the_callback, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_mailbox_on_another_server, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_host_nobody_allowed, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(an_allowed_host_that_would_see_the_password, set_up, tear_down),
         cmocka_unit_test_setup_teardown(round_and_round, set_up, tear_down),
         cmocka_unit_test_setup_teardown(bodies_that_are_no_answer, set_up, tear_down),
         cmocka_unit_test_setup_teardown(silence_after_the_headers, set_up, tear_down),

@@ -366,6 +366,22 @@ static void no_more_at_once_than_allowed(void **state)
     assert_in_range(server.most_at_once, 1, 3);
 }
 
+static void what_was_begun_gets_done_first(void **state)
+{
+    struct dav_account account = usual_account();
+
+    (void)state;
+    account.max_connections = 1;
+    session_anew(&account, "secret");
+    ask_about("anna");
+    buf_reset(&server.log);
+    start(1, "bob");
+    start(2, "carl");
+    wait_for(&got[2].calls, 1);
+    assert_string_equal(server.log.data, "PROPFIND /exchange/bob/ auth\nSEARCH /exchange/bob/Kalender/ auth\n"
+                                         "PROPFIND /exchange/carl/ auth\nSEARCH /exchange/carl/Kalender/ auth\n");
+}
+
 static void the_budget_of_requests(void **state)
 {
     struct dav_account account = usual_account();
@@ -579,6 +595,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_password_that_stops_working, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_rotation_under_way, set_up, tear_down),
         cmocka_unit_test_setup_teardown(no_more_at_once_than_allowed, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_was_begun_gets_done_first, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_budget_of_requests, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_person_who_never_gets_an_answer_delays_nobody, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_server_that_asks_for_a_pause, set_up, tear_down),
