@@ -96,6 +96,7 @@ def needs(path, package):
 
 
 def _in_child():
+    # The kernel means the thread that started it: start peers in a thread that lasts as long as they should.
     _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
