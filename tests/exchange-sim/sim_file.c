@@ -249,6 +249,7 @@ static bool do_crowd(const struct sim_file *f, struct line *line, char *why, siz
         free(address);
         for (int64_t k = 0; m != NULL && k < each; k++) {
             struct sim_item *item = sim_item_new(f->now);
+            item->name = mem_printf("%lld.EML", (long long)k + 1);
             item->has_end = true;
             item->start = base + k * step + (i % 32) * CROWD_STEP;
             item->end = item->start + (1 + (i + k) % 4) * CROWD_STEP;
