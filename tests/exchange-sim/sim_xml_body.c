@@ -73,7 +73,7 @@ static bool on_text(void *arg, const char *text, size_t len)
 bool sim_xml_body_read(struct arena *a, const char *text, size_t len, struct sim_xml_body *ret)
 {
     static const struct xml_handler handler = {on_start, on_end, on_text};
-    static const struct xml_limits limits = {1u << 20, 32};
+    static const struct xml_limits limits = {.max_bytes = 1u << 20, .max_depth = 32};
     struct reading s = {.arena = a, .body = ret};
     memset(ret, 0, sizeof(*ret));
     ret->props = arena_alloc(a, PROPS_MAX * sizeof(struct sim_prop));
