@@ -57,13 +57,12 @@ char *canned_search_xml(unsigned rows, long long first_start)
         fprintf(out,
                 "<a:response><a:href>http://mail.example.test/exchange/anna@example.test/Calendar/Item-%u.EML</a:href>"
                 "<a:propstat><a:status>HTTP/1.1 200 OK</a:status><a:prop>"
-                "<d:uid>5A1C77E0-0000-4000-8000-%012u</d:uid>"
                 "<d:dtstart b:dt=\"dateTime.tz\">%.19s.000Z</d:dtstart><d:dtend b:dt=\"dateTime.tz\">%.19s.000Z</d:dtend>"
                 "<d:busystatus>%s</d:busystatus><d:alldayevent b:dt=\"boolean\">0</d:alldayevent>"
                 "<d:instancetype b:dt=\"int\">%u</d:instancetype><e:sensitivity b:dt=\"int\">0</e:sensitivity>"
                 "<f:apptstateflags b:dt=\"int\">1</f:apptstateflags><f:responsestatus b:dt=\"int\">3</f:responsestatus>"
                 "<busymapi b:dt=\"int\">2</busymapi></a:prop></a:propstat></a:response>",
-                i, i, start, end, i % 5 ? "BUSY" : "TENTATIVE", i % 3 ? 0u : 2u);
+                i, start, end, i % 5 ? "BUSY" : "TENTATIVE", i % 3 ? 0u : 2u);
     }
     fputs("</a:multistatus>", out);
     fclose(out);
