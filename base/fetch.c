@@ -44,7 +44,7 @@ static const struct {
 
 static struct fetch *copy_request(struct fetch_client *c, const struct fetch_request *request);
 static void destroy(void *fetch);
-static const char *objection(const struct fetch_request *request);
+static const char *objection(const struct fetch_client *c, const struct fetch_request *request);
 static void refuse(struct fetch *f, enum fetch_err err, const char *why);
 static void begin(struct fetch *f);
 static void begin_waiting(struct fetch_client *c);
@@ -59,7 +59,7 @@ static void log_end(const struct fetch *f, const struct fetch_answer *answer);
 struct fetch *fetch_start(struct fetch_client *c, const struct fetch_request *request)
 {
     struct fetch *f = copy_request(c, request);
-    const char *why = objection(request);
+    const char *why = objection(c, request);
 
     TAILQ_INSERT_TAIL(&c->waiting, f, entry);
     c->waiting_count++;
@@ -210,6 +210,8 @@ static struct fetch *copy_request(struct fetch_client *c, const struct fetch_req
         .total_ms = request->total_ms ? request->total_ms : TOTAL_MS,
         .max_body = request->max_body ? request->max_body : BODY_MAX,
         .compressed = request->compressed,
+        .pin = request->pin,
+        .fresh = request->fresh,
         .on_data = request->on_data,
         .done = request->done,
         .arg = request->arg,
@@ -245,8 +247,10 @@ static bool is_one_line(const char *text, unsigned char lowest)
     return true;
 }
 
-static const char *objection(const struct fetch_request *request)
+static const char *objection(const struct fetch_client *c, const struct fetch_request *request)
 {
+    if (request->pin && c->max_connections > 1)
+        return "pinned among several connections"; /* curl would choose */
     if (!request->method[0] || !is_one_line(request->method, '!'))
         return "unusable method";
     if (!str_starts_nocase(request->url, "http://") && !str_starts_nocase(request->url, "https://"))
@@ -288,6 +292,10 @@ static void begin(struct fetch *f)
     struct fetch_client *c = f->client;
     struct fetch_slot *slot = c->free_slots;
 
+    if (f->pin && !fetch_socket_of(c, f->pin)) {
+        refuse(f, FETCH_PIN_LOST, "the connection was closed meanwhile");
+        return;
+    }
     if (!slot)
         slot = fetch_slot_new(c);
     else

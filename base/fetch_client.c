@@ -55,6 +55,8 @@ struct fetch_client *fetch_client_new(struct loop *loop, const struct fetch_clie
     c->client_cert_file = mem_strdup_or_null(settings->client_cert_file);
     c->client_key_file = mem_strdup_or_null(settings->client_key_file);
     c->proxy = mem_strdup_or_null(settings->proxy);
+    c->proxy_user = mem_strdup_or_null(settings->proxy_user);
+    c->proxy_password = mem_strdup_or_null(settings->proxy_password);
     c->unix_socket = mem_strdup_or_null(settings->unix_socket);
     c->user_agent = mem_strdup(settings->user_agent ? settings->user_agent : "freebusyd/" FB_VERSION);
     c->ca_dir = ca_directory();
@@ -63,6 +65,7 @@ struct fetch_client *fetch_client_new(struct loop *loop, const struct fetch_clie
     c->max_connections = settings->max_connections ? settings->max_connections : CONNECTIONS;
     c->connect_ms = settings->connect_ms ? settings->connect_ms : CONNECT_MS;
     c->idle_ms = settings->idle_ms ? settings->idle_ms : IDLE_MS;
+    c->keep_ms = settings->keep_ms;
     TAILQ_INIT(&c->running);
     TAILQ_INIT(&c->waiting);
     TAILQ_INIT(&c->sockets);
@@ -120,6 +123,14 @@ void fetch_client_load(const struct fetch_client *c, unsigned *ret_connections, 
     *ret_exchanges = c->running_count + c->waiting_count;
 }
 
+static void wipe_text(char **text)
+{
+    if (*text)
+        mem_wipe(*text, strlen(*text));
+    free(*text);
+    *text = NULL;
+}
+
 static void client_destroy(void *client)
 {
     struct fetch_client *c = client;
@@ -129,9 +140,9 @@ static void client_destroy(void *client)
     free(c->pinned_key);
     free(c->client_cert_file);
     free(c->client_key_file);
-    if (c->proxy)
-        mem_wipe(c->proxy, strlen(c->proxy)); /* may hold a password */
-    free(c->proxy);
+    wipe_text(&c->proxy); /* may hold a password */
+    wipe_text(&c->proxy_user);
+    wipe_text(&c->proxy_password);
     free(c->unix_socket);
     free(c->user_agent);
     free(c);
@@ -273,9 +284,18 @@ static void on_ready(void *socket, int fd, unsigned ready)
 curl_socket_t fetch_socket_open(void *slot, curlsocktype purpose, struct curl_sockaddr *address)
 {
     struct fetch_client *c = ((struct fetch_slot *)slot)->client;
-    int fd = socket(address->family, address->socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, address->protocol);
+    struct fetch *f = ((struct fetch_slot *)slot)->fetch;
+    int fd;
 
     (void)purpose;
+    if (f->pin) { /* curl found the connection dead, and would like another one */
+        bool sent = f->state == FETCH_TRANSFERRING;
+
+        f->early = sent ? FETCH_TCP_RESET : FETCH_PIN_LOST;
+        f->early_text = sent ? "the connection ended instead of an answer" : "the connection was closed meanwhile";
+        return CURL_SOCKET_BAD;
+    }
+    fd = socket(address->family, address->socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, address->protocol);
     if (fd < 0)
         return CURL_SOCKET_BAD;
     socket_new(c, fd, ++c->next_id);
@@ -332,18 +352,25 @@ void fetch_socket_sweep(struct fetch_client *c)
     }
 }
 
+struct fetch_socket *fetch_socket_of(const struct fetch_client *c, int64_t id)
+{
+    struct fetch_socket *s;
+
+    TAILQ_FOREACH(s, &c->sockets, entry)
+    {
+        if (s->id >= 0 && s->id == id && !s->dead)
+            return s;
+    }
+    return NULL;
+}
+
 bool fetch_socket_stands(const struct fetch_slot *slot)
 {
-    const struct fetch_socket *s;
+    const struct fetch_socket *s = fetch_socket_of(slot->client, slot->connection_id);
     struct sockaddr_storage peer;
     socklen_t len = sizeof(peer);
 
-    TAILQ_FOREACH(s, &slot->client->sockets, entry)
-    {
-        if (s->id >= 0 && s->id == slot->connection_id)
-            return getpeername(s->fd, (struct sockaddr *)&peer, &len) == 0;
-    }
-    return false;
+    return s && getpeername(s->fd, (struct sockaddr *)&peer, &len) == 0;
 }
 
 /*

@@ -46,6 +46,7 @@ const char *fetch_err_code(enum fetch_err err)
     case FETCH_TIMEOUT:
         return "tcp-timeout";
     case FETCH_TCP_RESET:
+    case FETCH_PIN_LOST:
         return "tcp-reset";
     case FETCH_PROXY_AUTH:
         return "proxy-auth";

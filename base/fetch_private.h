@@ -1,6 +1,7 @@
 /*
  * What the files of fetch know of each other: fetch.c (the life of an exchange), fetch_slot.c (a curl handle and what
- * it tells us), fetch_client.c (one server: its curl multi handle, sockets and timer), fetch_error.c (what went wrong).
+ * it tells us), fetch_client.c (one server: its curl multi handle, sockets and timer), fetch_cert.c (its certificate),
+ * fetch_error.c (what went wrong).
  */
 #ifndef BASE_FETCH_PRIVATE_H
 #define BASE_FETCH_PRIVATE_H
@@ -18,7 +19,10 @@ struct loop_fd;
 struct loop_timer;
 struct fetch_slot;
 
-enum { FETCH_HEAD_MAX = 256 * 1024 }; /* bytes of header lines in one exchange, 1xx answers and trailers included */
+enum {
+    FETCH_HEAD_MAX = 256 * 1024, /* bytes of header lines in one exchange, 1xx answers and trailers included */
+    FETCH_HASH_MAX = 64,         /* SHA-512 */
+};
 
 enum fetch_state {
     FETCH_WAITING,      /* for a slot, or for its refusal to be told */
@@ -44,6 +48,8 @@ struct fetch {
     int64_t total_ms;
     size_t max_body;
     bool compressed;
+    int64_t pin;
+    bool fresh;
     fetch_data_fn *on_data;
     fetch_done_fn *done;
     void *arg;
@@ -74,6 +80,7 @@ struct fetch_slot {
     struct buf body;
     int64_t connection_id;
     bool compressed; /* what the handle is set to at present */
+    uint8_t cert_hash[FETCH_HASH_MAX]; /* for the answer to point to */
     char error[CURL_ERROR_SIZE];
 };
 
@@ -87,6 +94,8 @@ struct fetch_socket {
     bool idle;  /* curl does not wait for it; it stays watched, so that the next request costs no system call */
     bool stale; /* to be given up when its exchange is over */
     bool dead;  /* shut down; curl closes it when it looks for a connection */
+    uint8_t cert_hash[FETCH_HASH_MAX];
+    size_t cert_hash_len; /* 0: no TLS, or not connected yet */
 };
 
 TAILQ_HEAD(fetch_sockets, fetch_socket);
@@ -94,13 +103,15 @@ TAILQ_HEAD(fetch_sockets, fetch_socket);
 struct fetch_client {
     struct loop *loop;
     CURLM *multi; /* NULL: freed by its owner, the memory goes at the end of the turn */
-    char *name, *ca_file, *pinned_key, *client_cert_file, *client_key_file, *proxy, *unix_socket, *user_agent;
+    char *name, *ca_file, *pinned_key, *client_cert_file, *client_key_file, *unix_socket, *user_agent;
+    char *proxy, *proxy_user, *proxy_password;
     const char *ca_dir; /* the system's authorities, one by one, when it has such a directory */
     long min_tls;       /* CURL_SSLVERSION_... */
     bool legacy_ciphers;
     unsigned max_connections;
     int64_t connect_ms;
     int64_t idle_ms;
+    int64_t keep_ms; /* 0: as long as curl likes */
     struct fetch_slot *slots;
     struct fetch_slot *free_slots;
     struct fetch_list running; /* have a slot */
@@ -134,7 +145,12 @@ void fetch_slot_describe(struct fetch_slot *slot, struct fetch_answer *answer);
 curl_socket_t fetch_socket_open(void *slot, curlsocktype purpose, struct curl_sockaddr *address);
 int fetch_socket_close(void *client, curl_socket_t fd);
 void fetch_socket_sweep(struct fetch_client *c);
+struct fetch_socket *fetch_socket_of(const struct fetch_client *c, int64_t id); /* NULL: closed, or closing */
 bool fetch_socket_stands(const struct fetch_slot *slot); /* is the TCP connection there that the slot waits for? */
+
+/* fetch_cert.c: the server's certificate, while curl holds the connection. */
+int64_t fetch_cert_end(CURL *easy);                               /* UTC s, 0: unknown */
+size_t fetch_cert_hash(CURL *easy, uint8_t out[FETCH_HASH_MAX]); /* 0: no TLS */
 
 /* fetch_error.c */
 enum fetch_err fetch_error_of(const struct fetch_slot *slot, CURLcode code);

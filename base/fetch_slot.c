@@ -37,7 +37,6 @@ static int on_connected(void *arg, char *ip, char *local_ip, int port, int local
 static void on_timer(void *arg);
 static void arm(struct fetch_slot *slot);
 static int64_t now_of(const struct fetch_slot *slot);
-static int64_t cert_end(CURL *easy);
 
 struct fetch_slot *fetch_slot_new(struct fetch_client *c)
 {
@@ -136,7 +135,13 @@ void fetch_slot_describe(struct fetch_slot *slot, struct fetch_answer *answer)
     }
     answer->connection_id = slot->connection_id;
     if (fresh > 0 && str_starts_nocase(f->url, "https:"))
-        answer->cert_not_after = cert_end(slot->easy);
+        answer->cert_not_after = fetch_cert_end(slot->easy);
+    s = fetch_socket_of(slot->client, slot->connection_id);
+    if (s && s->cert_hash_len > 0) {
+        memcpy(slot->cert_hash, s->cert_hash, s->cert_hash_len);
+        answer->cert_hash = slot->cert_hash;
+        answer->cert_hash_len = s->cert_hash_len;
+    }
 }
 
 /* --- settings --- */
@@ -157,12 +162,18 @@ static void set_for_ever(struct fetch_slot *slot)
     curl_easy_setopt(e, CURLOPT_DISALLOW_USERNAME_IN_URL, 1L); /* or curl would make a logon of it */
     curl_easy_setopt(e, CURLOPT_PROXY, c->proxy ? c->proxy : "");
     curl_easy_setopt(e, CURLOPT_NOPROXY, ""); /* set, so that the environment is not asked */
+    curl_easy_setopt(e, CURLOPT_PROXYUSERNAME, c->proxy_user);
+    curl_easy_setopt(e, CURLOPT_PROXYPASSWORD, c->proxy_password);
+    curl_easy_setopt(e, CURLOPT_PROXYAUTH, (long)CURLAUTH_BASIC);
+    curl_easy_setopt(e, CURLOPT_HEADEROPT, (long)CURLHEADER_SEPARATE); /* no credential of the server's for the proxy */
     curl_easy_setopt(e, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
     curl_easy_setopt(e, CURLOPT_UNIX_SOCKET_PATH, c->unix_socket);
     curl_easy_setopt(e, CURLOPT_USERAGENT, c->user_agent);
     curl_easy_setopt(e, CURLOPT_BUFFERSIZE, (long)READ_SIZE);
     /* with several addresses curl gives each a share of this; our own timer ends the wait as a whole */
     curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, (long)c->connect_ms);
+    if (c->keep_ms > 0)
+        curl_easy_setopt(e, CURLOPT_MAXAGE_CONN, (long)(c->keep_ms / 1000));
     curl_easy_setopt(e, CURLOPT_OPENSOCKETFUNCTION, fetch_socket_open);
     curl_easy_setopt(e, CURLOPT_OPENSOCKETDATA, slot);
     curl_easy_setopt(e, CURLOPT_CLOSESOCKETFUNCTION, fetch_socket_close);
@@ -218,6 +229,7 @@ static bool set_request(struct fetch_slot *slot, const struct fetch *f)
     if (f->compressed != slot->compressed)
         curl_easy_setopt(e, CURLOPT_ACCEPT_ENCODING, f->compressed ? "gzip, deflate" : NULL);
     slot->compressed = f->compressed;
+    curl_easy_setopt(e, CURLOPT_FRESH_CONNECT, (long)f->fresh);
     curl_easy_setopt(e, CURLOPT_HTTPHEADER, f->headers);
     return code == CURLE_OK && curl_easy_setopt(e, CURLOPT_URL, f->url) == CURLE_OK;
 }
@@ -312,7 +324,11 @@ static int on_connected(void *arg, char *ip, char *local_ip, int port, int local
     struct fetch_slot *slot = arg;
     struct fetch *f = slot->fetch;
 
+    struct fetch_socket *s = fetch_socket_of(slot->client, slot->connection_id);
+
     (void)ip, (void)local_ip, (void)port, (void)local_port;
+    if (s && s->cert_hash_len == 0 && str_starts_nocase(f->url, "https:"))
+        s->cert_hash_len = fetch_cert_hash(slot->easy, s->cert_hash);
     f->last_ms = now_of(slot);
     if (f->state == FETCH_CONNECTING) /* a second time when curl repeats the request, the kept connection being dead */
         fetch_enter(f, FETCH_TRANSFERRING);
@@ -357,34 +373,4 @@ static void on_timer(void *arg)
         fetch_expire(slot);
     else
         arm(slot);
-}
-
-/* --- the certificate --- */
-
-/* "Nov 22 09:00:00 2026 GMT", as OpenSSL prints it. */
-static int64_t parse_openssl_date(const char *text)
-{
-    static const char MONTHS[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
-    char month[4];
-    int day, hour, minute, second, year;
-
-    if (sscanf(text, "%3s %2d %2d:%2d:%2d %4d", month, &day, &hour, &minute, &second, &year) != 6)
-        return 0;
-    const char *at = strstr(MONTHS, month);
-    if (!at || strlen(month) != 3)
-        return 0;
-    return utc_from_civil(year, (int)(at - MONTHS) / 3 + 1, day, hour, minute, second);
-}
-
-static int64_t cert_end(CURL *easy)
-{
-    static const char KEY[] = "Expire date:";
-    struct curl_certinfo *info = NULL;
-
-    if (curl_easy_getinfo(easy, CURLINFO_CERTINFO, &info) != CURLE_OK || !info || info->num_of_certs < 1)
-        return 0;
-    for (const struct curl_slist *line = info->certinfo[0]; line; line = line->next)
-        if (strncmp(line->data, KEY, strlen(KEY)) == 0)
-            return parse_openssl_date(line->data + strlen(KEY));
-    return 0;
 }

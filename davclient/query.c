@@ -138,6 +138,7 @@ const char *dav_fetch_code(enum fetch_err err)
     case FETCH_TCP_TIMEOUT:
         return "tcp-timeout";
     case FETCH_TCP_RESET:
+    case FETCH_PIN_LOST:
         return "tcp-reset";
     case FETCH_PROXY_AUTH:
         return "proxy-auth";

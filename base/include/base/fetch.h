@@ -38,6 +38,7 @@ enum fetch_err {
     FETCH_TOO_LARGE,      /* body over max_body, or headers over the ceiling */
     FETCH_MALFORMED,      /* not HTTP, or a URL that cannot be used */
     FETCH_STOPPED,        /* on_data said stop */
+    FETCH_PIN_LOST,       /* the connection that was asked for is gone; nothing was sent */
 };
 
 /* Everything is copied. Zero means the default in brackets. */
@@ -52,6 +53,9 @@ struct fetch_client_settings {
     const char *min_tls;         /* "1.0" "1.1" "1.2" "1.3" [1.2] */
     bool legacy_ciphers;         /* OpenSSL security level 0 and old ciphers, for servers of 2003 */
     const char *proxy;           /* URL of an outbound proxy, NULL: none (the environment is never looked at) */
+    const char *proxy_user;      /* what the proxy wants, by Basic; NULL: nothing. Both are wiped after use */
+    const char *proxy_password;
+    int64_t keep_ms;             /* how long an idle connection may be used again [118 000] */
     const char *unix_socket;     /* connect here whatever the URL says */
     const char *user_agent;      /* ["freebusyd/VERSION"] */
 };
@@ -59,7 +63,7 @@ struct fetch_client_settings {
 struct fetch_client *fetch_client_new(struct loop *loop, const struct fetch_client_settings *settings);
 void fetch_client_free(struct fetch_client **c); /* cancels what still runs, without callbacks */
 
-/* New TLS or proxy settings, connections start afresh. */
+/* Connections start afresh: those in use are given up when their exchange is over. */
 void fetch_client_drop_connections(struct fetch_client *c);
 
 struct fetch_answer {
@@ -72,6 +76,8 @@ struct fetch_answer {
     bool connection_reused;
     int64_t connection_id; /* of this client; -1 unknown */
     int64_t cert_not_after;/* UTC s of the server's certificate when TLS and new connection, else 0 */
+    const uint8_t *cert_hash; /* of the connection's certificate, for channel binding (RFC 5929 4.1); NULL without TLS */
+    size_t cert_hash_len;
     const struct fetch *fetch; /* for fetch_header */
 };
 
@@ -89,6 +95,8 @@ struct fetch_request {
     int64_t total_ms;            /* limit for the whole exchange, waiting for a free connection not counted [60 000]; < 0: none */
     size_t max_body;             /* [16 MiB] */
     bool compressed;             /* accept gzip and deflate */
+    int64_t pin;                 /* > 0: over this connection_id or not at all (FETCH_PIN_LOST); client of max_connections 1 */
+    bool fresh;                  /* over a new connection; idle ones are given up when there are too many */
     fetch_data_fn *on_data;      /* NULL: the body is collected */
     fetch_done_fn *done;
     void *arg;
@@ -105,10 +113,18 @@ const char *fetch_header(const struct fetch *f, const char *name, unsigned n);
 
 /*
  * "tcp-refused", "tls-expired"...; FETCH_OK gives "ok". What has no code of its own: FETCH_TIMEOUT "tcp-timeout"; FETCH_PARTIAL and
- * FETCH_MALFORMED "answer-malformed"; FETCH_TOO_LARGE and FETCH_STOPPED "answer-too-large". No route to the host counts as
- * tcp-timeout; a Unix socket that is not there as tcp-refused.
+ * FETCH_MALFORMED "answer-malformed"; FETCH_TOO_LARGE and FETCH_STOPPED "answer-too-large"; FETCH_PIN_LOST "tcp-reset". No route to
+ * the host counts as tcp-timeout; a Unix socket that is not there as tcp-refused.
  */
 const char *fetch_err_code(enum fetch_err err);
+
+/*
+ * Adds the base64 token that shows this host's web server who we are (Kerberos; who that is decides the environment:
+ * KRB5_CLIENT_KTNAME, KRB5CCNAME, KRB5_CONFIG). One token serves for one request. Blocks, and may run in the worker: see
+ * loop_work(). False with a sentence in why. There must have been a fetch_client before.
+ */
+struct buf;
+bool fetch_negotiate_token(const char *host, struct buf *out, char *why, size_t why_size);
 
 /* Connections open at present, and exchanges running or waiting. */
 void fetch_client_load(const struct fetch_client *c, unsigned *ret_connections, unsigned *ret_exchanges);
