@@ -38,6 +38,12 @@ void crypto_sha256(const void *data, size_t len, uint8_t out[CRYPTO_SHA256_LEN])
         die("SHA-256 failed");
 }
 
+void crypto_sha1(const void *data, size_t len, uint8_t out[CRYPTO_SHA1_LEN])
+{
+    if (EVP_Digest(data, len, out, NULL, EVP_sha1(), NULL) != 1)
+        die("SHA-1 failed");
+}
+
 bool crypto_equal(const void *a, const void *b, size_t len)
 {
     return CRYPTO_memcmp(a, b, len) == 0;

@@ -1,6 +1,6 @@
 /*
  * What loop.c (turns, descriptors, signals, deferred work), loop_timer.c (the heap of timers) and loop_worker.c (the
- * thread) know of each other. Nobody else includes this.
+ * thread) know of each other; io.c, whose streams libevent drives, needs the event base. Nobody else includes this.
  */
 #ifndef BASE_LOOP_PRIVATE_H
 #define BASE_LOOP_PRIVATE_H

@@ -33,6 +33,7 @@ enum {
     SLICE = 32 * 1024,       /* bytes given to libxml2 at a time */
     NAMES_MAX = 1024 * 1024, /* bytes of dictionary kept from one document to the next */
     SCOPES_MAX = 4096,       /* namespace declarations in scope */
+    ATTRS_MAX = 64,          /* in a stream */
     PARSE_OPTIONS = XML_PARSE_RECOVER | XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING,
 };
 
@@ -53,7 +54,7 @@ struct xml_reader {
     bool foreign; /* the document declares another encoding than UTF-8 */
     bool seen_root;
     unsigned depth;
-    size_t total;
+    size_t total; /* in a stream: since the last child of the root ended */
     char head[HEAD_MAX];
     size_t head_len;
     struct xml_rest rest;
@@ -122,9 +123,10 @@ enum xml_result xml_reader_feed(struct xml_reader *r, const char *data, size_t l
 {
     if (r->result != XML_OK)
         return r->result;
-    if (len > r->limits.max_bytes - r->total)
+    if (!r->limits.stream && len > r->limits.max_bytes - r->total)
         return r->result = XML_TOO_LONG;
-    r->total += len;
+    if (!r->limits.stream)
+        r->total += len;
     if (!r->in_body) {
         if (!head_add(r, &data, &len))
             return XML_OK;
@@ -160,6 +162,18 @@ const char *xml_reader_attr(const struct xml_reader *r, const char *ns, const ch
         return attr_decode(r, (const char *)attr[3], (size_t)(attr[4] - attr[3]), ret_len);
     }
     return NULL;
+}
+
+bool xml_reader_attr_at(const struct xml_reader *r, unsigned i, const char **ret_ns, const char **ret_name,
+                        const char **ret_value, size_t *ret_len)
+{
+    if (i >= (unsigned)r->attr_count)
+        return false;
+    const xmlChar **attr = r->attrs + (ptrdiff_t)i * 5;
+    *ret_ns = attr[2] ? (const char *)attr[2] : EMPTY;
+    *ret_name = (const char *)attr[0];
+    *ret_value = attr_decode(r, (const char *)attr[3], (size_t)(attr[4] - attr[3]), ret_len);
+    return *ret_value != NULL;
 }
 
 const char *xml_result_name(enum xml_result result)
@@ -265,6 +279,10 @@ static void feed_body(struct xml_reader *r, const char *data, size_t len)
 {
     while (len > 0 && r->result == XML_OK) {
         size_t n = len < SLICE ? len : SLICE;
+        if (r->limits.stream && (r->total += n) > r->limits.max_bytes + SLICE) {
+            r->result = XML_TOO_LONG;
+            return;
+        }
         if (r->foreign || (r->rest.len == 0 && xml_clean_prefix(data, n) == n)) {
             parse(r, data, n, false);
         } else {
@@ -371,6 +389,10 @@ static void on_start(void *arg, const xmlChar *local, const xmlChar *prefix, con
         stop(r, XML_TOO_DEEP);
         return;
     }
+    if (r->limits.stream && attr_count > ATTRS_MAX) {
+        stop(r, XML_TOO_LONG);
+        return;
+    }
     r->depth++;
     r->seen_root = true;
     for (int i = 0; i < ns_count && r->result == XML_OK; i++)
@@ -398,6 +420,8 @@ static void on_end(void *arg, const xmlChar *local, const xmlChar *prefix, const
     while (r->scope_count > 0 && r->scopes[r->scope_count - 1].depth == r->depth)
         r->scope_count--;
     r->depth--;
+    if (r->limits.stream && r->depth == 1)
+        r->total = 0;
     if (!r->handler.end(r->arg, name_ns, name))
         stop(r, XML_STOPPED);
 }
@@ -406,6 +430,8 @@ static void on_text(void *arg, const xmlChar *text, int len)
 {
     struct xml_reader *r = arg;
 
+    if (r->limits.stream && r->depth == 1)
+        r->total = 0; /* blanks that keep the connection alive */
     if (r->result == XML_OK && r->depth > 0 && len > 0 && !r->handler.text(r->arg, (const char *)text, (size_t)len))
         stop(r, XML_STOPPED);
 }
@@ -417,6 +443,16 @@ static void on_dtd(void *arg, const xmlChar *name, const xmlChar *external_id, c
     (void)name, (void)external_id, (void)system_id;
     if (r->result == XML_OK)
         stop(r, XML_DTD);
+}
+
+static void on_instruction(void *arg, const xmlChar *target, const xmlChar *data)
+{
+    on_dtd(arg, target, data, NULL);
+}
+
+static void on_comment(void *arg, const xmlChar *text)
+{
+    on_dtd(arg, text, NULL, NULL);
 }
 
 /* Errors that lose at most a character or leave a name odd: the structure stands. */
@@ -445,7 +481,7 @@ static void on_error(void *arg, xmlError *error)
 {
     struct xml_reader *r = arg;
 
-    if (r->result == XML_OK && error->level == XML_ERR_FATAL && !is_harmless(error->code))
+    if (r->result == XML_OK && error->level == XML_ERR_FATAL && (r->limits.stream || !is_harmless(error->code)))
         r->result = XML_BROKEN;
 }
 
@@ -471,11 +507,15 @@ static xmlParserCtxt *context_new(struct xml_reader *r)
     };
     xmlParserCtxt *ctxt;
 
+    if (r->limits.stream) {
+        sax.processingInstruction = on_instruction;
+        sax.comment = on_comment;
+    }
     xmlSetStructuredErrorFunc(NULL, on_stray_error);
     ctxt = xmlCreatePushParserCtxt(&sax, r, NULL, 0, NULL);
     if (!ctxt)
         abort(); /* no memory */
-    xmlCtxtUseOptions(ctxt, PARSE_OPTIONS);
+    xmlCtxtUseOptions(ctxt, r->limits.stream ? PARSE_OPTIONS & ~XML_PARSE_RECOVER : PARSE_OPTIONS);
     return ctxt;
 }
 

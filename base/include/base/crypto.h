@@ -11,10 +11,12 @@
 struct buf;
 
 #define CRYPTO_SHA256_LEN 32
+#define CRYPTO_SHA1_LEN 20
 
 void crypto_random(void *out, size_t len); /* ends the program when the system has no randomness */
 uint64_t crypto_random_u64(void);
 void crypto_sha256(const void *data, size_t len, uint8_t out[CRYPTO_SHA256_LEN]);
+void crypto_sha1(const void *data, size_t len, uint8_t out[CRYPTO_SHA1_LEN]); /* for protocols that demand it */
 bool crypto_equal(const void *a, const void *b, size_t len); /* constant time */
 
 /* Standard alphabet with padding (RFC 4648 4). */

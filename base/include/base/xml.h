@@ -27,6 +27,12 @@ enum xml_result {
 struct xml_limits {
     size_t max_bytes;
     unsigned max_depth;
+    /*
+     * A stream of stanzas (XMPP, RFC 6120 11): the document may go on for ever, max_bytes holds for each child of the
+     * root; nothing is recovered from, comments and processing instructions are refused as a DTD is, and an element has
+     * at most 64 attributes.
+     */
+    bool stream;
 };
 
 /*
@@ -48,6 +54,10 @@ void xml_reader_free(struct xml_reader **r);
 /* An attribute of the element whose start() is running; NULL when it is not there. `ns` "" for none. Lives during the
  * call, and is NOT NUL-terminated: look at *ret_len. */
 const char *xml_reader_attr(const struct xml_reader *r, const char *ns, const char *name, size_t *ret_len);
+
+/* The i-th attribute of the element whose start() is running, as above; false: there is none. */
+bool xml_reader_attr_at(const struct xml_reader *r, unsigned i, const char **ret_ns, const char **ret_name,
+                        const char **ret_value, size_t *ret_len);
 
 /* Ready for another document with the same handler; cheaper than a new reader. */
 void xml_reader_reset(struct xml_reader *r, void *arg);

@@ -1,0 +1,66 @@
+/*
+ * io: one outgoing byte stream over TCP, with or without TLS: XMPP, SIP over TCP. The name is resolved without
+ * blocking, the connection stands or fails within a deadline, what waits to be sent has a ceiling, and reading never
+ * pauses while something is written: a peer that waits for us to read would otherwise wait for ever.
+ *
+ * Callbacks come from the loop, never before io_open returned, never after io_close returned. `end` comes once at most,
+ * and is the last; the stream must still be closed then. Each callback may call io_close.
+ */
+#ifndef BASE_IO_H
+#define BASE_IO_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct io;
+struct loop;
+struct tls;
+
+enum io_end {
+    IO_CLOSED,    /* the peer closed in good order */
+    IO_RESET,     /* the connection broke */
+    IO_REFUSED,   /* nobody listens */
+    IO_TIMEOUT,   /* not connected in time, or the peer took nothing for stall_ms */
+    IO_NO_NAME,   /* the host's name does not exist */
+    IO_NAME_LATE, /* no name server answered */
+    IO_TLS,       /* the handshake failed, or the certificate is not good */
+};
+
+struct io_handler {
+    void (*open)(void *arg); /* connected; with TLS the peer has proved its name */
+    void (*data)(void *arg, const char *data, size_t len);
+    void (*room)(void *arg); /* after io_write said false: half of the ceiling is free again; NULL: not needed */
+    void (*end)(void *arg, enum io_end why, const char *text); /* text: printable evidence, valid during the call */
+};
+
+/* Everything is copied but `tls`, which must outlive the stream. Zero means the default in brackets. */
+struct io_settings {
+    const char *name; /* for log lines */
+    const char *host; /* a name or a numeric address */
+    unsigned port;
+    int64_t connect_ms; /* name, TCP and TLS together [10 000] */
+    int64_t stall_ms;   /* bytes wait and the peer takes none of them for so long [30 000] */
+    size_t max_output;  /* bytes that may wait to be sent [2 MiB] */
+    struct tls *tls;    /* NULL: plain */
+};
+
+struct io *io_open(struct loop *loop, const struct io_settings *settings, const struct io_handler *handler, void *arg);
+
+/* Silently, without waiting for what was written. NULL is fine. */
+void io_close(struct io **io);
+
+/* All of it, or false and nothing: the ceiling is reached (wait for `room`), or the stream is not open. */
+bool io_write(struct io *io, const void *data, size_t len);
+
+/* Bytes written that the kernel has not taken yet. */
+size_t io_waiting(const struct io *io);
+
+/* "tcp-refused", "dns-not-found" ...: the code of the check. */
+const char *io_end_code(enum io_end why);
+
+/* "127.0.0.1:5347", "[::1]:5347", "im.example.com:5347": host (with room for host_size) and port. False: none of these.
+ */
+bool io_parse_server(const char *text, char *ret_host, size_t host_size, unsigned *ret_port);
+
+#endif

@@ -1,0 +1,29 @@
+/*
+ * tls: contexts for the streams that io.c opens, over OpenSSL: whom to trust, which versions. The peer's certificate
+ * must be signed by somebody trusted and carry the host's name or address.
+ */
+#ifndef BASE_TLS_H
+#define BASE_TLS_H
+
+#include <stddef.h>
+
+struct tls;
+
+struct tls_settings {
+    const char *ca_file;                            /* PEM; NULL: the system's */
+    const char *min_version;                        /* "1.0" "1.1" "1.2" "1.3"; NULL: 1.2 */
+    const char *client_cert_file, *client_key_file; /* PEM; NULL: none */
+};
+
+/* NULL with a sentence in why. */
+struct tls *tls_client_new(const struct tls_settings *settings, char *why, size_t why_size);
+void tls_free(struct tls **t);
+
+/* For io.c: an OpenSSL SSL object for one connection to `host` (a name or numeric address), whose owner it becomes.
+ * NULL: no memory, or not a name. */
+void *tls_session_new(struct tls *t, const char *host);
+
+/* For io.c: why the handshake failed, in words. `error`: OpenSSL's code, 0: none. Returns `out`. */
+char *tls_session_why(const void *session, unsigned long error, char *out, size_t out_size);
+
+#endif

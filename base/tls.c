@@ -1,0 +1,104 @@
+/*
+ * tls: client contexts and sessions, over OpenSSL. Made by whoever configures a stream, used by io.c, which hands the
+ * session to libevent. fetch.c has curl do the same for HTTP.
+ */
+#include "base/tls.h"
+
+#include <arpa/inet.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+struct tls {
+    SSL_CTX *context;
+};
+
+static bool set_up(SSL_CTX *context, const struct tls_settings *s, const char **ret_step);
+static int version_of(const char *text);
+
+struct tls *tls_client_new(const struct tls_settings *settings, char *why, size_t why_size)
+{
+    const char *step = "TLS";
+    SSL_CTX *context = SSL_CTX_new(TLS_client_method());
+    ERR_clear_error();
+    if (!context || !set_up(context, settings, &step)) {
+        const char *reason = ERR_reason_error_string(ERR_peek_last_error());
+        snprintf(why, why_size, "%s: %s", step, reason ? reason : "cannot be used");
+        ERR_clear_error();
+        SSL_CTX_free(context);
+        return NULL;
+    }
+    struct tls *t = mem_calloc(1, sizeof *t);
+    t->context = context;
+    return t;
+}
+
+void tls_free(struct tls **t)
+{
+    if (!*t)
+        return;
+    SSL_CTX_free((*t)->context);
+    free(*t);
+    *t = NULL;
+}
+
+void *tls_session_new(struct tls *t, const char *host)
+{
+    struct in6_addr address;
+    SSL *session = SSL_new(t->context);
+    if (!session)
+        return NULL;
+    X509_VERIFY_PARAM *param = SSL_get0_param(session);
+    bool numeric = inet_pton(AF_INET, host, &address) == 1 || inet_pton(AF_INET6, host, &address) == 1;
+    X509_VERIFY_PARAM_set_hostflags(param, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+    bool ok = numeric
+                  ? X509_VERIFY_PARAM_set1_ip_asc(param, host) == 1
+                  : X509_VERIFY_PARAM_set1_host(param, host, 0) == 1 && SSL_set_tlsext_host_name(session, host) == 1;
+    if (!ok) {
+        SSL_free(session);
+        return NULL;
+    }
+    return session;
+}
+
+char *tls_session_why(const void *session, unsigned long error, char *out, size_t out_size)
+{
+    long verdict = SSL_get_verify_result(session);
+    const char *reason = error ? ERR_reason_error_string(error) : NULL;
+    if (verdict != X509_V_OK)
+        snprintf(out, out_size, "certificate: %s", X509_verify_cert_error_string(verdict));
+    else
+        snprintf(out, out_size, "%s", reason ? reason : "the peer closed during the TLS handshake");
+    return out;
+}
+
+static bool set_up(SSL_CTX *context, const struct tls_settings *s, const char **ret_step)
+{
+    SSL_CTX_set_verify(context, SSL_VERIFY_PEER, NULL);
+    SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS);
+    *ret_step = "TLS version";
+    if (SSL_CTX_set_min_proto_version(context, version_of(s->min_version)) != 1)
+        return false;
+    *ret_step = "trusted certificates";
+    if ((s->ca_file ? SSL_CTX_load_verify_locations(context, s->ca_file, NULL)
+                    : SSL_CTX_set_default_verify_paths(context)) != 1)
+        return false;
+    *ret_step = "client certificate";
+    return !s->client_cert_file || (SSL_CTX_use_certificate_chain_file(context, s->client_cert_file) == 1 &&
+                                    SSL_CTX_use_PrivateKey_file(context, s->client_key_file, SSL_FILETYPE_PEM) == 1);
+}
+
+static int version_of(const char *text)
+{
+    if (text && strcmp(text, "1.0") == 0)
+        return TLS1_VERSION;
+    if (text && strcmp(text, "1.1") == 0)
+        return TLS1_1_VERSION;
+    return text && strcmp(text, "1.3") == 0 ? TLS1_3_VERSION : TLS1_2_VERSION;
+}
