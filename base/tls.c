@@ -5,6 +5,7 @@
 #include "base/tls.h"
 
 #include <arpa/inet.h>
+#include <stdint.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
@@ -14,6 +15,8 @@
 #include <string.h>
 
 #include "base/mem.h"
+
+static bool name_sent(SSL *session, const char *host);
 
 struct tls {
     SSL_CTX *context;
@@ -59,7 +62,7 @@ void *tls_session_new(struct tls *t, const char *host)
     X509_VERIFY_PARAM_set_hostflags(param, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
     bool ok = numeric
                   ? X509_VERIFY_PARAM_set1_ip_asc(param, host) == 1
-                  : X509_VERIFY_PARAM_set1_host(param, host, 0) == 1 && SSL_set_tlsext_host_name(session, host) == 1;
+                  : X509_VERIFY_PARAM_set1_host(param, host, 0) == 1 && name_sent(session, host);
     if (!ok) {
         SSL_free(session);
         return NULL;
@@ -101,4 +104,10 @@ static int version_of(const char *text)
     if (text && strcmp(text, "1.1") == 0)
         return TLS1_1_VERSION;
     return text && strcmp(text, "1.3") == 0 ? TLS1_3_VERSION : TLS1_2_VERSION;
+}
+
+/* What SSL_set_tlsext_host_name() does; that macro casts the const away in a way that clang refuses. */
+static bool name_sent(SSL *session, const char *host)
+{
+    return SSL_ctrl(session, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name, (void *)(uintptr_t)host) == 1;
 }
