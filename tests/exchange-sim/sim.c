@@ -9,6 +9,7 @@
 #include "base/loop.h"
 #include "base/mem.h"
 #include "sim_file.h"
+#include "sim_helper.h"
 #include "sim_log.h"
 #include "sim_store.h"
 
@@ -92,6 +93,7 @@ struct sim *sim_new(struct loop *loop, const struct sim_options *options, char *
     sim->store = sim_store_new(options->seed);
     sim->forms = sim_forms_new();
     sim_faults_init(&sim->faults, options->profile);
+    sim->helpers = sim_helpers_new(loop, options->ntlm_helper);
     sim->log = sim_log_new(options->log);
     bool ok = sim->log != NULL;
     if (!ok)
@@ -110,6 +112,7 @@ void sim_free(struct sim **sim)
         return;
     httpd_free(&(*sim)->http);
     httpd_free(&(*sim)->control);
+    sim_helpers_free(&(*sim)->helpers); /* connections gave theirs back */
     sim_forms_free(&(*sim)->forms);
     sim_faults_free(&(*sim)->faults);
     sim_store_free(&(*sim)->store);

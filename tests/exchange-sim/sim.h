@@ -9,6 +9,7 @@
 
 #include "sim_faults.h"
 #include "sim_path.h"
+#include "sim_store.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -22,7 +23,9 @@ struct loop;
 struct loop_timer;
 struct sim_account;
 struct sim_forms;
+struct sim_helpers;
 struct sim_log;
+struct sim_ntlm;
 struct sim_store;
 
 struct sim_options {
@@ -33,8 +36,9 @@ struct sim_options {
     const char *tls_cert; /* file names */
     const char *tls_key;
     const char *log;
-    const char *const *set; /* "switch=value", NULL-terminated */
-    int64_t clock;          /* fixed moment to begin at; 0: the machine's clock */
+    const char *ntlm_helper; /* a command that speaks squid-2.5-ntlmssp; NULL: NTLM is not to be had */
+    const char *const *set;  /* "switch=value", NULL-terminated */
+    int64_t clock;           /* fixed moment to begin at; 0: the machine's clock */
     uint64_t seed;
 };
 
@@ -44,12 +48,19 @@ struct sim {
     struct sim_store *store;
     struct sim_faults faults;
     struct sim_forms *forms;
+    struct sim_helpers *helpers;
     struct sim_log *log;
     struct httpd *http;
     struct httpd *control;
     bool clock_fixed;
     int64_t clock_at;     /* fixed: the time */
     int64_t clock_offset; /* else: added to the machine's */
+};
+
+/* Kept with a connection. */
+struct sim_connection {
+    uint64_t requests;
+    struct sim_ntlm *ntlm; /* NULL: no NTLM on it yet */
 };
 
 struct sim_request {
@@ -61,6 +72,10 @@ struct sim_request {
     const char *host; /* what hrefs name */
     const char *scheme;
     struct sim_account *account; /* who logged on; NULL with auth=none */
+    enum sim_refusal refusal;    /* why nobody did, if somebody tried */
+    struct sim_ntlm *ntlm;       /* of its connection, if that is how one logs on here */
+    const char *scheme_name;     /* of its Authorization header */
+    const char *login;           /* of its NTLM answer */
     enum sim_path_result found;
     struct sim_node node;
     const char *const *cookies; /* lines of its logon for the answer's header, NULL-terminated; NULL */
@@ -79,6 +94,7 @@ bool sim_reset(struct sim *sim, char *why, size_t why_size);
 /* sim_http.c: the httpd's handler. */
 void sim_http_request(void *arg, struct httpd_req *req);
 void sim_request_free(struct sim_request *r);
+void sim_http_go_on(struct sim_request *r); /* after the logon */
 
 /* The methods. Each answers the request. */
 void sim_propfind(struct sim_request *r);
@@ -92,15 +108,24 @@ void sim_owa_2007(struct sim_request *r); /* below /owa/ */
 /* sim_control.c */
 void sim_control_request(void *arg, struct httpd_req *req);
 
-/* sim_logon.c. True: let in, r->account is set (NULL with auth=none). False: it has been answered. */
+/* sim_logon.c. True: let in, r->account is set (NULL with auth=none). False: it has been answered, or sim_http_go_on()
+ * will be called, or the answer comes later. */
 bool sim_logon(struct sim_request *r);
+
+/* Counts the attempt, also towards the lock-out. a NULL: nobody of that name. Sets and returns r->refusal. */
+enum sim_refusal sim_logon_judge(struct sim_request *r, const char *login, struct sim_account *a, bool password_ok);
+void sim_logon_challenge(struct sim_request *r);                             /* 401 with what is offered */
+void sim_logon_refuse(struct sim_request *r);                                /* the same to somebody who tried */
 bool sim_logon_may_open(struct sim_request *r, const struct sim_mailbox *m); /* false: answered */
 bool sim_logon_deny(struct sim_request *r,
                     const char *how); /* false: not answered, `how` does not concern this place */
 
 /* sim_basic.c: whom the Authorization header names, if the password is right; else NULL. */
 struct sim_account *sim_basic_account(struct sim_request *r);
-void sim_basic_challenge(struct sim_request *r);
+
+/* sim_ntlm.c: as sim_logon(). */
+bool sim_ntlm_logon(struct sim_request *r);
+void sim_ntlm_free(struct sim_ntlm **ntlm);
 
 /* sim_forms.c */
 struct sim_forms *sim_forms_new(void);

@@ -1,16 +1,12 @@
 /*
- * sim_basic: HTTP Basic (RFC 7617), as IIS offers it: the challenge, and whom an Authorization header names.
+ * sim_basic: HTTP Basic (RFC 7617), as IIS takes it: whom an Authorization header names.
  */
-#include "base/arena.h"
 #include "base/buf.h"
 #include "base/crypto.h"
 #include "base/httpd.h"
 #include "base/str.h"
 #include "sim.h"
-#include "sim_log.h"
-#include "sim_reply.h"
 #include "sim_store.h"
-#include "sim_value.h"
 
 #include <string.h>
 
@@ -27,8 +23,7 @@ static struct sim_account *judge(struct sim_request *r, char *text)
     if (sim_fault_on(&r->sim->faults, NULL, SIM_F_DOMAIN_REQUIRED) && strchr(text, '\\') == NULL)
         a = NULL;
     bool ok = a != NULL && strcmp(a->password, password) == 0;
-    sim_log_logon(r->sim->log, text, ok);
-    return ok ? a : NULL;
+    return sim_logon_judge(r, text, a, ok) == SIM_LET_IN ? a : NULL;
 }
 
 struct sim_account *sim_basic_account(struct sim_request *r)
@@ -43,21 +38,4 @@ struct sim_account *sim_basic_account(struct sim_request *r)
         a = judge(r, text.data);
     buf_wipe(&text);
     return a;
-}
-
-void sim_basic_challenge(struct sim_request *r)
-{
-    const struct sim_faults *f = &r->sim->faults;
-    size_t host_len = strcspn(r->host, ":");
-    const char **lines = arena_alloc(r->arena, 6 * sizeof(char *));
-    size_t n = 0;
-    if (sim_fault_on(f, NULL, SIM_F_NEGOTIATE)) {
-        lines[n++] = "WWW-Authenticate: Negotiate";
-        lines[n++] = "WWW-Authenticate: NTLM";
-    }
-    lines[n++] = sim_arena_printf(r->arena, "WWW-Authenticate: Basic realm=\"%.*s\"",
-                                  sim_fault_on(f, NULL, SIM_F_REALM_EMPTY) ? 0 : (int)host_len, r->host);
-    lines[n++] = "Proxy-Support: Session-Based-Authentication";
-    r->cookies = lines;
-    sim_reply_page(r, 401, "<html><body><h2>HTTP Error 401 - Unauthorized: access is denied.</h2></body></html>");
 }

@@ -23,7 +23,7 @@
 typedef struct jv *control_fn(struct sim_control *c);
 
 static control_fn get_state, get_clock, put_clock, get_faults, put_faults, delete_faults, get_counters, delete_counters,
-    get_log, post_reset, post_lines, delete_sessions;
+    get_log, get_accounts, put_accounts, post_reset, post_lines, delete_sessions;
 
 static const struct {
     const char *method;
@@ -39,6 +39,8 @@ static const struct {
     {"GET", "/counters", get_counters},
     {"DELETE", "/counters", delete_counters},
     {"GET", "/log", get_log},
+    {"GET", "/accounts", get_accounts},
+    {"PUT", "/accounts", put_accounts},
     {"DELETE", "/sessions", delete_sessions},
     {"POST", "/reset", post_reset},
     {"POST", "/lines", post_lines},
@@ -198,6 +200,41 @@ static struct jv *get_log(struct sim_control *c)
     struct jv *v = jv_object();
     jv_set(v, "requests", sim_log_entries(c->sim->log, (uint64_t)since));
     return v;
+}
+
+static struct jv *account_json(const struct sim_account *a)
+{
+    struct jv *v = jv_object();
+    jv_set_str(v, "account", a->name);
+    jv_set_str(v, "state", sim_refusal_name(a->state));
+    jv_set_int(v, "wrong", a->wrong);
+    return v;
+}
+
+static struct jv *get_accounts(struct sim_control *c)
+{
+    struct jv *list = jv_array(), *out = jv_object();
+    for (size_t i = 0; i < c->sim->store->account_count; i++)
+        jv_add(list, account_json(c->sim->store->accounts[i]));
+    return jv_set(out, "accounts", list);
+}
+
+/* {"account": NAME, "state": STATE, "password": TEXT}; "normal" also forgets the wrong passwords. */
+static struct jv *put_accounts(struct sim_control *c)
+{
+    struct sim_account *a = sim_store_account(c->sim->store, jv_str(jv_get(c->in, "account"), ""));
+    const char *state = jv_str(jv_get(c->in, "state"), NULL), *password = jv_str(jv_get(c->in, "password"), NULL);
+    if (a == NULL)
+        return sim_control_fail(c, 404, "no such account");
+    if (state != NULL && !sim_refusal_parse(state, &a->state))
+        return sim_control_fail(c, 400, "no such state");
+    if (state != NULL)
+        a->wrong = 0;
+    if (password != NULL) {
+        free(a->password);
+        a->password = mem_strdup(password);
+    }
+    return account_json(a);
 }
 
 static struct jv *delete_sessions(struct sim_control *c)

@@ -24,26 +24,50 @@ struct row {
     const char *help;
 };
 
-#define DENIALS "401|403|404|440|empty|access0|root"
+#define DENIALS "401|403|404|440|empty|access0|root|pending"
 
 static const struct row table[SIM_FAULT_COUNT] = {
-    [SIM_F_AUTH] = {"auth", CHOICE, "basic|forms|hybrid|none", "basic", "basic",
-                    "how one logs on; hybrid: Basic on /exchange and /public, forms on /owa"},
+    [SIM_F_AUTH] = {"auth", CHOICE, "basic|ntlm|ntlm-basic|forms|hybrid|hybrid-ntlm|none", "basic", "basic",
+                    "how one logs on; hybrid: Basic, or NTLM, on /exchange and /public, forms on /owa"},
     [SIM_F_DOMAIN_REQUIRED] = {"domain-required", FLAG, NULL, NULL, NULL, "Basic refuses a user without DOMAIN\\"},
     [SIM_F_REALM_EMPTY] = {"realm-empty", FLAG, NULL, NULL, NULL, "Basic realm=\"\""},
     [SIM_F_NEGOTIATE] = {"negotiate", FLAG, NULL, NULL, NULL, "401 lists Negotiate and NTLM before Basic"},
+    [SIM_F_OFFER] = {"offer", TEXT, NULL, NULL, NULL, "401 lists these instead: Digest realm=x|Negotiate"},
+    [SIM_F_NTLM_CHALLENGE] =
+        {"ntlm-challenge", CHOICE, "full|no-info|plain|cut|past-end|huge", "full", "full",
+         "the Type 2: without target info; plain: without extended session security as well; or damaged"},
+    [SIM_F_NTLM_BREAK] = {"ntlm-break", CHOICE, "bare|close|silent|share|strip|single", NULL, NULL,
+                          "what a proxy does to NTLM: no challenge, closes after it, mixes connections, takes the "
+                          "scheme away; single: IIS wants a logon for every request"},
+    [SIM_F_REFUSE_V1] = {"refuse-v1", FLAG, NULL, NULL, NULL, "only NTLMv2 is let in"},
+    [SIM_F_LOCKOUT] = {"lockout", NUMBER, NULL, "5", "5", "so many wrong passwords in a row lock an account"},
+    [SIM_F_REFUSAL] = {"refusal", CHOICE, "plain|code|expiry", "plain", "plain",
+                       "what a refused logon is told: nothing, Windows' error number, the way to a new password"},
     [SIM_F_NO_RIGHT] = {"no-right", CHOICE, DENIALS, NULL, NULL,
                         "what an account without Receive-As sees; 403, with forms 440"},
+    [SIM_F_IMPLICIT] = {"implicit", CHOICE, "401|403|404|500", "403", "403",
+                        "what /exchange/ itself, which is nobody's mailbox or one's own, answers to WebDAV"},
     [SIM_F_FORMS_VERDICT] = {"forms-verdict", CHOICE, "reason|cookies", "reason", "reason",
                              "a bad password: back to the form with reason=2, or cookies that give 440 on first use"},
+    [SIM_F_FORMS_PAGE] = {"forms-page", CHOICE, "usual|none|other|huge", "usual", "usual",
+                          "the page with the form: without one, with another one, or 10 MB long"},
     [SIM_F_SESSION_SECONDS] = {"session-seconds", NUMBER, NULL, "900", "900",
                                "idle time after which a forms session ends"},
     [SIM_F_ROTATE] = {"rotate", NUMBER, NULL, NULL, NULL, "every so many requests the answer carries a new cadata"},
     [SIM_F_HTTPS_ONLY] = {"https-only", FLAG, NULL, NULL, NULL,
                           "plain HTTP is answered 403 with a page that mentions SSL"},
     [SIM_F_FOREIGN] = {"foreign", FLAG, NULL, NULL, NULL, "credentials sent here are counted as a violation"},
+    [SIM_F_FRONT_STATUS] = {"front-status", NUMBER, NULL, NULL, NULL,
+                            "this status before Exchange sees anything (URLScan, a portal, a broken installation)"},
+    [SIM_F_FRONT_METHODS] = {"front-methods", TEXT, NULL, NULL, NULL, "front-status only for these: SEARCH,PROPFIND"},
+    [SIM_F_FRONT_PAGE] = {"front-page", CHOICE, "plain|address|portal", "plain", "plain", "the page with front-status"},
+    [SIM_F_FRONT_REDIRECT] = {"front-redirect", TEXT, NULL, NULL, NULL, "302 to this URL, whatever is asked"},
+    [SIM_F_FRONT_ESCAPES] = {"front-escapes", FLAG, NULL, NULL, NULL,
+                             "a path with + or %25 is answered 404 in front of Exchange (IIS 7 request filtering)"},
+    [SIM_F_RETRY_AFTER] = {"retry-after", NUMBER, NULL, NULL, NULL, "seconds in the Retry-After of a 429 or 503"},
     [SIM_F_DENY] = {"deny", CHOICE, DENIALS, NULL, NULL,
-                    "the mailbox is refused: by status, without calendar property, with PR_ACCESS 0, or only its root"},
+                    "the mailbox is refused: by status, without calendar property, with PR_ACCESS 0, only its root, or "
+                    "all but its root"},
     [SIM_F_ABSENT] = {"absent", FLAG, NULL, NULL, NULL, "no such mailbox: 404 with MS-WebStorage"},
     [SIM_F_MOVED] = {"moved", TEXT, NULL, NULL, NULL, "the mailbox lives on this server (scheme://host:port): 302"},
     [SIM_F_OFFLINE] = {"offline", FLAG, NULL, NULL, NULL, "store dismounted: 503"},
@@ -66,6 +90,7 @@ static const struct row table[SIM_FAULT_COUNT] = {
     [SIM_F_ENDLESS] = {"endless", FLAG, NULL, NULL, NULL, "the 207 document never ends"},
     [SIM_F_PAD] = {"pad", NUMBER, NULL, NULL, NULL, "so many bytes more in each 207 document"},
     [SIM_F_HTML] = {"html", FLAG, NULL, NULL, NULL, "200 with a web page instead of the 207 document"},
+    [SIM_F_NOT_XML] = {"not-xml", FLAG, NULL, NULL, NULL, "the 207 document is whole, and its tags do not match"},
     [SIM_F_CONTROL_CHAR] = {"control-char", FLAG, NULL, NULL, NULL, "&#1; in subjects, locations, uids and hrefs"},
     [SIM_F_BAD_UTF8] = {"bad-utf8", FLAG, NULL, NULL, NULL, "a byte that is no UTF-8 in the same places"},
     [SIM_F_INTERNAL_HOST] = {"internal-host", TEXT, NULL, NULL, NULL,
@@ -151,6 +176,12 @@ bool sim_fault_is(const struct sim_faults *f, const struct sim_mailbox *m, enum 
 {
     const char *now = sim_fault_text(f, m, which);
     return now != NULL && strcmp(now, value) == 0;
+}
+
+bool sim_auth_is_hybrid(const struct sim_faults *f)
+{
+    const char *auth = sim_fault_text(f, NULL, SIM_F_AUTH);
+    return auth != NULL && str_starts(auth, "hybrid");
 }
 
 static bool is_choice(const char *choices, const char *value)

@@ -21,12 +21,27 @@ enum sim_fault {
     SIM_F_DOMAIN_REQUIRED,
     SIM_F_REALM_EMPTY,
     SIM_F_NEGOTIATE,
+    SIM_F_OFFER,
+    SIM_F_NTLM_CHALLENGE,
+    SIM_F_NTLM_BREAK,
+    SIM_F_REFUSE_V1,
+    SIM_F_LOCKOUT,
+    SIM_F_REFUSAL,
     SIM_F_NO_RIGHT,
+    SIM_F_IMPLICIT,
     SIM_F_FORMS_VERDICT,
+    SIM_F_FORMS_PAGE,
     SIM_F_SESSION_SECONDS,
     SIM_F_ROTATE,
     SIM_F_HTTPS_ONLY,
     SIM_F_FOREIGN,
+    /* what stands in front of Exchange */
+    SIM_F_FRONT_STATUS,
+    SIM_F_FRONT_METHODS,
+    SIM_F_FRONT_PAGE,
+    SIM_F_FRONT_REDIRECT,
+    SIM_F_FRONT_ESCAPES,
+    SIM_F_RETRY_AFTER,
     /* what a mailbox answers */
     SIM_F_DENY,
     SIM_F_ABSENT,
@@ -48,6 +63,7 @@ enum sim_fault {
     SIM_F_ENDLESS,
     SIM_F_PAD,
     SIM_F_HTML,
+    SIM_F_NOT_XML,
     SIM_F_CONTROL_CHAR,
     SIM_F_BAD_UTF8,
     /* spellings */
@@ -86,6 +102,9 @@ void sim_faults_free(struct sim_faults *f);
 const char *sim_fault_text(const struct sim_faults *f, const struct sim_mailbox *m, enum sim_fault which);
 bool sim_fault_on(const struct sim_faults *f, const struct sim_mailbox *m, enum sim_fault which);
 int64_t sim_fault_number(const struct sim_faults *f, const struct sim_mailbox *m, enum sim_fault which);
+/* Forms on /owa, something else on /exchange. */
+bool sim_auth_is_hybrid(const struct sim_faults *f);
+
 bool sim_fault_is(const struct sim_faults *f, const struct sim_mailbox *m, enum sim_fault which, const char *value);
 
 /* m NULL: for the whole server. value NULL: back to what it was at the start. False with a sentence in why. */

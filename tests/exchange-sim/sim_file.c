@@ -36,7 +36,7 @@ static const struct {
     const char *usage;
 } kinds[] = {
     {"domain", do_domain, 2, "domain NAME"},
-    {"account", do_account, 2, "account NAME password=TEXT [address=A] [receive-as=all|A,B...]"},
+    {"account", do_account, 2, "account NAME password=TEXT [address=A] [receive-as=all|A,B...] [state=STATE]"},
     {"mailbox", do_mailbox, 2, "mailbox ADDRESS [alias= name= calendar= language= zone= password= account= fault.X=]"},
     {"appointment", do_appointment, 4, "appointment ADDRESS START END [STATUS] [name=value...]"},
     {"set", do_set, 2, "set SWITCH=VALUE"},
@@ -130,6 +130,9 @@ static bool do_account(const struct sim_file *f, struct line *line, char *why, s
             a->address = str_lower(mem_strdup(value));
         } else if (strcmp(pairs[i].key, "receive-as") == 0) {
             grant_list(a, value);
+        } else if (strcmp(pairs[i].key, "state") == 0) {
+            if (!sim_refusal_parse(value, &a->state))
+                return say(why, why_size, "no account is", value);
         } else {
             return say(why, why_size, "account has no", pairs[i].key);
         }

@@ -12,7 +12,6 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "sim.h"
-#include "sim_log.h"
 #include "sim_reply.h"
 #include "sim_store.h"
 #include "sim_value.h"
@@ -23,6 +22,7 @@
 
 #define SESSIONS_MAX 4096
 #define FIELD_MAX 2048
+#define HUGE_PAGE (10u << 20)
 #define FORM_2003 "/exchweb/bin/auth/owalogon.asp"
 #define TARGET_2003 "/exchweb/bin/auth/owaauth.dll"
 #define FORM_2007 "/owa/auth/logon.aspx"
@@ -64,7 +64,7 @@ void sim_forms_expire(struct sim_forms *f)
 
 static bool is_2007(const struct sim_request *r)
 {
-    return r->sim->faults.profile == SIM_2007 || sim_fault_is(&r->sim->faults, NULL, SIM_F_AUTH, "hybrid");
+    return r->sim->faults.profile == SIM_2007 || sim_auth_is_hybrid(&r->sim->faults);
 }
 
 /* A number that looks random and is the same in every run with the same seed. */
@@ -208,6 +208,29 @@ void sim_forms_challenge(struct sim_request *r)
         sim_forms_timeout(r);
 }
 
+/* Pages on which nobody can log on. */
+static bool show_odd_page(struct sim_request *r)
+{
+    const struct sim_faults *f = &r->sim->faults;
+    struct buf b;
+    buf_init(&b, 2 * HUGE_PAGE);
+    buf_adds(&b, "<html><head><title>Outlook Web Access</title></head><body>\r\n");
+    if (sim_fault_is(f, NULL, SIM_F_FORMS_PAGE, "none"))
+        buf_adds(&b, "<script src=\"/logon.js\"></script>");
+    else if (sim_fault_is(f, NULL, SIM_F_FORMS_PAGE, "other"))
+        buf_adds(&b, "<form action=\"/search\" method=\"GET\"><input type=\"text\" name=\"q\"></form>");
+    else if (sim_fault_is(f, NULL, SIM_F_FORMS_PAGE, "huge"))
+        while (b.len < HUGE_PAGE)
+            buf_adds(&b, "<p>The form is further down, and further down, and further down.</p>\r\n");
+    else
+        b.len = 0;
+    bool odd = b.len > 0;
+    if (odd)
+        sim_reply(r, &(struct sim_reply){.status = 200, .type = "text/html", .body = b.data, .len = b.len});
+    buf_free(&b);
+    return odd;
+}
+
 static void show_form(struct sim_request *r)
 {
     const char *translate = httpd_header(r->req, "Translate");
@@ -216,6 +239,8 @@ static void show_form(struct sim_request *r)
         return;
     }
     bool modern = is_2007(r);
+    if (show_odd_page(r))
+        return;
     sim_reply_page(
         r, 200,
         sim_arena_printf(r->arena,
@@ -260,10 +285,15 @@ static void take_form(struct sim_request *r)
 {
     const char *user = field(r, "username"), *destination = field(r, "destination");
     struct sim_account *a = sim_store_account(r->sim->store, user);
-    bool ok = a != NULL && strcmp(a->password, field(r, "password")) == 0;
-    sim_log_logon(r->sim->log, user, ok);
+    bool ok = sim_logon_judge(r, user, a, a != NULL && strcmp(a->password, field(r, "password")) == 0) == SIM_LET_IN;
     if (strpbrk(destination, "\r\n") != NULL || destination[0] == '\0')
         destination = sim_arena_printf(r->arena, "%s://%s%s", r->scheme, r->host, is_2007(r) ? "/owa/" : "/exchange/");
+    if (is_2007(r) && sim_fault_is(&r->sim->faults, NULL, SIM_F_REFUSAL, "expiry") &&
+        (r->refusal == SIM_EXPIRED || r->refusal == SIM_MUST_CHANGE)) {
+        sim_reply_redirect(r, sim_arena_printf(r->arena, "%s://%s/owa/auth/expiredpassword.aspx?url=%s", r->scheme,
+                                               r->host, destination));
+        return;
+    }
     if (!ok && sim_fault_is(&r->sim->faults, NULL, SIM_F_FORMS_VERDICT, "reason")) {
         sim_reply_redirect(r, form_url(r, destination, 2));
         return;
@@ -276,7 +306,7 @@ static void take_form(struct sim_request *r)
 bool sim_forms_serve(struct sim_request *r)
 {
     const struct sim_faults *f = &r->sim->faults;
-    bool on = sim_fault_is(f, NULL, SIM_F_AUTH, "forms") || sim_fault_is(f, NULL, SIM_F_AUTH, "hybrid");
+    bool on = sim_fault_is(f, NULL, SIM_F_AUTH, "forms") || sim_auth_is_hybrid(f);
     bool post = strcmp(r->method, "POST") == 0;
     if (!on)
         return false;

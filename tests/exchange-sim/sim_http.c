@@ -19,11 +19,6 @@
 
 #define ARENA_MAX (256u << 20)
 
-/* What is kept with a connection; NTLM's handshake will live here. */
-struct connection {
-    uint64_t requests;
-};
-
 static void go(struct sim_request *r);
 
 void sim_request_free(struct sim_request *r)
@@ -45,12 +40,19 @@ static void delay_over(void *arg)
     go(r);
 }
 
+static void connection_free(void *data)
+{
+    struct sim_connection *c = data;
+    sim_ntlm_free(&c->ntlm);
+    free(c);
+}
+
 static void count_connection(struct sim *sim, struct httpd_req *req)
 {
-    struct connection *c = httpd_connection_data(req);
+    struct sim_connection *c = httpd_connection_data(req);
     if (c == NULL) {
         c = mem_calloc(1, sizeof(*c));
-        httpd_set_connection_data(req, c, free);
+        httpd_set_connection_data(req, c, connection_free);
         sim_log_connection(sim->log);
     }
     c->requests++;
@@ -115,6 +117,54 @@ static bool translate_f(const struct sim_request *r)
 {
     const char *translate = httpd_header(r->req, "Translate");
     return translate != NULL && str_eq_nocase(translate, "f");
+}
+
+static bool is_listed(const char *list, const char *word)
+{
+    for (const char *p = list; p != NULL;) {
+        size_t len;
+        const char *rest = str_split(p, ',', &len);
+        if (len == strlen(word) && strncmp(p, word, len) == 0)
+            return true;
+        p = rest;
+    }
+    return false;
+}
+
+static const char *front_page(const struct sim_request *r)
+{
+    if (sim_fault_is(&r->sim->faults, NULL, SIM_F_FRONT_PAGE, "address"))
+        return "<html><body><h2>HTTP Error 403.6 - Forbidden: IP address of the client has been "
+               "rejected.</h2></body></html>";
+    if (sim_fault_is(&r->sim->faults, NULL, SIM_F_FRONT_PAGE, "portal"))
+        return "<html><head><title>Welcome to the guest network</title></head><body><form action=\"/accept\">"
+               "<input type=\"submit\" value=\"I accept the terms\"></form></body></html>";
+    return "<html><head><title>The page cannot be found</title></head><body><h1>Not here</h1></body></html>";
+}
+
+/* Answers and returns true where something in front of Exchange does: no MS-WebStorage then, and nobody is asked who he
+ * is. */
+static bool refused_in_front(struct sim_request *r)
+{
+    const struct sim_faults *f = &r->sim->faults;
+    const char *to = sim_fault_text(f, NULL, SIM_F_FRONT_REDIRECT),
+               *methods = sim_fault_text(f, NULL, SIM_F_FRONT_METHODS), *page = front_page(r);
+    int64_t status = sim_fault_number(f, NULL, SIM_F_FRONT_STATUS);
+    bool escapes =
+        sim_fault_on(f, NULL, SIM_F_FRONT_ESCAPES) && (strchr(r->path, '+') != NULL || strstr(r->path, "%25") != NULL);
+    if (methods != NULL && !is_listed(methods, r->method))
+        status = 0;
+    if (to == NULL && status == 0 && !escapes)
+        return false;
+    sim_reply(r, &(struct sim_reply){.status = to != NULL ? 302
+                                               : escapes  ? 404
+                                                          : (int)status,
+                                     .type = "text/html",
+                                     .body = page,
+                                     .len = strlen(page),
+                                     .location = to,
+                                     .bare = true});
+    return true;
 }
 
 /* Answers and returns true when the server as a whole is not to be had this way. */
@@ -231,6 +281,13 @@ static void go_mailbox(struct sim_request *r)
         run_method(r);
 }
 
+static void answer_root(struct sim_request *r)
+{
+    const char *how = sim_fault_text(&r->sim->faults, NULL, SIM_F_IMPLICIT);
+    if (how == NULL || !sim_logon_deny(r, how))
+        sim_reply_error(r, 500);
+}
+
 static void go_found(struct sim_request *r)
 {
     switch (r->found) {
@@ -245,7 +302,7 @@ static void go_found(struct sim_request *r)
         if (is_method(r, "GET") || is_method(r, "HEAD"))
             sim_owa_root(r);
         else
-            sim_reply_error(r, 403);
+            answer_root(r);
         return;
     case SIM_PATH_NO_MAILBOX:
         sim_reply_error(r, 404);
@@ -264,14 +321,18 @@ static void go_found(struct sim_request *r)
 
 static void go(struct sim_request *r)
 {
-    if (refused_by_server(r) || sim_forms_serve(r))
+    if (refused_in_front(r) || refused_by_server(r) || sim_forms_serve(r))
         return;
     if (r->found == SIM_PATH_FOREIGN && !first_part_is(r->path, "owa")) {
         go_found(r);
         return;
     }
-    if (!sim_logon(r))
-        return;
+    if (sim_logon(r))
+        sim_http_go_on(r);
+}
+
+void sim_http_go_on(struct sim_request *r)
+{
     if (r->found == SIM_PATH_FOREIGN)
         sim_owa_2007(r);
     else

@@ -31,7 +31,7 @@ struct sim_log {
     struct entry ring[RING];
     uint64_t count;
     uint64_t connections;
-    struct jv *methods, *statuses, *users, *accepted, *rejected, *violations, *refusals;
+    struct jv *methods, *statuses, *users, *accepted, *rejected, *ntlm, *violations, *refusals;
 };
 
 static void fresh(struct sim_log *log)
@@ -41,6 +41,7 @@ static void fresh(struct sim_log *log)
     log->users = jv_object();
     log->accepted = jv_object();
     log->rejected = jv_object();
+    log->ntlm = jv_object();
     log->violations = jv_array();
     log->refusals = jv_array();
 }
@@ -52,6 +53,7 @@ static void stale(struct sim_log *log)
     jv_free(&log->users);
     jv_free(&log->accepted);
     jv_free(&log->rejected);
+    jv_free(&log->ntlm);
     jv_free(&log->violations);
     jv_free(&log->refusals);
 }
@@ -143,6 +145,11 @@ void sim_log_logon(struct sim_log *log, const char *account, bool accepted)
     bump(accepted ? log->accepted : log->rejected, account);
 }
 
+void sim_log_count(struct sim_log *log, const char *what)
+{
+    bump(log->ntlm, what);
+}
+
 static void note(struct sim_log *log, struct jv *list, const char *kind, const struct sim_request *r, const char *what)
 {
     if (jv_count(list) >= NOTES_MAX)
@@ -213,6 +220,7 @@ struct jv *sim_log_counters(const struct sim_log *log)
     jv_set(logons, "accepted_by_account", copy_counts(log->accepted));
     jv_set(logons, "rejected_by_account", copy_counts(log->rejected));
     jv_set(out, "logons", logons);
+    jv_set(out, "ntlm", copy_counts(log->ntlm));
     jv_set(out, "violations", copy_notes(log->violations));
     jv_set(out, "refusals", copy_notes(log->refusals));
     return out;

@@ -19,11 +19,12 @@ void sim_log_reset(struct sim_log *log);
 void sim_log_connection(struct sim_log *log);
 void sim_log_answer(struct sim_log *log, const struct sim_request *r, int status); /* 0: cut or hanging */
 void sim_log_logon(struct sim_log *log, const char *account, bool accepted);
+void sim_log_count(struct sim_log *log, const char *what);                               /* of NTLM */
 void sim_log_refusal(struct sim_log *log, const struct sim_request *r, const char *why); /* of a statement */
 void sim_log_violation(struct sim_log *log, const struct sim_request *r, const char *what);
 
 /*
- * {"requests", "connections", "methods": {}, "statuses": {}, "users": {ADDRESS: {METHOD: N}}, "logons": {},
+ * {"requests", "connections", "methods": {}, "statuses": {}, "users": {ADDRESS: {METHOD: N}}, "logons": {}, "ntlm": {},
  * "violations": [], "refusals": []}
  */
 struct jv *sim_log_counters(const struct sim_log *log);

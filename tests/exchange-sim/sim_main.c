@@ -37,6 +37,7 @@ enum {
     OPT_CERT,
     OPT_KEY,
     OPT_LOG,
+    OPT_NTLM_HELPER,
     OPT_SEED,
     OPT_CLOCK,
     OPT_SET,
@@ -53,6 +54,7 @@ static const struct option longs[] = {
     {"tls-cert", required_argument, NULL, OPT_CERT},
     {"tls-key", required_argument, NULL, OPT_KEY},
     {"log", required_argument, NULL, OPT_LOG},
+    {"ntlm-helper", required_argument, NULL, OPT_NTLM_HELPER},
     {"seed", required_argument, NULL, OPT_SEED},
     {"clock", required_argument, NULL, OPT_CLOCK},
     {"set", required_argument, NULL, OPT_SET},
@@ -66,7 +68,8 @@ static void usage(FILE *out)
     fputs(
         "exchange-sim [--profile 2000|2003|2007] [--data FILE] [--port N | --listen ADDRESS:PORT] [--control "
         "ADDRESS:PORT]\n"
-        "             [--tls-cert FILE --tls-key FILE] [--seed N] [--clock TIME] [--log FILE] [--set SWITCH=VALUE]...\n"
+        "             [--tls-cert FILE --tls-key FILE] [--seed N] [--clock TIME] [--log FILE] [--ntlm-helper COMMAND]\n"
+        "             [--set SWITCH=VALUE]...\n"
         "exchange-sim --switches    lists the switches\n",
         out);
 }
@@ -77,38 +80,48 @@ static void list_switches(void)
         printf("%-16s %s\n", sim_fault_name((enum sim_fault)i), sim_fault_help((enum sim_fault)i));
 }
 
+/* Options that are kept as they are. */
+static const char **text_option(struct sim_options *o, int option)
+{
+    switch (option) {
+    case OPT_DATA:
+        return &o->data;
+    case OPT_LISTEN:
+        return &o->listen;
+    case OPT_CONTROL:
+        return &o->control;
+    case OPT_CERT:
+        return &o->tls_cert;
+    case OPT_KEY:
+        return &o->tls_key;
+    case OPT_LOG:
+        return &o->log;
+    case OPT_NTLM_HELPER:
+        return &o->ntlm_helper;
+    default:
+        return NULL;
+    }
+}
+
 /* Returns the exit code, or -1 to go on. */
 static int take_option(struct arguments *a, int option, const char *value)
 {
+    const char **text = text_option(&a->options, option);
     int64_t n;
     bool ok = true;
+    if (text != NULL) {
+        *text = value;
+        return -1;
+    }
     switch (option) {
     case OPT_PROFILE:
         ok = sim_profile_parse(value, &a->options.profile);
-        break;
-    case OPT_DATA:
-        a->options.data = value;
         break;
     case OPT_PORT:
         ok = str_to_int(value, 0, 65535, &n);
         free(a->listen);
         a->listen = mem_printf("127.0.0.1:%s", value);
         a->options.listen = a->listen;
-        break;
-    case OPT_LISTEN:
-        a->options.listen = value;
-        break;
-    case OPT_CONTROL:
-        a->options.control = value;
-        break;
-    case OPT_CERT:
-        a->options.tls_cert = value;
-        break;
-    case OPT_KEY:
-        a->options.tls_key = value;
-        break;
-    case OPT_LOG:
-        a->options.log = value;
         break;
     case OPT_SEED:
         ok = str_to_int(value, 0, INT64_MAX, &n);

@@ -73,9 +73,9 @@ static void welcome_2003(struct sim_request *r)
 void sim_owa_root(struct sim_request *r)
 {
     const struct sim_faults *f = &r->sim->faults;
-    if (sim_fault_is(f, NULL, SIM_F_AUTH, "hybrid") && !sim_forms_has_session(r))
+    if (sim_auth_is_hybrid(f) && !sim_forms_has_session(r))
         sim_forms_to_form(r);
-    else if (f->profile == SIM_2007 || sim_fault_is(f, NULL, SIM_F_AUTH, "hybrid"))
+    else if (f->profile == SIM_2007 || sim_auth_is_hybrid(f))
         sim_reply_redirect(r, sim_arena_printf(r->arena, "%s://%s/owa/", r->scheme, r->host));
     else
         welcome_2003(r);
@@ -145,7 +145,7 @@ void sim_owa_2007(struct sim_request *r)
 {
     const struct sim_mailbox *m = own_mailbox(r);
     const char *page = sim_query(r, "ae", 0);
-    bool is_2007 = r->sim->faults.profile == SIM_2007 || sim_fault_is(&r->sim->faults, NULL, SIM_F_AUTH, "hybrid");
+    bool is_2007 = r->sim->faults.profile == SIM_2007 || sim_auth_is_hybrid(&r->sim->faults);
     if (!is_2007 || strcmp(r->method, "GET") != 0) {
         sim_reply(
             r,

@@ -75,6 +75,9 @@ void sim_reply(struct sim_request *r, const struct sim_reply *reply)
     if (reply->location != NULL)
         add(headers, &n, sim_arena_printf(r->arena, "Location: %s", reply->location));
     add(headers, &n, reply->header);
+    int64_t wait = sim_fault_number(&r->sim->faults, r->node.mailbox, SIM_F_RETRY_AFTER);
+    if (wait > 0 && (reply->status == 429 || reply->status == 503))
+        add(headers, &n, sim_arena_printf(r->arena, "Retry-After: %lld", (long long)wait));
     sim_log_answer(r->sim->log, r, reply->status);
     httpd_reply(r->req, reply->status, headers, reply->body != NULL ? reply->body : "", reply->len);
     sim_request_free(r);
@@ -159,6 +162,8 @@ void sim_reply_multistatus(struct sim_request *r, struct buf *xml, const char *h
         sim_reply_page(r, 200, "<html><head><title>Welcome</title></head><body><p>It works.<br></body></html>");
         return;
     }
+    if (sim_fault_on(f, m, SIM_F_NOT_XML))
+        memcpy(xml->data + xml->len - strlen("</a:multistatus>"), "</a:multistupid>", strlen("</a:multistatus>"));
     struct document *d = mem_calloc(1, sizeof(*d));
     d->xml = *xml;
     d->cut_at = sim_fault_on(f, m, SIM_F_CUT) ? xml->len / 2 : SIZE_MAX;

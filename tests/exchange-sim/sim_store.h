@@ -83,6 +83,13 @@ struct sim_mailbox {
     char *faults[SIM_FAULT_COUNT]; /* see sim_faults.h */
 };
 
+/* Why Windows lets somebody not in; also the state of an account, where SIM_LET_IN is the normal one. */
+enum sim_refusal { SIM_LET_IN, SIM_WRONG, SIM_LOCKED, SIM_DISABLED, SIM_EXPIRED, SIM_MUST_CHANGE, SIM_NO_RIGHT };
+
+/* "normal", "locked", "disabled", "expired", "must-change", "no-right" (sim_logon.c) */
+const char *sim_refusal_name(enum sim_refusal refusal);
+bool sim_refusal_parse(const char *name, enum sim_refusal *ret);
+
 struct sim_account {
     char *name; /* without domain */
     char *key;
@@ -91,6 +98,8 @@ struct sim_account {
     bool receive_all;
     char **receive; /* addresses (lower case) it may open besides its own */
     size_t receive_count;
+    enum sim_refusal state;
+    int64_t wrong; /* passwords in a row */
 };
 
 struct sim_store {
