@@ -79,6 +79,7 @@ struct dav_flavour {
     void (*answer)(struct dav_query *q, const struct dav_reply *reply);
     void (*end)(
         struct dav_query *q); /* the question is over (also by cancel or failure after begin()); NULL: nothing to do */
+    void (*forget)(void *shared); /* the session is over, and with it what dav_query_shared() holds; NULL: nothing */
 };
 
 extern const struct dav_flavour dav_exchange_flavour;
@@ -90,6 +91,15 @@ const struct dav_account *dav_query_account(const struct dav_query *q);
 struct arena *dav_query_arena(struct dav_query *q);
 void *dav_query_state(const struct dav_query *q); /* what begin() put there, NULL before */
 void dav_query_set_state(struct dav_query *q, void *state);
+
+/* What the flavour keeps for all questions of a session; NULL at first. */
+void **dav_query_shared(struct dav_query *q);
+
+/* Now, wall s: for what ages while nobody asks. */
+int64_t dav_query_now(const struct dav_query *q);
+
+/* How this person is being read, and what cannot be known that way: dav_result.way. Static. */
+void dav_query_way(struct dav_query *q, const char *way);
 
 void dav_query_send(struct dav_query *q, const struct dav_ask *ask);
 void dav_query_succeed(struct dav_query *q);

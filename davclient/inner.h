@@ -105,6 +105,7 @@ struct dav_session {
     unsigned streak;       /* server-like errors in a row, for persons */
     int64_t good_at_ms;    /* mono, of the last answer that shows a living server; -1: never */
 
+    void *shared; /* of the flavour */
     char product[80];
     char offered_text[64];
     int64_t last_ok, cert_not_after;
@@ -149,6 +150,7 @@ struct dav_query {
     struct buf spans;
     unsigned skipped;
     struct buf remember;
+    const char *way; /* static, NULL */
     unsigned requests;
     int passed; /* last step reported, -1: none */
 };

@@ -92,6 +92,7 @@ void dav_query_end(struct dav_query *q, const char *code, const char *evidence)
         .as_of = q->as_of ? q->as_of : clk_wall_s(loop_clk(s->loop)),
         .retry_after_s = q->retry_after_s,
         .remember = q->remember.len > 0 ? q->remember.data : NULL,
+        .way = q->way,
         .requests = q->requests,
         .skipped = q->skipped,
     };

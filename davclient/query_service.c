@@ -7,6 +7,8 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/clk.h"
+#include "base/loop.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "inner.h"
@@ -73,6 +75,21 @@ void *dav_query_state(const struct dav_query *q)
 void dav_query_set_state(struct dav_query *q, void *state)
 {
     q->private = state;
+}
+
+void **dav_query_shared(struct dav_query *q)
+{
+    return &q->session->shared;
+}
+
+int64_t dav_query_now(const struct dav_query *q)
+{
+    return clk_wall_s(loop_clk(q->session->loop));
+}
+
+void dav_query_way(struct dav_query *q, const char *way)
+{
+    q->way = way;
 }
 
 const char *dav_query_base_path(const struct dav_query *q)

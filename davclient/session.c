@@ -444,6 +444,8 @@ static void session_free(void *arg)
 {
     struct dav_session *s = arg;
 
+    if (s->shared != NULL && s->flavour->forget != NULL)
+        s->flavour->forget(s->shared);
     for (size_t i = 0; i < s->host_count; i++)
         free(s->hosts[i].origin);
     for (size_t i = 0; i < DAV_SPARE_PARSERS; i++)

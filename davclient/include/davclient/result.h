@@ -38,6 +38,7 @@ struct dav_result {
     int64_t as_of;          /* wall s when the question left */
     int64_t retry_after_s;  /* what the server asked for, 0: nothing */
     const char *remember;   /* what to hand in with the next question about this person (calendar URL found), NULL: nothing */
+    const char *way;        /* how it was read, when that limits what can be known: one phrase; NULL: nothing to say. Static */
     unsigned requests;      /* HTTP requests that it took */
     unsigned skipped;       /* items that were broken and left out, each counted, none guessed */
 };
