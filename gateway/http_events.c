@@ -43,6 +43,7 @@ static void send_comments(void *arg);
 static void wake(void *arg);
 static void gone(void *arg);
 static ssize_t pull(void *arg, char *out, size_t max);
+static size_t put_comment(struct stream *s, char *out, size_t room);
 static size_t put_event(struct stream *s, char *out, size_t room, bool *ret_idle);
 static pres_id *asked_for(struct gw_face *face, struct httpd_req *req, size_t *ret_n, bool *ret_ok);
 
@@ -166,14 +167,26 @@ static ssize_t pull(void *arg, char *out, size_t max)
     size_t len = 0;
     if (s->ended)
         return HTTPD_PULL_END;
-    if (s->comment_due && max >= 3) {
-        memcpy(out, ":\n\n", 3);
-        len = 3;
-        s->comment_due = false;
-    }
+    if (s->comment_due)
+        len = put_comment(s, out, max);
     for (bool idle = false; !idle && !s->ended;)
         len += put_event(s, out + len, max - len, &idle);
     return len > 0 ? (ssize_t)len : HTTPD_PULL_WAIT;
+}
+
+/*
+ * The comment that shows a living connection, with the present cursor as a bare id: a subscriber to quiet people then does not fall off the
+ * journal's tail. An event block without data is not dispatched by clients, its id counts.
+ */
+static size_t put_comment(struct stream *s, char *out, size_t room)
+{
+    char text[80], cursor[48];
+    int len = snprintf(text, sizeof(text), ":\nid: %s\n\n", pres_watch_cursor(s->watch, cursor));
+    if (len < 0 || (size_t)len > room)
+        return 0;
+    memcpy(out, text, (size_t)len);
+    s->comment_due = false;
+    return (size_t)len;
 }
 
 /* Writes one event, if there is one and it fits; *ret_idle says that no more can follow now. */

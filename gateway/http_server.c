@@ -1,6 +1,6 @@
 /*
  * http_server: one httpd for each configured listener, all serving the same face. gw_new and gw_reload make a whole new set before the old one
- * goes, so that a listener that cannot be bound changes nothing.
+ * goes, so that a certificate that cannot be used changes nothing; the sockets are the gateway's (gw_listen_fd).
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -73,8 +73,12 @@ static bool open_all(struct gw_http *h, const struct gw_config *config, char *wh
     }
     h->listeners = mem_calloc(http->listen_count + 1, sizeof(struct httpd *));
     for (unsigned i = 0; ok && i < http->listen_count; i++) {
-        struct httpd_settings settings = {.listen = http->listen[i], .tls_cert_pem = cert, .tls_key_pem = key,
-                                          .max_connections = http->max_connections, .stream_block = STREAM_BLOCK};
+        struct httpd_settings settings = {.listen = http->listen[i],
+                                          .listen_fd = gw_listen_fd(h->face.gateway, i),
+                                          .tls_cert_pem = cert,
+                                          .tls_key_pem = key,
+                                          .max_connections = http->max_connections,
+                                          .stream_block = STREAM_BLOCK};
         h->listeners[i] = httpd_new(gw_loop(h->face.gateway), &settings, handle, &h->face, why, why_size);
         if (!h->listeners[i]) {
             ok = false;
