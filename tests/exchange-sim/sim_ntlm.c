@@ -124,7 +124,12 @@ static void send_challenge(struct sim_request *r, const char *token)
     const char **lines = arena_alloc(r->arena, 3 * sizeof(char *));
     bool spoil = challenge_is(r, "cut") || challenge_is(r, "past-end") || challenge_is(r, "huge");
     const char *better = spoil ? spoilt(r, token) : NULL;
-    lines[0] = sim_arena_printf(r->arena, "WWW-Authenticate: %s %s", r->scheme_name, better != NULL ? better : token);
+    struct buf line;
+    buf_init(&line, 4 * HUGE_INFO);
+    buf_addf(&line, "WWW-Authenticate: %s ", r->scheme_name);
+    buf_adds(&line, better != NULL ? better : token);
+    lines[0] = arena_strndup(r->arena, line.data, line.len);
+    buf_free(&line);
     lines[1] = breaks(r, "close") ? "Connection: close" : NULL;
     lines[2] = NULL;
     r->cookies = lines;
@@ -251,7 +256,7 @@ static void on_message(struct sim_request *r, struct buf *message)
     switch (sim_ntlm_type(message->data, message->len)) {
     case SIM_NTLM_NEGOTIATE:
         sim_log_count(r->sim->log, "negotiates");
-        if (breaks(r, "bare"))
+        if (breaks(r, "bare") || breaks(r, "strip"))
             sim_logon_challenge(r);
         else
             on_negotiate(r, message);

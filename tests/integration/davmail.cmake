@@ -6,3 +6,7 @@ foreach(profile 2003 2007)
       --profile ${profile} --work ${CMAKE_BINARY_DIR}/artefacts/exchange-davmail-${profile})
   set_tests_properties(exchange-davmail-${profile} PROPERTIES LABELS integration TIMEOUT 120)
 endforeach()
+add_test(NAME exchange-davmail-ntlm
+  COMMAND ${PYTHON3} ${PROJECT_SOURCE_DIR}/tests/integration/exchange-davmail.py --sim $<TARGET_FILE:exchange-sim>
+    --profile 2007 --ntlm --work ${CMAKE_BINARY_DIR}/artefacts/exchange-davmail-ntlm)
+set_tests_properties(exchange-davmail-ntlm PROPERTIES LABELS "integration;peers" TIMEOUT 120)

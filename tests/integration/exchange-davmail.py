@@ -3,7 +3,9 @@
 free/busy through its CalDAV front. What it must see is computed here from the data file, by other code than the simulator's: days
 are walked one by one, zones come from the system's tables.
 
-    exchange-davmail.py --sim PROGRAM --profile 2003|2007 --work FOLDER
+    exchange-davmail.py --sim PROGRAM --profile 2003|2007 --work FOLDER [--ntlm]
+
+With --ntlm it logs on by NTLM, judged by winbindd: at /exchange and /public, with forms on /owa, since DavMail knows no NTLM alone.
 
 The folder keeps davmail.log and the simulator's log when something fails.
 """
@@ -23,6 +25,8 @@ import urllib.parse
 import zoneinfo
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, '..', 'peers'))
+import winbind  # noqa: E402
 DATA = os.path.join(HERE, 'exchange-davmail.sim')
 DAVMAIL = os.path.join(HERE, '..', 'peers', 'davmail.sh')
 UTC = datetime.timezone.utc
@@ -204,10 +208,10 @@ class Programs:
 
 
 class Sim:
-    def __init__(self, programs, program, profile, now):
+    def __init__(self, programs, program, profile, now, more=()):
         argv = [program, '--profile', profile, '--data', DATA, '--clock', now.strftime('%Y-%m-%dT%H:%M:%SZ'), '--port', '0',
                 '--control', '127.0.0.1:0', '--log', os.path.join(programs.work, 'requests.log'), '--set', 'auth=forms',
-                '--set', 'fb-any-agent']
+                '--set', 'fb-any-agent', *more]
         self.process = programs.start('exchange-sim', argv, subprocess.PIPE)
         line = self.process.stdout.readline()
         check(line, 'the simulator did not start, see exchange-sim.err')
@@ -388,17 +392,40 @@ def judge(programs, sim, profile, data, now):
     check_equal(violations, [], 'what the simulator complains of')
 
 
+def judge_ntlm(programs, program, profile, data, now):
+    users = {'svc': ('svc-secret', '')}
+    with winbind.Winbind(os.path.join(programs.work, 'winbind'), users=users, domain='EXAMPLE') as judge_of_passwords:
+        sim = Sim(programs, program, profile, now, ['--ntlm-helper', judge_of_passwords.helper, '--set', 'auth=hybrid-ntlm'])
+        dav = DavMail(programs, sim, 'davmail-ntlm')
+        log_in(dav, 'EXAMPLE\\svc:svc-secret', 'svc@example.test')
+        check_free_busy(dav, data, 'EXAMPLE\\svc:svc-secret', 'svc@example.test', now)
+        check_service_account(dav, data)
+        seen = sim.control('GET', '/counters')
+        check(seen['ntlm'].get('v2', 0) > 0, f'NTLMv2 was spoken: {seen["ntlm"]}')
+        check_equal(seen['logons']['rejected'], 0, 'rejected logons')
+        check_equal(seen['violations'], [], 'what the simulator complains of')
+        status, _ = dav.ask('EXAMPLE\\svc:wrong', 'PROPFIND', home('svc@example.test') + '/', PROPFIND, {'Depth': '0'})
+        check(status >= 400, f'a wrong password: {status}')
+        check_equal(sim.control('GET', '/counters')['logons']['rejected'], 1, 'rejected logons')
+        programs.stop_all()
+    print('NTLM on /exchange with forms on /owa: logon, free/busy, service account, wrong password')
+
+
 def main():
     arguments = argparse.ArgumentParser()
     for name in ('--sim', '--profile', '--work'):
         arguments.add_argument(name, required=True)
+    arguments.add_argument('--ntlm', action='store_true')
     a = arguments.parse_args()
     shutil.rmtree(a.work, ignore_errors=True)
     os.makedirs(a.work)
     now = datetime.datetime.now(UTC).replace(microsecond=0)
     programs = Programs(a.work)
     try:
-        judge(programs, Sim(programs, a.sim, a.profile, now), a.profile, Data(now), now)
+        if a.ntlm:
+            judge_ntlm(programs, a.sim, a.profile, Data(now), now)
+        else:
+            judge(programs, Sim(programs, a.sim, a.profile, now), a.profile, Data(now), now)
     except (Failed, OSError, http.client.HTTPException) as error:
         print(f'FAILED: {error}\nlogs are in {a.work}')
         return 1
