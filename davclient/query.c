@@ -435,7 +435,9 @@ static void deliver(struct dav_query *q, const struct fetch_answer *answer)
 
     dav_url_parse(q->url.data, &at);
     reply.path = at.path;
-    if (q->hops > 0) { /* who sent us elsewhere will do so again: go there at once from now on */
+    /* Who sent us elsewhere will do so again: go there at once from now on. And what an answer names by its path alone
+     * lies on the host that answered, which need not be the account's own. */
+    if (q->hops > 0 || (reply.multistatus && q->ask.url[0] != '/')) {
         buf_reset(&q->origin);
         dav_url_origin(&at, &q->origin);
     }

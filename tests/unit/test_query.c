@@ -258,6 +258,31 @@ static void a_mailbox_on_another_server(void **state)
     assert_int_equal(got[0].requests, 1);
 }
 
+/* The folder that the other host names is searched there: here it would be somebody else's, or nobody's. */
+static void a_path_on_another_server(void **state)
+{
+    struct dav_account account = usual_account();
+    struct dav_question question = question_about("carl");
+    char host[40], path[100], remembered[100];
+    const char *allowed[] = {host, NULL};
+
+    (void)state;
+    other_begin();
+    snprintf(host, sizeof(host), "127.0.0.1:%u", httpd_port(other));
+    snprintf(path, sizeof(path), "http://%s/exchange/carl/", host);
+    snprintf(remembered, sizeof(remembered), "http://%s/exchange/carl/Agenda/", host);
+    account.allowed_hosts = allowed;
+    dav_session_close(&session, "another account");
+    session = session_for(&account, "secret");
+    question.path = path;
+    ask(&got[0], &question);
+    assert_int_equal(got[0].err, DAV_OK);
+    assert_int_equal(other_requests, 2);
+    assert_string_equal(other_method, "SEARCH");
+    assert_string_equal(got[0].remember, remembered);
+    assert_null(strstr(server.log.data, "/exchange/carl/"));
+}
+
 static void a_host_nobody_allowed(void **state)
 {
     (void)state;
@@ -555,6 +580,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(close_the_session_from_inside_a_callback, set_up, tear_down),
         cmocka_unit_test_setup_teardown(asking_again_in_the_callback, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_mailbox_on_another_server, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_path_on_another_server, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_host_nobody_allowed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_allowed_host_that_would_see_the_password, set_up, tear_down),
         cmocka_unit_test_setup_teardown(round_and_round, set_up, tear_down),
