@@ -1,9 +1,6 @@
-# CalDAV against a real Radicale (package radicale).
+# davclient and nothing of the daemon, for tests with real servers.
 add_executable(davquery davquery.c)
 target_link_libraries(davquery PRIVATE davclient base)
-add_test(NAME caldav-radicale
-  COMMAND /usr/bin/python3 ${CMAKE_CURRENT_SOURCE_DIR}/caldav_radicale.py --davquery $<TARGET_FILE:davquery>)
-set_tests_properties(caldav-radicale PROPERTIES LABELS "integration;radicale" TIMEOUT 120)
 
 # Our recurrence against python3-dateutil's.
 add_executable(icalwalk icalwalk.c)

@@ -1,33 +1,33 @@
 """The free/busy cases through the whole program: a real Radicale holds each case as a person's calendar, the daemon polls it at the time of the
 case, and its .ifb must have exactly the expected periods. Prints the table and `N of M`, which must not fall below what was reached."""
 import datetime
-import glob
 import json
 import os
 import shutil
 
-import caldav_radicale as radicale
+import caldav_cases as common
+import caldav_servers
 import harness
 from harness import check, check_equal
 
 LEAST_RIGHT = 29
-FORM = "%Y%m%dT%H%M%SZ"
+FORM = common.FORM
 
 
-def yaml(server, case, person):
+def yaml(server, case):
     aliases = f", aliases: [{json.dumps(case['owner'].replace('mailto:', ''))}]" if case["owner"] else ""
     return f"""servers:
   - name: office
     kind: caldav
-    url: {server.url}/
+    url: {server.url}{server.root}
     account: svc
     password_file: password
     auth: [basic]
     tls: {{ ca_file: {server.ca_file} }}
-    calendars: ["/{{address}}/calendar/"]
+    calendars: ["{server.template}"]
     zone: Pacific/Kiritimati
 users:
-  - {{ address: {person}, server: office{aliases} }}
+  - {{ address: {case['person']}, server: office{aliases} }}
 poll: {{ interval: 10s, window: 366d }}
 publish:
   http: {{ listen: ["127.0.0.1:0"] }}
@@ -44,10 +44,10 @@ def pieces(window):
         at = until
 
 
-def ask_daemon(folder, server, case, person):
-    periods = []
+def ask_daemon(folder, server, case):
+    periods, person = [], case["person"]
     for start, end in pieces(case["window"]):
-        daemon = harness.Daemon(folder, yaml(server, case, person), args=["--clock", start.strftime("%Y-%m-%dT%H:%M:%SZ")])
+        daemon = harness.Daemon(folder, yaml(server, case), args=["--clock", start.strftime("%Y-%m-%dT%H:%M:%SZ")])
         harness.wait_until(lambda d=daemon: d.presence(person)["state"] != "unknown", f"{case['id']} to be read", 10)
         periods += [list(p) for p in daemon.periods(person, start.strftime(FORM), end.strftime(FORM))]
         daemon.stop()
@@ -55,34 +55,28 @@ def ask_daemon(folder, server, case, person):
     return periods
 
 
-def one_case(folder, server, path):
+def one_case(folder, server, case):
     """(word, detail) for the table."""
-    with open(path, encoding="utf-8") as file:
-        case = json.load(file)
-    with open(path[:-5] + ".ics", newline="", encoding="utf-8") as file:
-        text = file.read()
-    person = case["id"] + "@example.org"
-    refused = radicale.load(server, case, text, person)
-    if case["id"] in radicale.NOT_STORED and refused:
-        return "not stored", f"Radicale answers {refused[0]}"
-    if case["id"] in radicale.ALTERED:
-        return "altered", "Radicale made %s of %s" % radicale.ALTERED[case["id"]][::-1]
-    got = radicale.join(ask_daemon(folder, server, case, person), case["window"])
+    word, _ = common.lost(server, case)
+    if word:
+        return word
+    got = common.join(ask_daemon(folder, server, case), case["window"])
     # One state at a time is what presence shows; where kinds overlap the strongest stands.
-    expected = radicale.join(case["timeline"], case["window"])
+    expected = common.join(case["timeline"], case["window"])
     return ("right", f"{len(got)} periods") if got == expected else ("WRONG", f"expected {expected}, got {got}")
 
 
 def radicale_cases(folder):
     """Each case: loaded, polled, published, compared."""
     harness.secret_file(folder, "password", "svcpw")
-    server = radicale.Radicale(os.path.join(folder, "radicale"))
+    os.mkdir(os.path.join(folder, "radicale"))
+    server = caldav_servers.Radicale(os.path.join(folder, "radicale"), ())
     words = []
     try:
-        for path in sorted(glob.glob(os.path.join(radicale.CASES, "*.json"))):
-            word, detail = one_case(folder, server, path)
+        for case in common.cases():
+            word, detail = one_case(folder, server, case)
             words.append(word)
-            print(f"{os.path.basename(path)[:-5]:28} {word:10} {detail}", flush=True)
+            print(f"{case['id']:28} {word:10} {detail}", flush=True)
     finally:
         server.stop()
     print(f"{words.count('right')} of {len(words)}", flush=True)
