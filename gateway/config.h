@@ -73,6 +73,27 @@ struct gw_config_http {
     unsigned max_connections;
 };
 
+/* The outlet to an XMPP server. Not configured when component is NULL. Words and texts stand in the order of pres_kind
+ * (outlets.c asserts how many there are). */
+enum { GW_KINDS_SHOWN = 5, GW_KINDS_TOLD = 6 };
+struct gw_config_xmpp {
+    char *component;   /* our domain */
+    char *server;      /* "127.0.0.1:5347" */
+    char *secret_file;
+    bool tls;
+    char *ca_file; /* NULL: the system's */
+    char *domain;  /* NULL */
+    char **allow;
+    unsigned allow_count;
+    char **admins;
+    unsigned admins_count;
+    char *zone; /* NULL: UTC */
+    double rate;
+    unsigned max_watchers;
+    char *show[GW_KINDS_SHOWN]; /* "none" "chat" "away" "xa" "dnd" */
+    char *text[GW_KINDS_TOLD];
+};
+
 struct gw_config {
     char *path;   /* the file it came from */
     char *folder; /* of that file, for relative paths */
@@ -88,6 +109,7 @@ struct gw_config {
     struct gw_config_rules *group_rules;
     unsigned group_rules_count;
     struct gw_config_http http;
+    struct gw_config_xmpp xmpp;
     char *state_directory; /* NULL */
     char *control_socket;
     struct gw_roster *roster; /* everybody, from `users` and their CSV files; see config_users.h */

@@ -27,7 +27,6 @@ static void check_times(struct gw_reading *r, const struct gw_config *c);
 static void check_groups(struct gw_reading *r, const struct gw_config *c);
 static void check_http(struct gw_reading *r, const struct gw_config_http *http);
 static void check_absolute(struct gw_reading *r, const char *key, const char *path);
-static void check_file(struct gw_reading *r, const char *path, const char *key, bool is_private);
 static const char *name_wrong(const char *name);
 static const char *url_wrong(const char *url);
 static const char *host_wrong(const char *host);
@@ -51,6 +50,7 @@ void gw_config_check(struct gw_reading *r, struct gw_config *c)
     check_times(r, c);
     check_groups(r, c);
     check_http(r, &c->http);
+    gw_outlets_check(r, c);
     check_absolute(r, "state.directory", c->state_directory);
     check_absolute(r, "control.socket", c->control_socket);
     if (strlen(c->control_socket) > 107) /* sun_path */
@@ -171,7 +171,7 @@ static void check_server_files(struct gw_reading *r, const struct gw_config_serv
     for (size_t k = 0; k < sizeof files / sizeof files[0]; k++) {
         char *key = mem_printf("servers[%u].tls.%s", i, files[k].name);
         if (files[k].path)
-            check_file(r, files[k].path, key, files[k].is_private);
+            gw_config_check_file(r, files[k].path, key, files[k].is_private);
         free(key);
     }
 }
@@ -251,9 +251,9 @@ static void check_http(struct gw_reading *r, const struct gw_config_http *http)
     if (!http->certificate_file != !http->key_file)
         SAY(r, "needs certificate_file and key_file together", "publish.http");
     if (http->certificate_file)
-        check_file(r, http->certificate_file, "publish.http.certificate_file", false);
+        gw_config_check_file(r, http->certificate_file, "publish.http.certificate_file", false);
     if (http->key_file)
-        check_file(r, http->key_file, "publish.http.key_file", true);
+        gw_config_check_file(r, http->key_file, "publish.http.key_file", true);
 }
 
 static void check_absolute(struct gw_reading *r, const char *key, const char *path)
@@ -263,7 +263,7 @@ static void check_absolute(struct gw_reading *r, const char *key, const char *pa
 }
 
 /* systemd's credentials are private by their folder, whatever their mode says. */
-static void check_file(struct gw_reading *r, const char *path, const char *key, bool is_private)
+void gw_config_check_file(struct gw_reading *r, const char *path, const char *key, bool is_private)
 {
     struct stat st;
     const char *credentials = getenv("CREDENTIALS_DIRECTORY");

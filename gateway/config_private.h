@@ -100,6 +100,11 @@ void gw_option_free(const struct gw_option *o, char *section_out);
 /* What the table cannot say: names that are not twice, references, files that can be read. */
 void gw_config_check(struct gw_reading *r, struct gw_config *c);
 
+void gw_outlets_check(struct gw_reading *r, const struct gw_config *c); /* outlets_check.c */
+
+/* Is there, can be read, and, when private, by nobody else? */
+void gw_config_check_file(struct gw_reading *r, const char *path, const char *key, bool is_private);
+
 /* Pure checks of one text, shared by the file and the CSV; NULL: fine, else a phrase. */
 const char *gw_address_wrong(const char *address);
 const char *gw_zone_wrong(const char *zone);

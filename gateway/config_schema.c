@@ -183,8 +183,80 @@ static const struct gw_section http_section = {.key = "http",
                                                .out = offsetof(struct gw_config, http),
                                                .options = http_options,
                                                .option_count = ROWS(http_options)};
-static const struct gw_section *const publish_sections[] = {&http_section};
-static const char *const publish_later[] = {"xmpp", "sip", "mqtt", "webhooks", NULL};
+
+#define SHOW(name, place, stands)                                                                                      \
+    {                                                                                                                  \
+#name, GW_OPT_WORD, .dflt = stands, .words = "none chat away dnd xa",                                          \
+            .out = (place) * sizeof(char *), .sentence = "What XMPP clients show for " #name " time."                  \
+    }
+static const struct gw_option xmpp_show_options[] = {
+    SHOW(free, 0, "none"), SHOW(elsewhere, 1, "none"), SHOW(tentative, 2, "none"),
+    SHOW(busy, 3, "dnd"),  SHOW(oof, 4, "xa"),
+};
+static const struct gw_section xmpp_show_section = {
+    .key = "show",
+    .sentence = "Which of XMPP's availabilities stands for which kind of time; none is plainly available.",
+    .out = offsetof(struct gw_config_xmpp, show),
+    .options = xmpp_show_options,
+    .option_count = ROWS(xmpp_show_options)};
+
+#define SAY(name, place, stands)                                                                                       \
+    {                                                                                                                  \
+#name, GW_OPT_TEXT, .dflt = stands, .out = (place) * sizeof(char *),                                           \
+            .sentence = "The status text for " #name " time."                                                          \
+    }
+static const struct gw_option xmpp_text_options[] = {
+    SAY(free, 0, "Free[ until {until}]"),
+    SAY(elsewhere, 1, "Working elsewhere[ until {until}]"),
+    SAY(tentative, 2, "Tentatively busy[ until {until}]"),
+    SAY(busy, 3, "Busy[ until {until}]"),
+    SAY(oof, 4, "Out of office[ until {until}]"),
+    SAY(unknown, 5, "Calendar unknown"),
+};
+static const struct gw_section xmpp_text_section = {
+    .key = "text",
+    .sentence = "The words beside each availability: {until} is its end, and what stands in [ ] is left out where that is "
+                "not known.",
+    .out = offsetof(struct gw_config_xmpp, text),
+    .options = xmpp_text_options,
+    .option_count = ROWS(xmpp_text_options)};
+
+static const struct gw_option xmpp_options[] = {
+    {"component", GW_OPT_TEXT, IN(gw_config_xmpp, component),
+     .sentence = "Our own domain on the XMPP server, such as cal.example.com; contacts are below it. With it the outlet is "
+                 "switched on."},
+    {"server", GW_OPT_TEXT, .dflt = "127.0.0.1:5347", IN(gw_config_xmpp, server),
+     .sentence = "Where the server takes external components, host:port."},
+    {"secret_file", GW_OPT_FILE, IN(gw_config_xmpp, secret_file),
+     .sentence = "A file with the component's secret, readable by the daemon alone; read anew for each connection."},
+    {"tls", GW_OPT_FLAG, .dflt = "false", IN(gw_config_xmpp, tls),
+     .sentence = "Speak TLS from the first byte, where the server's listener does."},
+    {"ca_file", GW_OPT_FILE, IN(gw_config_xmpp, ca_file),
+     .sentence = "Certificates (PEM) that may have signed the server's; without it the system's."},
+    {"domain", GW_OPT_TEXT, IN(gw_config_xmpp, domain),
+     .sentence = "The mail domain of most people: their contacts need not repeat it."},
+    {"allow", GW_OPT_LIST, .max = 1000, LIST_IN(gw_config_xmpp, allow),
+     .sentence = "Who may subscribe: domains (everybody there) and JIDs; without it, the domain that the component is below."},
+    {"admins", GW_OPT_LIST, .max = 100, LIST_IN(gw_config_xmpp, admins),
+     .sentence = "JIDs that are asked, by message, about everybody who is not in allow; without any these are refused."},
+    {"zone", GW_OPT_TEXT, IN(gw_config_xmpp, zone),
+     .sentence = "The zone of the times in texts, such as Europe/Berlin; without it UTC."},
+    {"rate", GW_OPT_RATE, .dflt = "5000", .min = 0, .max = 1000000, IN(gw_config_xmpp, rate),
+     .sentence = "Stanzas a second at the most."},
+    {"max_watchers", GW_OPT_COUNT, .dflt = "100000", .min = 1, .max = 10000000, IN(gw_config_xmpp, max_watchers),
+     .sentence = "Subscriptions in all; more are refused."},
+};
+static const struct gw_section *const xmpp_sections[] = {&xmpp_show_section, &xmpp_text_section};
+static const struct gw_section xmpp_section = {.key = "xmpp",
+                                               .sentence = "A contact for each person on an XMPP server.",
+                                               .out = offsetof(struct gw_config, xmpp),
+                                               .options = xmpp_options,
+                                               .option_count = ROWS(xmpp_options),
+                                               .sections = xmpp_sections,
+                                               .section_count = ROWS(xmpp_sections)};
+
+static const struct gw_section *const publish_sections[] = {&http_section, &xmpp_section};
+static const char *const publish_later[] = {"sip", "mqtt", "webhooks", NULL};
 static const struct gw_section publish_section = {.key = "publish",
                                                   .sentence = "Where presence can be had.",
                                                   .sections = publish_sections,
@@ -193,7 +265,7 @@ static const struct gw_section publish_section = {.key = "publish",
 
 static const struct gw_option state_options[] = {
     {"directory", GW_OPT_TEXT, IN(gw_config, state_directory), .restart = true,
-     .sentence = "Where to keep what must survive a restart; so far nothing is kept there."},
+     .sentence = "Where to keep what must survive a restart: the subscriptions of XMPP users. Without it they are lost then."},
 };
 static const struct gw_section state_section = {.key = "state",
                                                 .sentence = "What is kept over a restart.",

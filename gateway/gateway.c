@@ -45,6 +45,7 @@ void gw_free(struct gateway **gateway)
     struct gateway *g = *gateway;
     if (!g)
         return;
+    gw_outlets_farewell(g);
     gw_faces_free_retired(g);
     gw_checks_free(g);
     gw_http_free(&g->http);
@@ -56,6 +57,7 @@ void gw_free(struct gateway **gateway)
     for (unsigned i = 0; i < g->server_count; i++)
         gw_server_free(&g->servers[i], "stopping");
     free(g->servers);
+    gw_outlets_free(&g->outlets);
     gw_people_free(g);
     pres_journal_free(&g->journal);
     pres_table_free(&g->table);

@@ -10,6 +10,7 @@
 #include "config_users.h"
 #include "gateway.h"
 #include "listeners.h"
+#include "outlets.h"
 #include "poller.h"
 #include "presence/rules.h"
 
@@ -82,6 +83,7 @@ struct gateway {
     struct pres_interval *scratch;
     size_t scratch_size;
     struct gw_listeners *listeners;
+    struct gw_outlets *outlets;
     struct gw_http *http;
     struct gw_ctl *ctl;
     struct gw_files *files;

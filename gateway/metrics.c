@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "gateway.h"
 #include "http_face.h"
+#include "outlets.h"
 
 enum { METRICS_BYTES_MAX = 4 * 1024 * 1024, CAUSES_MAX = 100 };
 
@@ -78,6 +79,7 @@ static void add_servers(struct buf *b, struct gateway *g);
 static void add_persons(struct buf *b, struct gateway *g);
 static void add_polls(struct buf *b, struct gateway *g);
 static void add_causes(struct buf *b, struct gateway *g);
+static void add_outlets(struct buf *b, struct gateway *g);
 
 void gw_http_get_metrics(struct gw_face *face, struct httpd_req *req, const char *rest)
 {
@@ -93,6 +95,7 @@ void gw_http_get_metrics(struct gw_face *face, struct httpd_req *req, const char
     add_polls(&b, g);
     add_servers(&b, g);
     add_causes(&b, g);
+    add_outlets(&b, g);
     add_one(&b, "freebusyd_subscribers", "gauge", "Open event streams.", (double)gw_http_subscribers(gw_http(g)));
     size_t len = b.len;
     httpd_reply_take(req, 200, headers, buf_take(&b), len);
@@ -169,5 +172,25 @@ static void add_causes(struct buf *b, struct gateway *g)
         buf_adds(b, "freebusyd_persons_failing{server=\"");
         add_label(b, rows[i].server);
         buf_addf(b, "\",code=\"%s\"} %zu\n", rows[i].cause->code, rows[i].persons);
+    }
+}
+
+static void add_outlets(struct buf *b, struct gateway *g)
+{
+    static const struct {
+        const char *name, *type, *help;
+    } rows[] = {{"freebusyd_outlet_up", "gauge", "1 when the outlet is connected."},
+                {"freebusyd_outlet_waiting", "gauge", "Persons whose new state waits to be handed over."},
+                {"freebusyd_outlet_messages_total", "counter", "Messages handed over."},
+                {"freebusyd_outlet_replaced_total", "counter", "States that a newer one replaced while they waited."},
+                {"freebusyd_outlet_failures_total", "counter", "Connections that failed or were lost."}};
+    for (size_t m = 0; m < sizeof(rows) / sizeof(*rows) && gw_outlet_count(g) > 0; m++) {
+        add_head(b, rows[m].name, rows[m].type, rows[m].help);
+        for (size_t i = 0; i < gw_outlet_count(g); i++) {
+            struct pres_publisher_status s;
+            gw_outlet_status(g, i, &s);
+            const uint64_t values[] = {strcmp(s.state, "up") == 0, s.waiting, s.messages, s.replaced, s.failures};
+            buf_addf(b, "%s{outlet=\"%s\"} %" PRIu64 "\n", rows[m].name, s.name, values[m]);
+        }
     }
 }

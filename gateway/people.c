@@ -53,6 +53,8 @@ struct gw_people_change gw_people_apply(struct gateway *g, const struct gw_roste
             change.added += person_add(g, &roster->users[i]);
     free(ids);
     free(seen);
+    if (change.added || change.removed || change.changed)
+        gw_outlets_people_changed(g);
     return change;
 }
 

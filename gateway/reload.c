@@ -214,6 +214,7 @@ static void commit(struct gateway *g, struct plan *plan, struct buf *told)
              people.changed, plan->http && g->http ? "; listeners made anew" : "",
              plan->ctl && g->ctl ? "; control socket moved" : "");
     commit_faces(g, plan);
+    gw_outlets_apply(g, old_config);
     free(old_servers);
     gw_config_drop(old_config);
 }

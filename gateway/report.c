@@ -9,6 +9,7 @@
 #include "base/json.h"
 #include "base/utc.h"
 #include "gateway.h"
+#include "outlets.h"
 
 enum { CAUSES_MAX = 100 };
 
@@ -17,6 +18,7 @@ static struct jv *cause_list(struct gateway *g);
 static struct jv *cause_object(const struct dav_cause *cause);
 static struct jv *server_object(const struct gw_server_view *view);
 static void add_freshness(struct jv *v, const struct gw_server_view *view);
+static struct jv *outlet_list(struct gateway *g);
 static struct jv *listeners(struct gateway *g);
 static struct jv *persons_by_state(struct gateway *g);
 
@@ -55,7 +57,8 @@ struct jv *gw_report_status(struct gateway *g)
     jv_set(v, "transitions", transitions);
     jv_set(v, "oldest_as_of", gw_report_time(table.oldest_as_of));
     struct jv *causes = cause_list(g);
-    jv_set_bool(v, "well", jv_count(causes) == 0);
+    jv_set_bool(v, "well", jv_count(causes) == 0 && gw_outlets_well(g));
+    jv_set(v, "outlets", outlet_list(g));
     jv_set(v, "servers", server_list(g));
     return jv_set(v, "causes", causes);
 }
@@ -208,6 +211,35 @@ static void add_freshness(struct jv *v, const struct gw_server_view *view)
     jv_set_int(persons, "unknown", (int64_t)view->unknown);
     jv_set(v, "persons", persons);
     jv_set(v, "oldest_as_of", gw_report_time(view->oldest_as_of));
+}
+
+static struct jv *outlet_list(struct gateway *g)
+{
+    enum { COUNTS_MAX = 20 };
+    struct jv *list = jv_array();
+    for (size_t i = 0; i < gw_outlet_count(g); i++) {
+        struct pres_publisher_status s;
+        struct pres_count counts[COUNTS_MAX];
+        gw_outlet_status(g, i, &s);
+        size_t n = gw_outlet_counts(g, i, counts, COUNTS_MAX);
+        struct jv *v = jv_set_str(jv_object(), "name", s.name);
+        jv_set_str(v, "state", s.state);
+        jv_set(v, "since", gw_report_time(s.since));
+        jv_set(v, "last_up_at", gw_report_time(s.last_up_at));
+        jv_set(v, "proved_at", gw_report_time(s.proved_at));
+        jv_set(v, "retry_at", gw_report_time(s.retry_at));
+        jv_set_str(v, "code", s.code);
+        jv_set_str(v, "evidence", s.code ? s.text : NULL);
+        jv_set_int(v, "waiting", (int64_t)s.waiting);
+        jv_set_int(v, "delivered", (int64_t)s.delivered);
+        jv_set_int(v, "messages", (int64_t)s.messages);
+        jv_set_int(v, "replaced", (int64_t)s.replaced);
+        jv_set_int(v, "failures", (int64_t)s.failures);
+        for (size_t k = 0; k < n; k++)
+            jv_set_int(v, counts[k].name, (int64_t)counts[k].value);
+        jv_add(list, v);
+    }
+    return list;
 }
 
 /* "127.0.0.1:8008", with the port that was bound where the configuration says 0. */

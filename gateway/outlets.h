@@ -1,0 +1,36 @@
+/*
+ * outlets: whom the daemon tells by itself (an XMPP server so far): owns a publisher for each outlet configured, feeds
+ * them from the journal, replaces those whose configuration changed. The faces see their state through gw_outlet_*.
+ */
+#ifndef GATEWAY_OUTLETS_H
+#define GATEWAY_OUTLETS_H
+
+#include "presence/publisher.h"
+
+struct gateway;
+struct gw_config;
+struct gw_outlets;
+
+/* After a new configuration is in place; `old` NULL: it is the first. Cannot fail: an outlet that cannot be made says
+ * so in its status. */
+void gw_outlets_apply(struct gateway *g, const struct gw_config *old);
+/* People were added, removed or renamed. */
+void gw_outlets_people_changed(struct gateway *g);
+/* Outside of a turn: lets outlets say that we go, for 3 s at the longest. */
+void gw_outlets_farewell(struct gateway *g);
+void gw_outlets_free(struct gw_outlets **o);
+
+size_t gw_outlet_count(const struct gateway *g);
+void gw_outlet_status(const struct gateway *g, size_t i, struct pres_publisher_status *ret);
+size_t gw_outlet_counts(const struct gateway *g, size_t i, struct pres_count *rows, size_t max);
+bool gw_outlets_well(const struct gateway *g); /* none is down */
+
+/* outlet_store.c: rows in DIRECTORY/outlets.journal, or, where that cannot be, in memory only. */
+struct gw_outlet_store;
+struct loop;
+struct pres_store;
+struct gw_outlet_store *gw_outlet_store_new(struct loop *loop, const char *directory);
+void gw_outlet_store_free(struct gw_outlet_store **s); /* what is being written is still written */
+const struct pres_store *gw_outlet_store_face(const struct gw_outlet_store *s);
+
+#endif

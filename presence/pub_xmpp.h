@@ -1,0 +1,133 @@
+/*
+ * pub_xmpp: what the files of the XMPP outlet share. pub_xmpp.c is the outlet (connection, deliveries, dispatch),
+ * pub_xmpp_subs.c the life of subscriptions, pub_xmpp_contact.c which contact is who, pub_xmpp_write.c how presence
+ * looks, pub_xmpp_iq.c what is answered to questions, pub_xmpp_chat.c what is said to people.
+ */
+#ifndef PRESENCE_PUB_XMPP_PRIVATE_H
+#define PRESENCE_PUB_XMPP_PRIVATE_H
+
+#include "base/buf.h"
+#include "presence/pub_xmpp.h"
+#include "pub_xmpp_jid.h"
+#include "xmpp_stanza.h"
+#include "xmpp_stream.h"
+
+struct map;
+struct pub_contact;
+
+#define PUB_RESOURCE "calendar"
+#define PUB_FORMS 3 /* ways in which a person's contact may be written */
+#define PUB_PINGS 8 /* to ourselves, at connect */
+#define PUB_STANZA_MAX 16384
+#define PUB_CHATS_PER_SECOND 50
+
+enum pub_watch_state { PUB_PENDING, PUB_SUBSCRIBED };
+
+/* One subscription, or request for one. */
+struct pub_watch {
+    struct pub_contact *contact;
+    size_t index; /* in the contact's list */
+    enum pub_watch_state state;
+    bool owed; /* `subscribed` is to be sent when the row is safe and the stream is up */
+    bool safe; /* the store has the row */
+    unsigned errors;
+    int64_t probed_at; /* mono ms of the last probe's answer */
+    const char *jid;   /* bare, in key */
+    char key[];        /* "local jid" */
+};
+
+/* A contact that somebody watches, in one of its spellings. */
+struct pub_contact {
+    struct pub_watch **watches;
+    size_t count, capacity;
+    uint64_t told; /* hash of what was sent last, 0: nothing */
+    char local[];  /* escaped, lower case */
+};
+
+struct pub_xmpp {
+    struct loop *loop;
+    struct pres_table *table;
+    struct pres_publisher *publisher;
+    const struct pres_store *store;
+    char *component, *host, *domain;
+    unsigned port;
+    struct tls *tls;
+    struct secret *(*secret)(void *arg, char *why, size_t why_size);
+    void *secret_arg;
+    char **allow, **admins;
+    size_t allow_count, admin_count, max_watchers;
+    char *show[PRES_KINDS], *text[PRES_KINDS];
+    struct pres_zone *zone;
+
+    struct pres_xmpp_stream *stream;
+    struct loop_timer *start_timer; /* for failures that come before there is a stream */
+    char start_why[200];
+    struct map *contacts; /* local -> struct pub_contact */
+    struct map *watches;  /* key -> struct pub_watch */
+    size_t pending, owed;
+    struct buf out;  /* one stanza */
+    struct buf body; /* inside of a presence */
+
+    unsigned form; /* delivery under way: spelling, and how far */
+    size_t at;
+    uint64_t saying;
+    bool leaving; /* farewell under way */
+    size_t leave_pos;
+    struct pub_contact *leave_contact;
+    size_t leave_at;
+
+    int64_t chat_at; /* mono ms: the second in which `chats` were answered */
+    unsigned chats;
+
+    uint64_t ping_nonce;
+    unsigned pings_back;
+    struct loop_timer *ping_timer;
+    struct loop_timer *settle_timer; /* armed: we have just been started */
+
+    uint64_t stanzas_in, stanzas_dropped, refusals, echoes, errors_in;
+};
+
+/* pub_xmpp.c. False: the stream is not ready, or has no room; the stanza is lost. Takes what is in x->out. */
+bool pres_pub_send(struct pub_xmpp *x);
+
+/* pub_xmpp_contact.c */
+/* The person behind a local part of ours, PRES_NOBODY: none, or spelt in a way we do not use. */
+pres_id pres_pub_person(const struct pub_xmpp *x, const char *local);
+/* The i-th spelling (< PUB_FORMS) of an address; the first is the one we show. False: there is no such. */
+bool pres_pub_form(const struct pub_xmpp *x, const char *address, unsigned i, struct buf *out);
+bool pres_pub_allowed(const struct pub_xmpp *x, const struct pres_jid *jid);
+bool pres_pub_is_admin(const struct pub_xmpp *x, const struct pres_jid *jid);
+
+/* pub_xmpp_subs.c */
+void pres_pub_subs_load(struct pub_xmpp *x);
+void pres_pub_subs_free(struct pub_xmpp *x);
+void pres_pub_subs_ready(struct pub_xmpp *x); /* the stream is up: what is owed is sent */
+void pres_pub_presence(struct pub_xmpp *x, const struct pres_xml *stanza);
+struct pub_watch *pres_pub_watch(const struct pub_xmpp *x, const char *local, const char *jid);
+/* As if the watcher had asked, or had been decided about. */
+void pres_pub_subscribe(struct pub_xmpp *x, const char *local, const struct pres_jid *from);
+void pres_pub_unsubscribe(struct pub_xmpp *x, const char *local, const struct pres_jid *from);
+/* An administrator's word about everything that this JID asked for. Returns how many requests that were. */
+size_t pres_pub_decide(struct pub_xmpp *x, const char *jid, bool allow);
+
+/* pub_xmpp_write.c */
+/* What stands inside a presence of that state; *ret_type: "" or " type='unavailable'". `stamped`: with a delay stamp
+ * where the state is old. */
+void pres_pub_body(struct pub_xmpp *x, const struct pres_presence *now, bool stamped, struct buf *out,
+                   const char **ret_type);
+void pres_pub_text(const struct pub_xmpp *x, const struct pres_presence *now, struct buf *out); /* plain, not escaped */
+/* One presence into x->out. */
+void pres_pub_write(struct pub_xmpp *x, const char *local, bool with_resource, const char *to, const char *type,
+                    const char *body);
+void pres_pub_clock(const struct pub_xmpp *x, int64_t t,
+                    struct buf *out); /* "15:00 UTC", with the day when it is not today */
+
+/* pub_xmpp_iq.c, pub_xmpp_adhoc.c, pub_xmpp_chat.c */
+void pres_pub_iq(struct pub_xmpp *x, const struct pres_xml *stanza);
+void pres_pub_iq_error(struct pub_xmpp *x, const struct pres_xml *stanza, const char *type, const char *condition);
+bool pres_pub_iq_begin(struct pub_xmpp *x, const struct pres_xml *stanza); /* "<iq type='result' ...>" into x->out */
+void pres_pub_command(struct pub_xmpp *x, const struct pres_xml *stanza, const struct pres_xml *command);
+void pres_pub_message(struct pub_xmpp *x, const struct pres_xml *stanza);
+void pres_pub_ask_admins(struct pub_xmpp *x, const char *jid, const char *address);
+
+#endif

@@ -1,0 +1,131 @@
+/*
+ * pub_xmpp_write: how a state looks on the wire: show, text in the site's words and zone, and the machine-readable
+ * start and end (XEP-0149). Only kind and times: nothing else is known here. Pure but for x->out.
+ */
+#include <string.h>
+
+#include "base/clk.h"
+#include "base/loop.h"
+#include "base/utc.h"
+#include "base/xml.h"
+#include "pub_xmpp.h"
+#include "pub_zone.h"
+
+enum { OLD_S = 60, TEXT_MAX = 200 };
+
+static void add_text(const struct pub_xmpp *x, const char *text, int64_t until, struct buf *out);
+static void add_headers(const struct pres_presence *now, struct buf *out);
+static const char *closing(const char *text);
+
+void pres_pub_body(struct pub_xmpp *x, const struct pres_presence *now, bool stamped, struct buf *out,
+                   const char **ret_type)
+{
+    char stamp[UTC_TEXT_MAX];
+    struct buf text;
+    bool unknown = now->state == PRES_UNKNOWN;
+    int64_t wall = clk_wall_s(loop_clk(x->loop));
+    buf_init(&text, TEXT_MAX);
+    pres_pub_text(x, now, &text);
+    *ret_type = unknown ? " type='unavailable'" : "";
+    if (!unknown && x->show[now->state][0])
+        buf_addf(out, "<show>%s</show>", x->show[now->state]);
+    if (text.len > 0) {
+        buf_adds(out, "<status>");
+        xml_escape(out, text.data, text.len);
+        buf_adds(out, "</status>");
+    }
+    if (!unknown)
+        buf_adds(out, "<priority>0</priority>");
+    add_headers(now, out);
+    if (stamped && now->since > 0 && now->since < wall - OLD_S)
+        buf_addf(out, "<delay xmlns='urn:xmpp:delay' from='%s' stamp='%s'/>", x->component,
+                 utc_rfc3339(now->since, stamp));
+    buf_free(&text);
+}
+
+void pres_pub_text(const struct pub_xmpp *x, const struct pres_presence *now, struct buf *out)
+{
+    add_text(x, x->text[now->state], now->until, out);
+}
+
+void pres_pub_clock(const struct pub_xmpp *x, int64_t t, struct buf *out)
+{
+    static const char *const days[] = {"Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"};
+    const char *zone;
+    int64_t now = clk_wall_s(loop_clk(x->loop));
+    int64_t local = t + pres_zone_offset(x->zone, t, &zone), today = now + pres_zone_offset(x->zone, now, &zone);
+    char text[UTC_TEXT_MAX];
+    utc_rfc3339(local, text);
+    pres_zone_offset(x->zone, t, &zone);
+    if (local / 86400 != today / 86400)
+        buf_addf(out, "%s %.10s ", days[(local / 86400 % 7 + 7) % 7], text);
+    buf_addf(out, "%.5s %s", text + 11, zone);
+}
+
+void pres_pub_write(struct pub_xmpp *x, const char *local, bool with_resource, const char *to, const char *type,
+                    const char *body)
+{
+    buf_reset(&x->out);
+    buf_adds(&x->out, "<presence from='");
+    xml_escape(&x->out, local, strlen(local));
+    buf_addf(&x->out, "@%s%s' to='", x->component, with_resource ? "/" PUB_RESOURCE : "");
+    xml_escape(&x->out, to, strlen(to));
+    if (body[0])
+        buf_addf(&x->out, "'%s>%s</presence>", type, body);
+    else
+        buf_addf(&x->out, "'%s/>", type);
+}
+
+bool pres_xmpp_text_valid(const char *text)
+{
+    bool open = false;
+    for (const char *p = text; *p; p++) {
+        if ((*p == '[' && open) || (*p == ']' && !open))
+            return false;
+        open = *p == '[' || (open && *p != ']');
+        if (*p == '{') {
+            if (strncmp(p, "{until}", 7) != 0)
+                return false;
+            p += 6;
+        } else if (*p == '}' || (unsigned char)*p < ' ') {
+            return false;
+        }
+    }
+    return !open && strlen(text) <= TEXT_MAX / 2;
+}
+
+static void add_text(const struct pub_xmpp *x, const char *text, int64_t until, struct buf *out)
+{
+    bool known = until != PRES_NEVER && until > 0;
+    for (const char *p = text; *p; p++) {
+        if (*p == '[' && !known)
+            p = closing(p);
+        else if (strncmp(p, "{until}", 7) == 0) {
+            if (known)
+                pres_pub_clock(x, until, out);
+            p += 6;
+        } else if (*p != '[' && *p != ']')
+            buf_addc(out, *p);
+    }
+}
+
+static void add_headers(const struct pres_presence *now, struct buf *out)
+{
+    char text[UTC_TEXT_MAX];
+    bool start = now->since > 0 && now->state != PRES_UNKNOWN, stop = now->until != PRES_NEVER && now->until > 0;
+    if (now->state == PRES_UNKNOWN || (!start && !stop))
+        return;
+    buf_adds(out, "<headers xmlns='http://jabber.org/protocol/shim'>");
+    if (start)
+        buf_addf(out, "<header name='Start'>%s</header>", utc_rfc3339(now->since, text));
+    if (stop)
+        buf_addf(out, "<header name='Stop'>%s</header>", utc_rfc3339(now->until, text));
+    buf_adds(out, "</headers>");
+}
+
+/* The bracket that closes this one; the template has been checked. */
+static const char *closing(const char *text)
+{
+    const char *end = strchr(text, ']');
+    return end ? end : text + strlen(text) - 1;
+}
