@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/secret.h"
 #include "inner.h"
 
 #define MAX_CONNECTIONS 8
@@ -18,6 +19,7 @@
 static const char *const *list_copy(const char *const *from);
 static void list_free(const char *const *list);
 static void text_free(const char *text);
+static void secret_drop(const struct secret *secret);
 
 static const char *const names[DAV_SCHEMES] = {
     [DAV_SCHEME_NEGOTIATE] = "negotiate",
@@ -54,6 +56,9 @@ void dav_account_copy(struct dav_account *to, const struct dav_account *from)
     to->client_key_file = mem_strdup_or_null(from->client_key_file);
     to->min_tls = mem_strdup_or_null(from->min_tls);
     to->proxy = mem_strdup_or_null(from->proxy);
+    to->proxy_user = mem_strdup_or_null(from->proxy_user);
+    to->proxy_secret = from->proxy_secret ? secret_copy(from->proxy_secret) : NULL;
+    to->keytab_file = mem_strdup_or_null(from->keytab_file);
     to->zone = mem_strdup_or_null(from->zone);
     to->allowed_hosts = list_copy(from->allowed_hosts);
     to->calendars = list_copy(from->calendars);
@@ -75,6 +80,9 @@ void dav_account_clear(struct dav_account *account)
     text_free(account->client_key_file);
     text_free(account->min_tls);
     text_free(account->proxy);
+    text_free(account->proxy_user);
+    text_free(account->keytab_file);
+    secret_drop(account->proxy_secret);
     text_free(account->zone);
     list_free(account->allowed_hosts);
     list_free(account->calendars);
@@ -112,4 +120,14 @@ static void text_free(const char *text)
     } u = {.shown = text};
 
     free(u.owned);
+}
+
+static void secret_drop(const struct secret *secret)
+{
+    union {
+        const struct secret *shown;
+        struct secret *owned;
+    } u = {.shown = secret};
+
+    secret_free(&u.owned);
 }

@@ -24,7 +24,12 @@
 #define DAV_ERROR_PAGE_MAX 65536   /* of an answer that is not the 207 we wanted */
 #define DAV_HOSTS 16               /* the account's own and those that redirects led to */
 #define DAV_SPARE_PARSERS 8
+#define DAV_ACCUSED 16
 
+struct dav_call;
+struct dav_form_logon;
+struct dav_jar;
+struct dav_lane;
 struct loop;
 struct loop_timer;
 struct secret;
@@ -37,7 +42,7 @@ enum dav_session_state {
     DAV_SESSION_DOUBT,       /* for a proof that a 401 was meant for one person, not for the account */
     DAV_SESSION_BACKING_OFF, /* until the pause is over that the server asked for */
     DAV_SESSION_UNREACHABLE, /* until it is time to try again */
-    DAV_SESSION_REFUSED,     /* for another secret or an administrator's word */
+    DAV_SESSION_REFUSED,     /* for another secret, an administrator's word, or the one retry that is left */
     DAV_SESSION_CLOSED,      /* for the end of the turn */
 };
 #define DAV_SESSION_STATES (DAV_SESSION_CLOSED + 1)
@@ -60,6 +65,7 @@ struct dav_host {
     struct dav_url url; /* path unused */
     char *origin;       /* "https://ex2.example.com" */
     struct fetch_client *client;
+    struct dav_lane *lanes; /* connections that NTLM logs on, each with a client of its own */
 };
 
 struct dav_session {
@@ -67,8 +73,18 @@ struct dav_session {
     unsigned id;                /* in log lines */
     struct dav_account account; /* texts are ours */
     const struct dav_flavour *flavour;
-    struct secret *secret;
+    struct secret *secret; /* in use, or on trial; NULL when no scheme wants one */
     unsigned secret_epoch; /* counts secrets and pardons: a late 401 for an older one means nothing */
+    struct dav_budget budget;
+    struct secret *previous; /* good until the one on trial came; NULL */
+    struct dav_budget previous_budget;
+    struct secret *refused; /* the file's, while the one before it stays in use; NULL */
+    char secret_note[160];
+    int64_t retry_ms;      /* REFUSED: until the one retry, -1: none */
+    unsigned unjudged;     /* logons in a row that showed the secret and got no verdict */
+    uint64_t accused[DAV_ACCUSED]; /* persons whose 401 could not be told from a refused logon */
+    unsigned accused_next;
+    bool denies_by_401; /* it was seen to say 401 to the right account, for a closed mailbox */
     struct dav_url home;
     char *base_path; /* with trailing slash */
     struct dav_redirect_rules redirects;
@@ -80,11 +96,22 @@ struct dav_session {
     struct loop_timer *pace_timer; /* for the next token */
     struct loop_timer *deadline;   /* of the oldest query */
     bool woken;                    /* the pump will run at the end of the turn */
-    struct fetch *own;             /* probe, logon or proof */
+    struct dav_call *own;          /* probe, logon or proof */
+    struct dav_form_logon *form;   /* logon by form */
 
     const struct dav_auth_ops *auth;
     dav_auth_set offered;
-    bool probed;    /* `offered` is what the server said */
+    dav_auth_set unfit;  /* schemes that failed without a verdict on the secret, since the last pause */
+    const char *unfit_code; /* of the first of them */
+    char unfit_evidence[200];
+    char chosen_because[160];
+    char server_says[160];   /* what an NTLM challenge told of the server */
+    struct dav_call *showing; /* between showing the secret and the verdict; others wait with it */
+    bool crowded;             /* one of them had to be put back */
+    struct dav_jar *jar;      /* cookies of the form */
+    uint64_t handshakes;
+    dav_auth_set seen; /* what mailboxes want where the base asks nobody; 0: not known */
+    bool probed;       /* `offered` is what the server said */
     bool guarded;   /* the base answers 401 without credentials, so anything else with them proves them */
     bool accepted;  /* this secret was accepted */
     uint64_t sent;  /* requests with credentials, numbered */
@@ -137,13 +164,15 @@ struct dav_query {
     struct buf url;    /* absolute, of the ask */
     struct buf origin; /* of the host that serves this person */
     unsigned hops;     /* redirects followed for this ask */
-    struct fetch *fetch;
-    bool with_credentials;
+    struct dav_call *call;
+    bool shown; /* the answer is a verdict on the secret */
     uint64_t number; /* of the request, see dav_session.sent */
     unsigned epoch;
     bool resent;   /* once already, with a newer secret */
     bool pardoned; /* a 401 of this query was proven to be personal ... */
-    bool denied;   /* ... and is what the flavour has to hear next */
+    bool denied;   /* ... and is what the flavour has to hear next ... */
+    int denied_status; /* ... as 401, or 440 where one logs on by a form */
+    bool relogged;     /* sent again after a new logon by form */
     struct dav_ms *ms;
     struct buf body;
 
@@ -166,12 +195,22 @@ void dav_session_answer(struct dav_session *s, struct dav_query *q, const struct
 void dav_session_blame(struct dav_session *s, const char *code, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 void dav_session_count(struct dav_session *s, const struct fetch_answer *answer);
+void dav_session_start_over(struct dav_session *s, const char *why);
+void dav_session_trouble(struct dav_session *s, const char *code, const char *evidence);
+
+/* session_secret.c: what a secret may still do. */
+bool dav_session_secret_in(struct dav_session *s); /* it was accepted; true: it had been on trial */
+void dav_session_refused(struct dav_session *s, const char *code, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+void dav_session_stuck(struct dav_session *s, const char *code, const char *evidence, bool shown);
+bool dav_session_hold(struct dav_session *s); /* no proof now: the secret may be bad, and had its one rejection */
 
 /* session_logon.c: the session's own requests. Each returns the state that follows. */
 enum dav_session_state dav_session_probe(struct dav_session *s);
 enum dav_session_state dav_session_logon(struct dav_session *s);
 enum dav_session_state dav_session_prove(struct dav_session *s);
-void dav_session_doubt(struct dav_session *s, struct dav_query *q); /* q was answered 401 */
+void dav_session_first_401(struct dav_session *s, const struct fetch_answer *answer, const char *where, bool shown);
+void dav_session_doubt(struct dav_session *s, struct dav_query *q); /* q was answered 401 or 440 */
 void dav_session_settle_doubt(struct dav_session *s);
 
 /* session_queue.c: who goes next. */
@@ -187,8 +226,13 @@ void dav_session_on_deadline(void *session);
 bool dav_session_add_home(struct dav_session *s);
 struct dav_host *dav_session_host(struct dav_session *s, const char *url); /* NULL: not allowed, or too many */
 bool dav_session_private_line(const struct dav_url *url);
+struct fetch_client *dav_session_client(struct dav_session *s, unsigned connections, int64_t keep_ms);
 struct dav_ms *dav_session_parser(struct dav_session *s, const struct dav_ms_spec *spec);
 void dav_session_give_back(struct dav_session *s, struct dav_ms **ms);
+
+/* auth_ntlm.c */
+void dav_ntlm_lanes_free(struct dav_host *host);
+unsigned dav_ntlm_lanes_load(const struct dav_host *host); /* connections */
 
 /* query.c */
 void dav_query_launch(struct dav_query *q);

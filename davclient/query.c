@@ -14,6 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "auth_call.h"
+#include "auth_form.h"
 #include "base/arena.h"
 #include "base/clk.h"
 #include "base/log.h"
@@ -22,20 +24,21 @@
 #include "base/str.h"
 #include "inner.h"
 
-#define HEADERS_MAX 24
 #define URL_MAX (DAV_URL_PATH_MAX + DAV_URL_HOST_MAX + 32)
 
 static void begin(struct dav_query *q);
 static void act(struct dav_query *q);
 static void send_ask(struct dav_query *q);
-static bool fly(struct dav_query *q, struct dav_host *host);
+static void fly(struct dav_query *q, struct dav_host *host);
 static bool on_data(void *arg, int status, const char *data, size_t len);
-static void on_done(void *arg, const struct fetch_answer *answer);
+static void on_done(void *arg, const struct dav_call_result *result);
+static void on_answer(struct dav_query *q, const struct fetch_answer *answer);
+static void on_stuck(struct dav_query *q, const struct dav_call_result *result);
 static void on_wire_failure(struct dav_query *q, const struct fetch_answer *answer);
 static void on_unreadable(struct dav_query *q, enum dav_ms_result why, int status);
 static void on_whole(struct dav_query *q, const struct fetch_answer *answer);
 static void on_redirect(struct dav_query *q, const struct fetch_answer *answer);
-static void on_401(struct dav_query *q, const struct fetch_answer *answer);
+static void on_denied(struct dav_query *q, const struct fetch_answer *answer);
 static void deliver(struct dav_query *q, const struct fetch_answer *answer);
 static void release_answer(struct dav_query *q);
 static void query_free(void *arg);
@@ -117,7 +120,7 @@ void dav_query_discard(struct dav_query *q)
 {
     struct dav_session *s = q->session;
 
-    fetch_cancel(&q->fetch);
+    dav_call_cancel(&q->call);
     if (q->begun && s->flavour->end)
         s->flavour->end(q);
     release_answer(q);
@@ -230,51 +233,37 @@ static void send_ask(struct dav_query *q)
         dav_query_end(q, "auth-cleartext-refused", text);
         return;
     }
-    if (!fly(q, host))
-        dav_query_end(q, "auth-none-usable", "no credential can be built");
+    fly(q, host);
 }
 
-static bool fly(struct dav_query *q, struct dav_host *host)
+static void fly(struct dav_query *q, struct dav_host *host)
 {
     struct dav_session *s = q->session;
-    int64_t now = clk_mono_ms(loop_clk(s->loop));
-    int64_t left = q->due_ms - now;
-    const char *headers[HEADERS_MAX];
-    struct buf line;
-    size_t n = 0;
-    bool ok;
+    int64_t left = q->due_ms - clk_mono_ms(loop_clk(s->loop));
+    struct dav_call_request request = {
+        .http =
+            {
+                .method = q->ask.method,
+                .url = q->url.data,
+                .headers = q->ask.headers,
+                .body = q->ask.body,
+                .body_len = q->ask.body_len,
+                .total_ms = left < DAV_REQUEST_TOTAL_MS ? left > 1 ? left : 1 : DAV_REQUEST_TOTAL_MS,
+                .max_body = s->account.max_answer_bytes,
+                .compressed = q->ask.compressed,
+                .on_data = q->ask.spec ? on_data : NULL,
+            },
+        .host = host,
+        .done = on_done,
+        .arg = q,
+    };
 
-    while (n < HEADERS_MAX - 2 && q->ask.headers && q->ask.headers[n])
-        headers[n] = q->ask.headers[n], n++;
-    buf_init(&line, 8192);
-    ok = s->auth->line(s->account.user, s->secret, &line) && !line.failed;
-    headers[n++] = line.data;
-    headers[n] = NULL;
-    if (ok) {
-        struct fetch_request request = {
-            .method = q->ask.method,
-            .url = q->url.data,
-            .headers = headers,
-            .body = q->ask.body,
-            .body_len = q->ask.body_len,
-            .total_ms = left < DAV_REQUEST_TOTAL_MS ? left > 1 ? left : 1 : DAV_REQUEST_TOTAL_MS,
-            .max_body = s->account.max_answer_bytes,
-            .compressed = q->ask.compressed,
-            .on_data = q->ask.spec ? on_data : NULL,
-            .done = on_done,
-            .arg = q,
-        };
-
-        dav_pace_take(&s->pace, now);
-        if (q->state != DAV_QUERY_FLYING)
-            dav_session_put(s, q, DAV_QUERY_FLYING);
-        q->requests++;
-        q->number = ++s->sent;
-        q->epoch = s->secret_epoch;
-        q->fetch = fetch_start(host->client, &request);
-    }
-    buf_wipe(&line);
-    return ok;
+    if (q->state != DAV_QUERY_FLYING)
+        dav_session_put(s, q, DAV_QUERY_FLYING);
+    q->requests++;
+    q->number = ++s->sent;
+    q->epoch = s->secret_epoch;
+    q->call = dav_call_start(s, &request);
 }
 
 static bool on_data(void *arg, int status, const char *data, size_t len)
@@ -296,14 +285,40 @@ static bool on_data(void *arg, int status, const char *data, size_t len)
     return true;
 }
 
-static void on_done(void *arg, const struct fetch_answer *answer)
+static void on_done(void *arg, const struct dav_call_result *result)
 {
     struct dav_query *q = arg;
     struct dav_session *s = q->session;
+
+    q->call = NULL;
+    q->shown = result->shown;
+    switch (result->end) {
+    case DAV_CALL_ANSWERED:
+        on_answer(q, result->answer);
+        break;
+    case DAV_CALL_AGAIN:
+        q->requests--;
+        dav_session_put(s, q, DAV_QUERY_WAITING);
+        break;
+    case DAV_CALL_STUCK:
+        on_stuck(q, result);
+        break;
+    case DAV_CALL_REFUSED:
+        dav_session_put(s, q, DAV_QUERY_WAITING); /* to be told with the others */
+        if (s->state == DAV_SESSION_READY && q->epoch == s->secret_epoch)
+            dav_session_refused(s, result->code, "%s", result->evidence);
+        break;
+    }
+    if (q->state != DAV_QUERY_ENDED)
+        release_answer(q);
+    dav_session_pump(s);
+}
+
+static void on_answer(struct dav_query *q, const struct fetch_answer *answer)
+{
     enum dav_ms_result read = DAV_MS_OK;
 
-    q->fetch = NULL;
-    dav_session_count(s, answer);
+    dav_session_count(q->session, answer);
     if (answer->err == FETCH_STOPPED || (answer->err == FETCH_OK && answer->status == 207 && q->ask.spec))
         read = q->ms ? dav_ms_finish(q->ms) : DAV_MS_BROKEN;
     if (read != DAV_MS_OK)
@@ -312,9 +327,22 @@ static void on_done(void *arg, const struct fetch_answer *answer)
         on_wire_failure(q, answer);
     else
         on_whole(q, answer);
-    if (q->state != DAV_QUERY_ENDED)
-        release_answer(q);
-    dav_session_pump(s);
+}
+
+/* No verdict on the secret. Where it was accepted before, this may be one connection's trouble; else another scheme may
+ * help, and this query waits for it. */
+static void on_stuck(struct dav_query *q, const struct dav_call_result *result)
+{
+    struct dav_session *s = q->session;
+
+    if (s->accepted && s->state != DAV_SESSION_REFUSED) {
+        dav_session_trouble(s, result->code, result->evidence);
+        dav_query_end(q, result->code, result->evidence);
+        return;
+    }
+    dav_session_put(s, q, DAV_QUERY_WAITING);
+    if (s->state == DAV_SESSION_READY)
+        dav_session_stuck(s, result->code, result->evidence, result->shown);
 }
 
 static void on_wire_failure(struct dav_query *q, const struct fetch_answer *answer)
@@ -351,8 +379,8 @@ static void on_whole(struct dav_query *q, const struct fetch_answer *answer)
         dav_query_end(q, "throttled", text);
     } else if (dav_redirect_is(answer->status)) {
         on_redirect(q, answer);
-    } else if (answer->status == 401) {
-        on_401(q, answer);
+    } else if (answer->status == 401 || answer->status == 440) {
+        on_denied(q, answer);
     } else {
         deliver(q, answer);
     }
@@ -365,7 +393,12 @@ static void on_redirect(struct dav_query *q, const struct fetch_answer *answer)
     const char *code = NULL;
     char text[200], printable[160];
     struct buf url;
+    int reason;
 
+    if (location && q->session->auth->scheme == DAV_SCHEME_FORMS && dav_form_is_page(location, &reason)) {
+        on_denied(q, answer); /* the logon page: a session that has ended looks so, too */
+        return;
+    }
     buf_init(&url, URL_MAX);
     switch (dav_redirect_decide(&q->session->redirects, q->url.data, location, q->hops, &url)) {
     case DAV_REDIRECT_FOLLOW:
@@ -394,36 +427,38 @@ static void on_redirect(struct dav_query *q, const struct fetch_answer *answer)
     dav_session_put(q->session, q, DAV_QUERY_WAITING);
 }
 
-/* See session_logon.c for what a 401 can mean. */
-static void on_401(struct dav_query *q, const struct fetch_answer *answer)
+/* See session_logon.c for what a 401 can mean, and a 440, its like where one logs on by a form. */
+static void on_denied(struct dav_query *q, const struct fetch_answer *answer)
 {
     struct dav_session *s = q->session;
+    enum dav_auth_verdict verdict = DAV_AUTH_REJECTED;
+    const char *code = NULL;
 
+    if (answer->status == 401 && q->shown)
+        verdict = dav_auth_verdict_of(answer->body, answer->body_len, &code);
     if (q->epoch != s->secret_epoch && !q->resent) { /* it was the old secret that was refused */
         q->resent = true;
         dav_session_put(s, q, DAV_QUERY_WAITING);
-    } else if (q->pardoned || (s->accepted && s->good > q->number)) {
+    } else if (verdict == DAV_AUTH_DENIED || q->pardoned || (s->accepted && s->good > q->number) ||
+               (q->relogged && answer->status != 401)) {
         deliver(q, answer);
     } else if (s->accepted) {
         q->denied = true;
+        q->denied_status = answer->status == 401 ? 401 : 440;
         dav_session_doubt(s, q);
-    } else if (s->state == DAV_SESSION_READY) {
-        s->rejected_logons++;
-        dav_session_blame(s, "logon-rejected", "%s: 401 for %s by %s", q->origin.data, s->account.user,
-                          dav_scheme_name(s->auth->scheme));
-        dav_session_put(s, q, DAV_QUERY_WAITING); /* to be told with the others */
-        dav_session_enter(s, DAV_SESSION_REFUSED, "401");
     } else {
-        dav_session_put(s, q, DAV_QUERY_WAITING); /* the session's state will tell */
+        dav_session_put(s, q, DAV_QUERY_WAITING); /* to be told with the others */
+        if (s->state == DAV_SESSION_READY)
+            dav_session_first_401(s, answer, q->origin.data, q->shown);
     }
 }
 
-/* To the flavour. `answer` NULL: a 401 that was held back. */
+/* To the flavour. `answer` NULL: a 401 or 440 that was held back. */
 static void deliver(struct dav_query *q, const struct fetch_answer *answer)
 {
     struct dav_url at = {.path = ""};
     struct dav_reply reply = {
-        .status = answer ? answer->status : 401,
+        .status = answer ? answer->status : q->denied_status,
         .multistatus = answer && answer->status == 207 && q->ask.spec,
         .rows = q->ms ? dav_ms_rows(q->ms) : 0,
         .sync_token = q->ms ? dav_ms_sync_token(q->ms) : "",

@@ -19,6 +19,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "auth_call.h"
+#include "auth_form.h"
 #include "base/clk.h"
 #include "base/crypto.h"
 #include "base/log.h"
@@ -51,8 +53,7 @@ static enum dav_session_state entry_unreachable(struct dav_session *s);
 static enum dav_session_state entry_refused(struct dav_session *s);
 static enum dav_session_state entry_closed(struct dav_session *s);
 static void hold_back(struct dav_session *s, int64_t ms);
-static bool account_check(const struct dav_account *account, char *why, size_t why_size);
-static void start_over(struct dav_session *s, const char *why);
+static bool account_check(const struct dav_account *account, const struct secret *secret, char *why, size_t why_size);
 static void soften(struct dav_session *s, const char *code, const char *text);
 static void on_timer(void *arg);
 static void on_pace(void *arg);
@@ -69,7 +70,7 @@ static const struct state_row states[DAV_SESSION_STATES] = {
                                 OWN_REQUEST_DEADLINE_MS, dav_session_logon},
     [DAV_SESSION_READY] = {"ready", TO(NEW) | TO(DOUBT) | TO(BACKING_OFF) | TO(UNREACHABLE) | TO(REFUSED), 0,
                            entry_ready},
-    [DAV_SESSION_DOUBT] = {"in doubt", TO(NEW) | TO(READY) | TO(BACKING_OFF) | TO(UNREACHABLE) | TO(REFUSED),
+    [DAV_SESSION_DOUBT] = {"in doubt", TO(NEW) | TO(LOGGING_ON) | TO(READY) | TO(BACKING_OFF) | TO(UNREACHABLE) | TO(REFUSED),
                            OWN_REQUEST_DEADLINE_MS, entry_doubt},
     [DAV_SESSION_BACKING_OFF] = {"backing off", TO(NEW) | TO(READY), 0, entry_backing_off},
     [DAV_SESSION_UNREACHABLE] = {"unreachable", TO(NEW), 0, entry_unreachable},
@@ -84,14 +85,15 @@ struct dav_session *dav_session_new(struct loop *loop, const struct dav_account 
     static unsigned last_id;
     struct dav_session *s;
 
-    if (!account_check(account, why, why_size))
+    if (!account_check(account, secret, why, why_size))
         return NULL;
     s = mem_calloc(1, sizeof(*s));
     s->loop = loop;
     s->id = ++last_id;
     dav_account_copy(&s->account, account);
     s->flavour = account->kind == DAV_KIND_CALDAV ? &dav_caldav_flavour : &dav_exchange_flavour;
-    s->secret = secret_copy(secret);
+    s->secret = secret ? secret_copy(secret) : NULL;
+    s->retry_ms = -1;
     TAILQ_INIT(&s->waiting);
     TAILQ_INIT(&s->flying);
     TAILQ_INIT(&s->doubtful);
@@ -116,23 +118,6 @@ void dav_session_close(struct dav_session **sp, const char *reason)
     *sp = NULL;
     if (s)
         dav_session_enter(s, DAV_SESSION_CLOSED, reason);
-}
-
-void dav_session_set_secret(struct dav_session *s, const struct secret *secret)
-{
-    struct secret *copy;
-
-    if (secret_equal(s->secret, secret))
-        return; /* the file was touched; that changes no verdict */
-    copy = secret_copy(secret);
-    secret_free(&s->secret);
-    s->secret = copy;
-    start_over(s, "new secret");
-}
-
-void dav_session_unbreak(struct dav_session *s)
-{
-    start_over(s, "told to try again");
 }
 
 unsigned dav_session_room(const struct dav_session *s)
@@ -169,16 +154,23 @@ void dav_session_info(const struct dav_session *s, struct dav_session_info *ret)
         .product = s->product[0] ? s->product : NULL,
         .scheme = s->auth && s->accepted ? dav_scheme_name(s->auth->scheme) : NULL,
         .offered = s->probed ? s->offered_text : NULL,
+        .chosen_because = s->auth && s->chosen_because[0] ? s->chosen_because : NULL,
+        .server_says = s->server_says[0] ? s->server_says : NULL,
+        .secret_note = s->secret_note[0] ? s->secret_note : NULL,
         .code = s->cause ? s->cause->code : NULL,
         .evidence = s->cause && s->evidence[0] ? s->evidence : NULL,
         .failing_since = s->failing_since,
-        .retry_at = s->state == DAV_SESSION_BACKING_OFF || s->state == DAV_SESSION_UNREACHABLE ? s->retry_at : 0,
+        .retry_at = s->state == DAV_SESSION_BACKING_OFF || s->state == DAV_SESSION_UNREACHABLE ||
+                            s->state == DAV_SESSION_REFUSED
+                        ? s->retry_at
+                        : 0,
         .last_ok = s->last_ok,
         .cert_not_after = s->cert_not_after,
         .requests = s->requests,
         .failures = s->failures,
         .rejected_logons = s->rejected_logons,
         .bytes_in = s->bytes_in,
+        .handshakes = s->handshakes,
         .running = s->flying_count + (s->own ? 1 : 0),
         .waiting = s->waiting_count,
         .latency_ms = (int64_t)(s->latency_ms + 0.5),
@@ -187,7 +179,7 @@ void dav_session_info(const struct dav_session *s, struct dav_session_info *ret)
         unsigned connections = 0, exchanges = 0;
 
         fetch_client_load(s->hosts[i].client, &connections, &exchanges);
-        ret->connections += connections;
+        ret->connections += connections + dav_ntlm_lanes_load(&s->hosts[i]);
     }
 }
 
@@ -206,7 +198,8 @@ void dav_session_enter(struct dav_session *s, enum dav_session_state next, const
         log_write(next == DAV_SESSION_REFUSED || next == DAV_SESSION_UNREACHABLE ? LOG_LEVEL_NOTICE : LOG_LEVEL_DEBUG,
                   "dav", "[%u] srv=%s %s -> %s why=%s", s->id, s->account.name, states[s->state].name, row->name, why);
         s->state = next;
-        fetch_cancel(&s->own);
+        dav_call_cancel(&s->own);
+        dav_form_logon_cancel(&s->form);
         loop_timer_stop(s->timer);
         if (row->deadline_ms > 0)
             loop_timer_in(s->timer, row->deadline_ms);
@@ -238,8 +231,9 @@ void dav_session_answer(struct dav_session *s, struct dav_query *q, const struct
     int64_t asked = 0;
     char text[64];
 
-    if (answer->status / 100 == 2 && q->epoch == s->secret_epoch) {
-        s->accepted = true;
+    if (answer->status / 100 == 2 && q->epoch == s->secret_epoch && (s->accepted || q->shown))
+        dav_session_secret_in(s);
+    if (answer->status / 100 == 2 && q->epoch == s->secret_epoch && q->shown) {
         if (q->number > s->good)
             s->good = q->number;
         if (!s->guarded && !s->good_url)
@@ -252,8 +246,8 @@ void dav_session_answer(struct dav_session *s, struct dav_query *q, const struct
     }
     if (answer->status == 429 || answer->status == 503)
         asked = dav_pace_retry_after_s(fetch_header(answer->fetch, "Retry-After", 0), clk_wall_s(loop_clk(s->loop)));
-    snprintf(text, sizeof(text), "%d, to be repeated after %lld s", answer->status, (long long)asked);
     if (answer->status == 429 || asked > 0) {
+        snprintf(text, sizeof(text), "%d, to be repeated after %lld s", answer->status, (long long)asked);
         q->retry_after_s = asked;
         s->asked_pause_s = asked;
         if (s->state == DAV_SESSION_READY || s->state == DAV_SESSION_DOUBT) {
@@ -264,6 +258,12 @@ void dav_session_answer(struct dav_session *s, struct dav_query *q, const struct
         snprintf(text, sizeof(text), "answered %d", answer->status);
         soften(s, "http-server-error", text);
     }
+}
+
+/* A failure that may be one connection's: see soften(). */
+void dav_session_trouble(struct dav_session *s, const char *code, const char *evidence)
+{
+    soften(s, code, evidence);
 }
 
 /* Sets what the session fails of; dav_session_enter() follows. */
@@ -304,8 +304,15 @@ static enum dav_session_state entry_new(struct dav_session *s)
 
 static enum dav_session_state entry_ready(struct dav_session *s)
 {
+    struct dav_query *q;
+
     s->cause = NULL;
     s->failing_since = 0;
+    while ((q = TAILQ_FIRST(&s->doubtful))) { /* what asked for a new logon by form has one now */
+        q->denied = false;
+        q->relogged = true;
+        dav_session_put(s, q, DAV_QUERY_WAITING);
+    }
     dav_session_wake(s);
     return DAV_SESSION_READY;
 }
@@ -330,6 +337,8 @@ static enum dav_session_state entry_unreachable(struct dav_session *s)
     bool settled = s->cause && (s->cause->err == DAV_AUTH || s->cause->err == DAV_PROTOCOL);
     int64_t first = settled ? SETTLED_PAUSE_MS : FIRST_PAUSE_MS;
 
+    s->unfit = 0;
+    s->unfit_code = NULL;
     hold_back(s, dav_pace_backoff_ms(s->attempts++, first, LONGEST_PAUSE_MS, crypto_random_u64()));
     return DAV_SESSION_UNREACHABLE;
 }
@@ -337,7 +346,12 @@ static enum dav_session_state entry_unreachable(struct dav_session *s)
 static enum dav_session_state entry_refused(struct dav_session *s)
 {
     s->accepted = false;
+    s->unfit = 0;
+    s->unfit_code = NULL;
     s->retry_at = 0;
+    if (s->retry_ms >= 0)
+        hold_back(s, s->retry_ms);
+    s->retry_ms = -1;
     dav_session_doom(s);
     return DAV_SESSION_REFUSED;
 }
@@ -348,13 +362,18 @@ static enum dav_session_state entry_closed(struct dav_session *s)
 
     while ((q = TAILQ_FIRST(&s->all)))
         dav_query_discard(q);
-    for (size_t i = 0; i < s->host_count; i++)
+    for (size_t i = 0; i < s->host_count; i++) {
         fetch_client_free(&s->hosts[i].client);
+        dav_ntlm_lanes_free(&s->hosts[i]);
+    }
     loop_timer_free(&s->timer);
     loop_timer_free(&s->pace_timer);
     loop_timer_free(&s->deadline);
     dav_session_sleep(s);
     secret_free(&s->secret);
+    secret_free(&s->previous);
+    secret_free(&s->refused);
+    dav_jar_free(&s->jar);
     loop_reap(s->loop, session_free, s);
     return DAV_SESSION_CLOSED;
 }
@@ -366,9 +385,10 @@ static void hold_back(struct dav_session *s, int64_t ms)
     dav_session_doom(s);
 }
 
-static bool account_check(const struct dav_account *account, char *why, size_t why_size)
+static bool account_check(const struct dav_account *account, const struct secret *secret, char *why, size_t why_size)
 {
     struct dav_url url;
+    bool kerberos = false, password = false;
 
     if (!dav_url_parse(account->url, &url)) {
         snprintf(why, why_size, "%s: url is not an http or https URL (without user name and fragment)", account->name);
@@ -382,15 +402,27 @@ static bool account_check(const struct dav_account *account, char *why, size_t w
         snprintf(why, why_size, "%s: account is empty", account->name);
         return false;
     }
+    for (size_t i = 0; i < account->auth_count; i++) {
+        kerberos = kerberos || account->auth[i] == DAV_SCHEME_NEGOTIATE;
+        password = password || account->auth[i] != DAV_SCHEME_NEGOTIATE;
+    }
+    if (password && !secret) {
+        snprintf(why, why_size, "%s: there is no password, which `auth` asks for", account->name);
+        return false;
+    }
+    if (kerberos && account->keytab_file && !dav_negotiate_use_keytab(account->keytab_file, why, why_size))
+        return false;
     return dav_auth_account_ok(account, why, why_size);
 }
 
 /* A verdict over the logon is forgotten. Answers that are on their way belong to the old epoch. */
-static void start_over(struct dav_session *s, const char *why)
+void dav_session_start_over(struct dav_session *s, const char *why)
 {
     s->secret_epoch++;
     s->attempts = 0;
     s->accepted = false;
+    s->unfit = 0;
+    s->unfit_code = NULL;
     for (struct dav_query *q; (q = TAILQ_FIRST(&s->doubtful));)
         dav_session_put(s, q, DAV_QUERY_WAITING);
     dav_session_enter(s, DAV_SESSION_NEW, why);
@@ -425,11 +457,11 @@ static void on_timer(void *arg)
         dav_session_enter(s, s->accepted ? DAV_SESSION_READY : DAV_SESSION_NEW, "pause is over");
         return;
     case DAV_SESSION_UNREACHABLE:
+    case DAV_SESSION_REFUSED:
         dav_session_enter(s, DAV_SESSION_NEW, "trying again");
         return;
     case DAV_SESSION_NEW:
     case DAV_SESSION_READY:
-    case DAV_SESSION_REFUSED:
     case DAV_SESSION_CLOSED:
         return;
     }

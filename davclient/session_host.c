@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/secret.h"
 
 static struct dav_host *add_host(struct dav_session *s, const struct dav_url *url);
 
@@ -75,12 +76,14 @@ void dav_session_give_back(struct dav_session *s, struct dav_ms **ms)
     dav_ms_free(ms);
 }
 
-static struct dav_host *add_host(struct dav_session *s, const struct dav_url *url)
+struct fetch_client *dav_session_client(struct dav_session *s, unsigned connections, int64_t keep_ms)
 {
     const struct dav_account *a = &s->account;
+    size_t len;
     struct fetch_client_settings settings = {
         .name = a->name,
-        .max_connections = a->max_connections,
+        .max_connections = connections,
+        .keep_ms = keep_ms,
         .ca_file = a->ca_file,
         .pinned_key = a->pinned_key,
         .client_cert_file = a->client_cert_file,
@@ -88,7 +91,15 @@ static struct dav_host *add_host(struct dav_session *s, const struct dav_url *ur
         .min_tls = a->min_tls,
         .legacy_ciphers = a->legacy_ciphers,
         .proxy = a->proxy,
+        .proxy_user = a->proxy_secret ? a->proxy_user : NULL,
+        .proxy_password = a->proxy_user && a->proxy_secret ? secret_bytes(a->proxy_secret, &len) : NULL,
     };
+
+    return fetch_client_new(s->loop, &settings);
+}
+
+static struct dav_host *add_host(struct dav_session *s, const struct dav_url *url)
+{
     struct dav_host *host;
     struct buf origin;
 
@@ -100,6 +111,6 @@ static struct dav_host *add_host(struct dav_session *s, const struct dav_url *ur
     host->url = *url;
     host->url.path = "";
     host->origin = buf_take(&origin);
-    host->client = fetch_client_new(s->loop, &settings);
+    host->client = dav_session_client(s, s->account.max_connections, 0);
     return host;
 }

@@ -1,30 +1,37 @@
 /*
  * session_logon: the session's own requests, all PROPFINDs of Depth 0: the probe (bare, on the account's URL), the
- * logon (the same with credentials), and the proof.
+ * logon (the same with credentials; where one logs on by a form, the form before it), and the proof.
  *
  * The logon is asked on the account's URL and not on somebody's mailbox, because a 401 there can only be about the
  * account. A 401 on a mailbox, from an account that was good until now, can mean "not this mailbox" or "not any more".
  * Nothing more is sent with the secret then until it is known: by the answer to a request that left later than the
- * refused one, or by one proof.
+ * refused one, or by one proof. With a form it is a 440 that can mean "not this mailbox" or "log on again"; the proof
+ * shows nothing but cookies, and when they have expired a logon follows by itself.
  */
-#include "inner.h"
-
 #include <stdio.h>
 #include <string.h>
 
+#include "auth_call.h"
+#include "auth_form.h"
 #include "base/clk.h"
 #include "base/loop.h"
 #include "base/str.h"
+#include "inner.h"
 
 #define OWN_BODY_MAX (256 * 1024)
-#define HEADERS_MAX 16
 
-static bool ask(struct dav_session *s, const char *url, bool with_credentials, fetch_done_fn *done);
-static void on_probe(void *session, const struct fetch_answer *answer);
-static void on_logon(void *session, const struct fetch_answer *answer);
-static void on_proof(void *session, const struct fetch_answer *answer);
-static bool common(struct dav_session *s, const struct fetch_answer *answer);
+enum asking { BARE, LOGON, PROOF };
+
+static void ask(struct dav_session *s, const char *url, enum asking what, dav_call_fn *done);
+static void on_probe(void *session, const struct dav_call_result *result);
+static void on_form(void *session, const struct dav_form_verdict *verdict);
+static void on_logon(void *session, const struct dav_call_result *result);
+static void on_proof(void *session, const struct dav_call_result *result);
+static void on_proof_failed(struct dav_session *s, const struct fetch_answer *answer);
+static bool common(struct dav_session *s, const struct dav_call_result *result);
+static bool wants_form(const struct fetch_answer *answer);
 static void choose(struct dav_session *s, dav_auth_set offered, enum dav_session_state next);
+static void explain(struct dav_session *s, dav_auth_set offered);
 static const char *judge(struct dav_session *s, const struct fetch_answer *answer, bool logged_on);
 static const char *judge_redirect(struct dav_session *s, const char *location, char *evidence, size_t size);
 static void fail(struct dav_session *s, const char *code, const char *text);
@@ -34,29 +41,50 @@ enum dav_session_state dav_session_probe(struct dav_session *s)
 {
     const char *code;
 
-    if (!dav_auth_choose(&s->account, DAV_AUTH_ANY, dav_session_private_line(&s->home), &code) &&
+    if (!dav_auth_choose(&s->account, DAV_AUTH_ANY, 0, dav_session_private_line(&s->home), &code) &&
         strcmp(code, "auth-cleartext-refused") == 0) {
         dav_session_blame(s, code, "%s is neither https nor on this machine", s->hosts[0].origin);
         return DAV_SESSION_REFUSED;
     }
-    ask(s, NULL, false, on_probe);
+    ask(s, NULL, BARE, on_probe);
     return DAV_SESSION_PROBING;
 }
 
 enum dav_session_state dav_session_logon(struct dav_session *s)
 {
-    if (ask(s, NULL, true, on_logon))
-        return DAV_SESSION_LOGGING_ON;
-    dav_session_blame(s, "auth-none-usable", "no credential can be built for %s", dav_scheme_name(s->auth->scheme));
-    return DAV_SESSION_UNREACHABLE;
+    if (s->auth->scheme == DAV_SCHEME_FORMS)
+        s->form = dav_form_logon_start(s, s->secret, on_form, s);
+    else
+        ask(s, NULL, LOGON, on_logon);
+    return DAV_SESSION_LOGGING_ON;
 }
 
 enum dav_session_state dav_session_prove(struct dav_session *s)
 {
-    if (ask(s, s->guarded ? NULL : s->good_url, true, on_proof))
-        return DAV_SESSION_DOUBT;
-    dav_session_blame(s, "auth-none-usable", "no credential can be built for %s", dav_scheme_name(s->auth->scheme));
-    return DAV_SESSION_UNREACHABLE;
+    if (dav_session_hold(s))
+        return DAV_SESSION_REFUSED;
+    ask(s, s->guarded ? NULL : s->good_url, PROOF, on_proof);
+    return DAV_SESSION_DOUBT;
+}
+
+/* The first answer to a credential at all, where the account's URL asks nobody for one. */
+void dav_session_first_401(struct dav_session *s, const struct fetch_answer *answer, const char *where, bool shown)
+{
+    dav_auth_set offered = dav_auth_offered(answer->fetch, answer->status);
+    enum dav_auth_verdict verdict;
+    const char *code, *unused;
+
+    if (offered && dav_auth_choose(&s->account, offered, s->unfit, true, &unused) != s->auth) {
+        s->seen = offered;
+        dav_session_enter(s, DAV_SESSION_NEW, "mailboxes ask for another logon");
+        return;
+    }
+    verdict = dav_auth_verdict_of(answer->body, answer->body_len, &code);
+    if (verdict == DAV_AUTH_NOT_THIS_WAY)
+        dav_session_stuck(s, "auth-none-usable", "401.2: not this way", shown);
+    else
+        dav_session_refused(s, code, "%s: %d for %s by %s", where, answer->status, s->account.user,
+                            dav_scheme_name(s->auth->scheme));
 }
 
 void dav_session_doubt(struct dav_session *s, struct dav_query *q)
@@ -69,7 +97,7 @@ void dav_session_doubt(struct dav_session *s, struct dav_query *q)
     }
     dav_session_put(s, q, DAV_QUERY_DOUBTFUL);
     if (s->state == DAV_SESSION_READY)
-        dav_session_enter(s, DAV_SESSION_DOUBT, "401 for an account that was good");
+        dav_session_enter(s, DAV_SESSION_DOUBT, "denied to an account that was good");
 }
 
 void dav_session_settle_doubt(struct dav_session *s)
@@ -80,6 +108,7 @@ void dav_session_settle_doubt(struct dav_session *s)
         struct dav_query *next = TAILQ_NEXT(q, entry);
 
         if (s->good > q->number) {
+            s->denies_by_401 = s->denies_by_401 || q->denied_status == 401;
             q->pardoned = true;
             dav_session_put(s, q, DAV_QUERY_WAITING);
         }
@@ -88,65 +117,58 @@ void dav_session_settle_doubt(struct dav_session *s)
     if (s->state != DAV_SESSION_DOUBT)
         return;
     if (TAILQ_EMPTY(&s->doubtful))
-        dav_session_enter(s, DAV_SESSION_READY, "401 was one person's");
+        dav_session_enter(s, DAV_SESSION_READY, "it was about one person");
     else if (s->flying_count == 0 && !s->own)
         dav_session_enter(s, dav_session_prove(s), "no proof");
 }
 
 /* `url` NULL: the account's own. */
-static bool ask(struct dav_session *s, const char *url, bool with_credentials, fetch_done_fn *done)
+static void ask(struct dav_session *s, const char *url, enum asking what, dav_call_fn *done)
 {
-    const char *headers[HEADERS_MAX];
-    struct buf line, home;
-    size_t n = 0;
-    bool ok = true;
+    struct buf home;
+    struct dav_call_request request = {
+        .http =
+            {
+                .method = "PROPFIND",
+                .headers = s->flavour->probe_headers,
+                .body = s->flavour->probe_body,
+                .body_len = strlen(s->flavour->probe_body),
+                .total_ms = DAV_REQUEST_TOTAL_MS,
+                .max_body = OWN_BODY_MAX,
+            },
+        .own = true,
+        .bare = what == BARE,
+        .anew = what != BARE,
+        .done = done,
+        .arg = s,
+    };
 
-    buf_init(&line, 8192);
     buf_init(&home, DAV_URL_PATH_MAX + DAV_URL_HOST_MAX + 32);
     buf_adds(&home, s->hosts[0].origin);
     buf_adds(&home, s->base_path);
-    while (n < HEADERS_MAX - 2 && s->flavour->probe_headers[n])
-        headers[n] = s->flavour->probe_headers[n], n++;
-    if (with_credentials) {
-        ok = s->auth->line(s->account.user, s->secret, &line) && !line.failed;
-        headers[n++] = line.data;
-    }
-    headers[n] = NULL;
-    if (ok) {
-        struct fetch_request request = {
-            .method = "PROPFIND",
-            .url = url ? url : home.data,
-            .headers = headers,
-            .body = s->flavour->probe_body,
-            .body_len = strlen(s->flavour->probe_body),
-            .total_ms = DAV_REQUEST_TOTAL_MS,
-            .max_body = OWN_BODY_MAX,
-            .done = done,
-            .arg = s,
-        };
-
-        dav_pace_take(&s->pace, clk_mono_ms(loop_clk(s->loop)));
-        if (with_credentials)
-            s->sent++;
-        s->own = fetch_start(dav_session_host(s, request.url)->client, &request);
-    }
-    buf_wipe(&line);
+    request.http.url = url ? url : home.data;
+    request.host = dav_session_host(s, request.http.url);
+    if (what != BARE)
+        s->sent++;
+    s->own = dav_call_start(s, &request);
     buf_free(&home);
-    return ok;
 }
 
-static void on_probe(void *session, const struct fetch_answer *answer)
+static void on_probe(void *session, const struct dav_call_result *result)
 {
     struct dav_session *s = session;
+    const struct fetch_answer *answer = result->answer;
     const char *code;
 
-    if (!common(s, answer))
+    if (!common(s, result))
         return;
     s->offered = dav_auth_offered(answer->fetch, answer->status);
-    s->guarded = answer->status == 401;
+    if (wants_form(answer))
+        s->offered |= 1U << DAV_SCHEME_FORMS;
+    s->guarded = answer->status == 401 || wants_form(answer);
     s->probed = true;
     dav_auth_set_text(s->offered, s->offered_text, sizeof(s->offered_text));
-    if (answer->status == 401 || answer->status == 440) {
+    if (s->guarded) {
         choose(s, s->offered, DAV_SESSION_LOGGING_ON);
         return;
     }
@@ -154,46 +176,93 @@ static void on_probe(void *session, const struct fetch_answer *answer)
     if (code)
         fail(s, code, NULL);
     else
-        choose(s, DAV_AUTH_ANY, DAV_SESSION_READY);
+        choose(s, s->seen ? s->seen : DAV_AUTH_ANY, DAV_SESSION_READY);
 }
 
-static void on_logon(void *session, const struct fetch_answer *answer)
+static void on_form(void *session, const struct dav_form_verdict *verdict)
 {
     struct dav_session *s = session;
+
+    s->form = NULL;
+    switch (verdict->end) {
+    case DAV_FORM_IN:
+        ask(s, NULL, LOGON, on_logon);
+        return;
+    case DAV_FORM_REJECTED:
+        dav_session_refused(s, verdict->code, "%s", verdict->evidence);
+        return;
+    case DAV_FORM_STUCK:
+        dav_session_stuck(s, verdict->code, verdict->evidence, verdict->shown);
+        return;
+    case DAV_FORM_WIRE:
+        break;
+    }
+    s->failures++;
+    fail(s, dav_fetch_code(verdict->answer->err), verdict->answer->text);
+}
+
+static void on_logon(void *session, const struct dav_call_result *result)
+{
+    struct dav_session *s = session;
+    const struct fetch_answer *answer = result->answer;
+    enum dav_auth_verdict verdict;
     const char *code;
 
-    if (!common(s, answer))
+    if (!common(s, result))
         return;
+    if (wants_form(answer) && s->auth->scheme != DAV_SCHEME_FORMS) {
+        dav_session_stuck(s, "auth-none-usable", "the server wants its form filled in", false);
+        return;
+    }
+    if (wants_form(answer)) { /* what the server said to the form meant nothing: only this does */
+        dav_session_refused(s, "logon-rejected", "%s: the cookies of the logon of %s are worth nothing (%d)",
+                            s->hosts[0].origin, s->account.user, answer->status);
+        return;
+    }
     if (answer->status == 401) {
-        s->rejected_logons++;
-        dav_session_blame(s, "logon-rejected", "%s: 401 for %s by %s", s->hosts[0].origin, s->account.user,
-                          dav_scheme_name(s->auth->scheme));
-        dav_session_enter(s, DAV_SESSION_REFUSED, "401");
-        return;
+        verdict = dav_auth_verdict_of(answer->body, answer->body_len, &code);
+        if (verdict == DAV_AUTH_NOT_THIS_WAY) {
+            dav_session_stuck(s, "auth-none-usable", "401.2: the server does not take this way of logging on", true);
+            return;
+        }
+        if (verdict == DAV_AUTH_REJECTED) {
+            dav_session_refused(s, code, "%s: 401 for %s by %s", s->hosts[0].origin, s->account.user,
+                                dav_scheme_name(s->auth->scheme));
+            return;
+        }
+    } else {
+        code = judge(s, answer, true);
+        if (code) {
+            fail(s, code, NULL);
+            return;
+        }
     }
-    code = judge(s, answer, true);
-    if (code) {
-        fail(s, code, NULL);
-        return;
-    }
-    s->accepted = true;
+    dav_session_secret_in(s);
     s->good = s->sent;
     dav_session_enter(s, DAV_SESSION_READY, "logged on");
 }
 
 /* Anything but a 401 from a guarded place shows that the account is good. A server in trouble shows nothing. */
-static void on_proof(void *session, const struct fetch_answer *answer)
+static void on_proof(void *session, const struct dav_call_result *result)
 {
     struct dav_session *s = session;
+    const struct fetch_answer *answer = result->answer;
+    enum dav_auth_verdict verdict;
+    const char *code;
     char text[64];
 
-    if (!common(s, answer))
+    if (!common(s, result))
         return;
-    if (answer->status == 401) {
-        s->rejected_logons += 2; /* the one that raised the doubt, and this */
-        dav_session_blame(s, "logon-rejected", "%s: 401 for %s, which was accepted before", s->hosts[0].origin,
-                          s->account.user);
-        dav_session_enter(s, DAV_SESSION_REFUSED, "401 again");
+    if (wants_form(answer)) {
+        if (s->auth->scheme == DAV_SCHEME_FORMS)
+            dav_session_enter(s, DAV_SESSION_LOGGING_ON, "the session has ended");
+        else
+            dav_session_enter(s, DAV_SESSION_NEW, "the server has changed to its form");
+        return;
+    }
+    verdict = dav_auth_verdict_of(answer->body, answer->body_len, &code);
+    if (answer->status == 401 && verdict != DAV_AUTH_DENIED) {
+        on_proof_failed(s, answer);
         return;
     }
     if (answer->status >= 500) {
@@ -203,15 +272,40 @@ static void on_proof(void *session, const struct fetch_answer *answer)
     }
     s->good = s->sent;
     pardon_all(s);
-    dav_session_enter(s, DAV_SESSION_READY, "401 was one person's");
+    dav_session_enter(s, DAV_SESSION_READY, "it was about one person");
+}
+
+/* Two have been refused then: the one that raised the doubt, and this, which was the retry. */
+static void on_proof_failed(struct dav_session *s, const struct fetch_answer *answer)
+{
+    const char *code;
+
+    dav_auth_verdict_of(answer->body, answer->body_len, &code);
+    s->rejected_logons++;
+    s->budget.retry_spent = true;
+    dav_session_refused(s, code, "%s: 401 for %s, which was accepted before", s->hosts[0].origin, s->account.user);
 }
 
 /* What all three have to look at first. False: the state has changed. */
-static bool common(struct dav_session *s, const struct fetch_answer *answer)
+static bool common(struct dav_session *s, const struct dav_call_result *result)
 {
+    const struct fetch_answer *answer = result->answer;
     int64_t asked = 0;
 
     s->own = NULL;
+    switch (result->end) {
+    case DAV_CALL_ANSWERED:
+        break;
+    case DAV_CALL_AGAIN:
+        dav_session_enter(s, DAV_SESSION_NEW, "not now");
+        return false;
+    case DAV_CALL_STUCK:
+        dav_session_stuck(s, result->code, result->evidence, result->shown);
+        return false;
+    case DAV_CALL_REFUSED:
+        dav_session_refused(s, result->code, "%s", result->evidence);
+        return false;
+    }
     dav_session_count(s, answer);
     if (answer->err != FETCH_OK) {
         s->failures++;
@@ -233,23 +327,55 @@ static bool common(struct dav_session *s, const struct fetch_answer *answer)
     return true;
 }
 
+/* 440, or the way to a logon page. */
+static bool wants_form(const struct fetch_answer *answer)
+{
+    const char *location = fetch_header(answer->fetch, "Location", 0);
+    int reason;
+
+    return answer->status == 440 || (dav_redirect_is(answer->status) && location && dav_form_is_page(location, &reason));
+}
+
 static void choose(struct dav_session *s, dav_auth_set offered, enum dav_session_state next)
 {
     char allowed[64];
     dav_auth_set set = 0;
     const char *code;
 
-    s->auth = dav_auth_choose(&s->account, offered, dav_session_private_line(&s->home), &code);
+    s->auth = dav_auth_choose(&s->account, offered, s->unfit, dav_session_private_line(&s->home), &code);
     if (s->auth) {
-        dav_session_enter(s, next, dav_scheme_name(s->auth->scheme));
+        explain(s, offered);
+        /* cookies must be there before the first question */
+        dav_session_enter(s, s->auth->scheme == DAV_SCHEME_FORMS ? DAV_SESSION_LOGGING_ON : next, s->chosen_because);
         return;
     }
     for (size_t i = 0; i < s->account.auth_count; i++)
         set |= 1U << s->account.auth[i];
-    dav_session_blame(s, code, "the server offers %s; allowed here: %s", s->offered_text,
-                      dav_auth_set_text(set, allowed, sizeof(allowed)));
+    if (s->unfit_code)
+        dav_session_blame(s, s->unfit_code, "%s", s->unfit_evidence);
+    else
+        dav_session_blame(s, code, "the server offers %s; allowed here: %s", s->offered_text,
+                          dav_auth_set_text(set, allowed, sizeof(allowed)));
     dav_session_enter(s, strcmp(code, "auth-cleartext-refused") == 0 ? DAV_SESSION_REFUSED : DAV_SESSION_UNREACHABLE,
-                      code);
+                      s->cause->code);
+}
+
+static void explain(struct dav_session *s, dav_auth_set offered)
+{
+    const char *name = dav_scheme_name(s->auth->scheme);
+    char failed[64];
+
+    if (s->unfit)
+        snprintf(s->chosen_because, sizeof(s->chosen_because), "%s: next in auth, since %s failed (%s)", name,
+                 dav_auth_set_text(s->unfit, failed, sizeof(failed)), s->unfit_code);
+    else if (offered == DAV_AUTH_ANY)
+        snprintf(s->chosen_because, sizeof(s->chosen_because), "%s: first in auth; the server did not say what it wants",
+                 name);
+    else if (!(offered & 1U << s->auth->scheme))
+        snprintf(s->chosen_because, sizeof(s->chosen_because), "%s: carried by negotiate, which the server offers", name);
+    else
+        snprintf(s->chosen_because, sizeof(s->chosen_because), "%s: first in auth of what the server offers (%s)", name,
+                 s->seen ? "at its mailboxes" : s->offered_text);
 }
 
 /* NULL: one can work with this server. */
@@ -317,6 +443,7 @@ static void pardon_all(struct dav_session *s)
     struct dav_query *q;
 
     while ((q = TAILQ_FIRST(&s->doubtful))) {
+        s->denies_by_401 = s->denies_by_401 || q->denied_status == 401;
         q->pardoned = true;
         dav_session_put(s, q, DAV_QUERY_WAITING);
     }

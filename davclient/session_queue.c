@@ -173,7 +173,7 @@ static void launch_waiting(struct dav_session *s)
 {
     struct dav_query *q;
 
-    while (s->state == DAV_SESSION_READY && (q = TAILQ_FIRST(&s->waiting)) &&
+    while (s->state == DAV_SESSION_READY && (q = TAILQ_FIRST(&s->waiting)) && !s->crowded &&
            s->flying_count < (s->accepted ? s->account.max_connections : 1)) {
         int64_t wait = dav_pace_wait_ms(&s->pace, clk_mono_ms(loop_clk(s->loop)));
 

@@ -52,16 +52,24 @@ static void choice(void **state)
     const char *code;
 
     (void)state;
-    assert_ptr_equal(dav_auth_choose(&account, BASIC | NEGOTIATE, true, &code), &dav_auth_basic);
-    assert_ptr_equal(dav_auth_choose(&account, DAV_AUTH_ANY, true, &code), &dav_auth_basic);
-    assert_null(dav_auth_choose(&account, 0, true, &code)); /* it offers nothing we know */
-    assert_null(dav_auth_choose(&account, BASIC, false, &code));
+    assert_ptr_equal(dav_auth_choose(&account, BASIC | NEGOTIATE, 0, true, &code), &dav_auth_basic);
+    assert_ptr_equal(dav_auth_choose(&account, DAV_AUTH_ANY, 0, true, &code), &dav_auth_ntlm);
+    assert_ptr_equal(dav_auth_choose(&account, NTLM | BASIC, 0, false, &code), &dav_auth_ntlm);
+    assert_ptr_equal(dav_auth_choose(&account, NTLM | BASIC, NTLM, true, &code), &dav_auth_basic);
+    assert_ptr_equal(dav_auth_choose(&account, NEGOTIATE | FORMS, 0, true, &code), &dav_auth_ntlm); /* carries it */
+    assert_null(dav_auth_choose(&account, NEGOTIATE | FORMS, NTLM, true, &code));
+    assert_string_equal(code, "auth-none-usable");
+    assert_null(dav_auth_choose(&account, 0, 0, true, &code)); /* it offers nothing we know */
+    assert_null(dav_auth_choose(&account, BASIC, 0, false, &code));
     assert_string_equal(code, "auth-cleartext-refused");
-    assert_null(dav_auth_choose(&account, NEGOTIATE | FORMS, true, &code));
+    assert_null(dav_auth_choose(&account, FORMS, 0, true, &code));
     assert_string_equal(code, "auth-none-usable");
     account.auth_count = 1; /* Basic is offered, and not allowed here */
-    assert_null(dav_auth_choose(&account, BASIC, true, &code));
+    assert_null(dav_auth_choose(&account, BASIC, 0, true, &code));
     assert_string_equal(code, "auth-none-usable");
+    account.auth[0] = DAV_SCHEME_FORMS; /* the password would be readable */
+    assert_null(dav_auth_choose(&account, FORMS, 0, false, &code));
+    assert_string_equal(code, "auth-cleartext-refused");
 }
 
 static void line(void **state)

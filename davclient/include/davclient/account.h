@@ -17,6 +17,16 @@ enum dav_scheme { DAV_SCHEME_NEGOTIATE, DAV_SCHEME_NTLM, DAV_SCHEME_BASIC, DAV_S
 const char *dav_scheme_name(enum dav_scheme scheme);
 bool dav_scheme_parse(const char *name, enum dav_scheme *ret);
 
+/* How the account's name is written into a logon form; a form may be set to one of these on the server. */
+enum dav_logon_format {
+    DAV_LOGON_AS_GIVEN,
+    DAV_LOGON_DOMAIN_USER, /* DOMAIN\user: refused when the account names no domain */
+    DAV_LOGON_UPN,         /* user@domain: refused when the account is none */
+    DAV_LOGON_USER,        /* user alone, whatever stands around it */
+};
+
+struct secret;
+
 struct dav_account {
     const char *name;                  /* the server's name in the configuration; in log lines and errors */
     enum dav_kind kind;
@@ -28,6 +38,11 @@ struct dav_account {
     const char *ca_file, *pinned_key, *client_cert_file, *client_key_file, *min_tls;
     bool legacy_ciphers;
     const char *proxy;
+    const char *proxy_user;            /* NULL: the proxy asks for nothing, or `proxy` has it */
+    const struct secret *proxy_secret; /* with proxy_user */
+    const char *keytab_file;           /* Kerberos keys for negotiate, one file for the whole process; NULL: what the environment says */
+    bool no_channel_binding;           /* a proxy ends TLS in front of the server, so its certificate is not the one we see */
+    enum dav_logon_format logon_format;
     unsigned max_connections;          /* [8] */
     double max_requests_per_second;    /* [50] */
     const char *const *allowed_hosts;  /* NULL-terminated, "host" or "host:port"; NULL: none besides the URL's own */

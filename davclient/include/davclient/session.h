@@ -22,7 +22,10 @@ struct dav_session *dav_session_new(struct loop *loop, const struct dav_account 
 /* Cancels all questions without callbacks. `reason` is logged. */
 void dav_session_close(struct dav_session **s, const char *reason);
 
-/* A changed secret file: the new secret is used from the next request on, and a refusal of the old one is forgotten. */
+/*
+ * A changed secret file. The new secret is tried once; when it is refused and the one before was good, that one stays in use
+ * (info.secret_note). A refusal of the old one is forgotten.
+ */
 void dav_session_set_secret(struct dav_session *s, const struct secret *secret);
 
 /* An administrator says that a refused secret may be tried again. */
@@ -33,6 +36,9 @@ struct dav_session_info {
     const char *product;        /* "Exchange 2003 (6.5.7638)", "Radicale 3.1.8", NULL: not known yet */
     const char *scheme;         /* in use: "basic"..., NULL: none yet */
     const char *offered;        /* what the server offers, "ntlm, basic"; NULL: not known */
+    const char *chosen_because; /* a sentence, NULL: nothing chosen */
+    const char *server_says;    /* what its NTLM challenge told: names, version, clock; NULL */
+    const char *secret_note;    /* "the new secret was refused, the one before stays in use", NULL: nothing to say */
     const char *code;           /* the last whole-server failure, NULL: none now */
     const char *evidence;       /* its line, NULL */
     int64_t failing_since;      /* wall s, 0: not failing */
@@ -40,6 +46,7 @@ struct dav_session_info {
     int64_t last_ok;            /* wall s of the last good answer, 0: never */
     int64_t cert_not_after;     /* wall s, 0: unknown */
     uint64_t requests, failures, rejected_logons, bytes_in;
+    uint64_t handshakes;        /* of logons bound to a connection */
     unsigned connections, running, waiting;
     int64_t latency_ms;         /* moving average of one request */
 };

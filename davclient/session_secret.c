@@ -1,0 +1,185 @@
+/*
+ * session_secret: what a secret may still do. One budget for all connections to a server: a secret that was rejected is
+ * not shown again until there is another one, an administrator says so, or, when it had worked within ten minutes, once
+ * more after a minute (auth_budget.c).
+ *
+ * A new secret is on trial while the one before is kept: it is shown once, by the session's own logon. When that is
+ * refused and the one before was good, that one is in use again, and says so.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clk.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "base/secret.h"
+#include "base/utc.h"
+#include "inner.h"
+
+#define UNJUDGED_MAX 3
+
+static void fall_back(struct dav_session *s, const char *code);
+static bool try_next_scheme(struct dav_session *s, const char *code, const char *evidence);
+static uint64_t person(const struct dav_query *q);
+static bool was_accused(const struct dav_session *s, uint64_t id);
+
+void dav_session_set_secret(struct dav_session *s, const struct secret *secret)
+{
+    if (s->refused && secret_equal(s->refused, secret))
+        return; /* the file was touched; that changes no verdict */
+    secret_free(&s->refused);
+    s->secret_note[0] = '\0';
+    if (s->secret && secret_equal(s->secret, secret))
+        return;
+    if (s->secret && !s->previous && s->budget.worked && !s->budget.rejected) {
+        s->previous = s->secret;
+        s->previous_budget = s->budget;
+        s->secret = NULL;
+    }
+    secret_free(&s->secret);
+    s->secret = secret_copy(secret);
+    dav_budget_fresh(&s->budget);
+    s->unjudged = 0;
+    dav_session_start_over(s, "new secret");
+}
+
+void dav_session_unbreak(struct dav_session *s)
+{
+    if (s->refused) { /* the one in the file, then, and the one in use if need be */
+        s->previous = s->secret;
+        s->previous_budget = s->budget;
+        s->secret = s->refused;
+        s->refused = NULL;
+    }
+    dav_budget_fresh(&s->budget);
+    s->unjudged = 0;
+    dav_session_start_over(s, "told to try again");
+}
+
+bool dav_session_secret_in(struct dav_session *s)
+{
+    bool trial = s->previous != NULL;
+
+    s->accepted = true;
+    s->unjudged = 0;
+    dav_budget_worked(&s->budget, clk_mono_ms(loop_clk(s->loop)));
+    if (trial) {
+        secret_free(&s->previous);
+        log_notice("dav", "[%u] srv=%s the new secret is accepted", s->id, s->account.name);
+    }
+    return trial;
+}
+
+/* The verdict is out: rejected. */
+void dav_session_refused(struct dav_session *s, const char *code, const char *fmt, ...)
+{
+    char text[sizeof(s->evidence)];
+    va_list ap;
+
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof(text), fmt, ap);
+    va_end(ap);
+    s->rejected_logons++;
+    if (s->auth->keyless && try_next_scheme(s, code, text))
+        return; /* that was not the password */
+    if (s->previous) {
+        fall_back(s, code);
+        dav_session_enter(s, DAV_SESSION_NEW, "the new secret was refused");
+        return;
+    }
+    dav_session_blame(s, code, "%s", text);
+    s->retry_ms = dav_budget_rejected(&s->budget, clk_mono_ms(loop_clk(s->loop)));
+    dav_session_enter(s, DAV_SESSION_REFUSED, code);
+}
+
+/* The scheme cannot be carried through, and nobody judged the secret: the next one may do better. */
+void dav_session_stuck(struct dav_session *s, const char *code, const char *evidence, bool shown)
+{
+    if (try_next_scheme(s, code, evidence))
+        return;
+    s->unjudged += shown;
+    dav_session_blame(s, s->unfit_code, "%s", s->unfit_evidence);
+    /* a secret that is shown again and again may be counted by somebody who does not tell */
+    dav_session_enter(s, s->unjudged >= UNJUDGED_MAX ? DAV_SESSION_REFUSED : DAV_SESSION_UNREACHABLE, s->unfit_code);
+}
+
+/*
+ * A 401 for a person whose calendar could be read before looks like a password that was changed. Proving it would show
+ * the secret to the server a second time at once; instead everybody waits a minute, which is the one retry there is, and
+ * meanwhile the secret's file may change. A server that says 401 for closed mailboxes is known after the first.
+ */
+bool dav_session_hold(struct dav_session *s)
+{
+    struct dav_query *q;
+    unsigned count = 0;
+
+    if (s->auth->scheme == DAV_SCHEME_FORMS || s->denies_by_401)
+        return false;
+    TAILQ_FOREACH(q, &s->doubtful, entry)
+    {
+        if (q->denied_status != 401 || !q->question.remember || was_accused(s, person(q)))
+            return false;
+        count++;
+    }
+    TAILQ_FOREACH(q, &s->doubtful, entry)
+    {
+        s->accused[s->accused_next++ % DAV_ACCUSED] = person(q);
+    }
+    s->rejected_logons += count;
+    dav_session_blame(s, "logon-rejected", "%s: 401 for %s, which was accepted before", s->hosts[0].origin,
+                      s->account.user);
+    s->retry_ms = dav_budget_rejected(&s->budget, clk_mono_ms(loop_clk(s->loop)));
+    return true;
+}
+
+static void fall_back(struct dav_session *s, const char *code)
+{
+    char now[UTC_TEXT_MAX];
+
+    secret_free(&s->refused);
+    s->refused = s->secret;
+    s->secret = s->previous;
+    s->previous = NULL;
+    s->budget = s->previous_budget;
+    s->secret_epoch++;
+    snprintf(s->secret_note, sizeof(s->secret_note), "the new secret was refused (%s) at %s, the one before stays in use",
+             code, utc_rfc3339(clk_wall_s(loop_clk(s->loop)), now));
+    log_warning("dav", "[%u] srv=%s %s", s->id, s->account.name, s->secret_note);
+}
+
+static bool try_next_scheme(struct dav_session *s, const char *code, const char *evidence)
+{
+    const struct dav_auth_ops *failed = s->auth;
+    const char *unused;
+
+    s->unfit |= 1U << failed->scheme;
+    if (!s->unfit_code) {
+        s->unfit_code = code;
+        snprintf(s->unfit_evidence, sizeof(s->unfit_evidence), "%s", evidence);
+    }
+    log_notice("dav", "[%u] srv=%s %s cannot be used: %s (%s)", s->id, s->account.name, dav_scheme_name(failed->scheme),
+               code, evidence);
+    if (!dav_auth_choose(&s->account, s->offered, s->unfit, dav_session_private_line(&s->home), &unused))
+        return false;
+    dav_session_enter(s, DAV_SESSION_NEW, "next scheme");
+    return true;
+}
+
+/* FNV-1a. */
+static uint64_t person(const struct dav_query *q)
+{
+    uint64_t hash = 0xcbf29ce484222325;
+
+    for (const char *p = q->question.address; *p; p++)
+        hash = (hash ^ (unsigned char)*p) * 0x100000001b3;
+    return hash;
+}
+
+static bool was_accused(const struct dav_session *s, uint64_t id)
+{
+    for (size_t i = 0; i < DAV_ACCUSED; i++)
+        if (s->accused[i] == id)
+            return true;
+    return false;
+}
