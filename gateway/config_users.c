@@ -52,6 +52,7 @@ struct csv_file {
 
 static void add_inline(struct building *b, unsigned entry);
 static void add_file(struct building *b, unsigned entry);
+static void file_problem(struct building *b, unsigned entry, const char *path, bool was_read, const char *why);
 static char *read_whole(struct gw_user_file *file, size_t *ret_len, const char **ret_why);
 static const char *take_header(struct csv_file *f, const struct gw_csv *csv, char *why, size_t why_size);
 static void add_line(struct building *b, const struct csv_file *f, const struct gw_csv *csv);
@@ -189,13 +190,8 @@ static void add_file(struct building *b, unsigned entry)
         else if (got > 0)
             why = take_header(&f, &csv, header_why, sizeof header_why);
     }
-    struct gw_reading in_csv = *b->reading;
-    in_csv.file = file->path;
-    if (why) {
-        gw_problem(&in_csv, "config-users", text ? 1 : 0, NULL, "%s", why);
-        b->reading->problems = in_csv.problems;
-        b->reading->untold = in_csv.untold;
-    }
+    if (why)
+        file_problem(b, entry, file->path, text != NULL, why);
     for (int got = 1; text && !why && !b->full;) {
         const char *line_why;
         got = gw_csv_next(&csv, &line_why);
@@ -207,6 +203,22 @@ static void add_file(struct building *b, unsigned entry)
             note(b, f.source, csv.line, "%s; the line is left out", line_why);
     }
     free(text);
+}
+
+/* Of a file that could be read, its header line is wrong; else the entry that names it. */
+static void file_problem(struct building *b, unsigned entry, const char *path, bool was_read, const char *why)
+{
+    if (!was_read) {
+        char *key = mem_printf("users[%u].file", entry);
+        gw_problem(b->reading, "config-users", b->config->users[entry].line, key, "%s: %s", path, why);
+        free(key);
+        return;
+    }
+    struct gw_reading in_csv = *b->reading;
+    in_csv.file = path;
+    gw_problem(&in_csv, "config-users", 1, NULL, "%s", why);
+    b->reading->problems = in_csv.problems;
+    b->reading->untold = in_csv.untold;
 }
 
 static char *read_whole(struct gw_user_file *file, size_t *ret_len, const char **ret_why)

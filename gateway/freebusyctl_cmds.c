@@ -186,7 +186,9 @@ enum ctl_exit ctl_unbreak(const struct ctl_options *o)
     char *path = ctl_path("/ctl/unbreak/", o->args[0]);
     enum ctl_exit result = ctl_talk(o, "POST", path, &v);
     free(path);
-    if (result == CTL_WELL)
+    if (result == CTL_WELL && o->json)
+        ctl_print_json(v);
+    else if (result == CTL_WELL)
         puts("the password will be tried once more");
     jv_free(&v);
     return result;

@@ -15,7 +15,7 @@ enum { TURNS = 8, TEXT_MAX = 400, COLUMNS_MAX = 12 };
 
 struct ctl_table {
     int columns;
-    size_t rows;
+    size_t rows, room;
     char **cells; /* rows * columns, the heads first */
 };
 
@@ -106,7 +106,10 @@ struct ctl_table *ctl_table_new(const char *const *heads, int columns)
 void ctl_table_row(struct ctl_table *t, const char *const *cells)
 {
     size_t columns = (size_t)t->columns;
-    t->cells = mem_realloc(t->cells, (t->rows + 1) * columns, sizeof(*t->cells));
+    if (t->rows == t->room) { /* doubled: a company may have a hundred thousand rows */
+        t->room = t->room ? 2 * t->room : 16;
+        t->cells = mem_realloc(t->cells, t->room * columns, sizeof(*t->cells));
+    }
     for (size_t i = 0; i < columns; i++)
         t->cells[t->rows * columns + i] = mem_strdup(cells[i]);
     t->rows++;

@@ -132,6 +132,7 @@ static void explain_failure(struct talk *t, const struct fetch_answer *answer)
         fprintf(stderr, "freebusyctl: the connection to the daemon was lost (%s)\n", answer->text);
     else
         fprintf(stderr, "freebusyctl: %s (%s)\n", jv_str(jv_get(problem, "detail"), "the daemon refused"), code);
-    t->result = strncmp(code, "config-", 7) == 0 || answer->status == 400 || answer->status == 404 ? CTL_USAGE : CTL_NOT_WELL;
+    bool usage = strncmp(code, "config-", 7) == 0 || answer->status == 400 || answer->status == 404;
+    t->result = answer->err != FETCH_OK ? CTL_NO_DAEMON : usage ? CTL_USAGE : CTL_NOT_WELL;
     jv_free(&problem);
 }

@@ -22,6 +22,8 @@ REFUSED = {
     "missing secret": (("password_file: password", "password_file: nowhere"), ["freebusyd.yaml:6", "nowhere"]),
     "group-readable secret": (("password_file: password", "password_file: open-password"), ["freebusyd.yaml:6", "open-password"]),
     "duplicate address": (("users:\n", "users:\n  - { address: Anna@example.test, server: hq }\n"), ["freebusyd.yaml:", "nna@example.test"]),
+    "missing file of people": (("users:\n", "users:\n  - { file: nowhere.csv, server: hq }\n"),
+                               ["freebusyd.yaml:9: users[0].file:", "nowhere.csv: No such file"]),
     "unknown server of a user": (("server: hq }", "server: elsewhere }"), ["freebusyd.yaml:", "elsewhere"]),
     "duplicate server": (("users:\n", """  - name: hq
     kind: exchange

@@ -156,10 +156,11 @@ def control_client(folder):
 
     watch = subprocess.Popen([harness.FREEBUSYCTL, "--socket", daemon.socket, "watch", ANNA], stdout=subprocess.PIPE, text=True)
     check("is busy until" in watch.stdout.readline(), "watch begins with the present state")
-    watch.kill()
-    watch.wait()
+    check_equal(daemon.ctl_json("unbreak", "hq"), {"ok": True}, "unbreak as data")
     code, out, _ = daemon.ctl("check", "--config", folder + "/none.yaml")
     check_equal(code, 2, f"check of a file that is not there: {out}")
+    daemon.stop()
+    check_equal(watch.wait(10), 3, "watch, when the daemon stops")
 
 
 if __name__ == "__main__":
