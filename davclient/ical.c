@@ -27,6 +27,7 @@ struct dav_ical {
     struct dav_tz *zone;     /* the calendar's */
     struct dav_tz *own_zone; /* the same when it came as a definition, ours to free */
     unsigned skipped;
+    long steps_left; /* of all_steps */
     struct dav_spans spans;
 };
 
@@ -48,15 +49,20 @@ struct reading {
     size_t definition_count;
     const char *last_tzid; /* looked up last: most events of a text are in one zone */
     struct dav_tz *last_tz;
+    struct dav_compact *compact; /* NULL: to be expanded */
 };
 
 static void apply_defaults(struct dav_ical_setup *s);
 static char **copy_owners(const char *const *owners);
+static enum dav_ical_verdict read_text(struct dav_ical *ical, const char *text, size_t len,
+                                       struct dav_compact *compact);
 static void read_lines(struct reading *r);
 static enum component component_of(const struct dav_line *line);
 static void begin_component(struct reading *r, const struct dav_line *line);
 static void end_component(struct reading *r, const struct dav_line *line);
 static void end_event(struct reading *r);
+static bool is_past(const struct reading *r, const struct dav_event *e);
+static bool single_end(const struct dav_event *e, int64_t *ret);
 static bool is_out_of_sight(const struct reading *r, const struct dav_event *e);
 static void end_zone(struct reading *r);
 static void read_freebusy(struct reading *r, const struct dav_line *line);
@@ -77,6 +83,7 @@ struct dav_ical *dav_ical_new(const struct dav_ical_setup *setup)
     ical->setup.zone = NULL;
     ical->setup.owners = NULL;
     apply_defaults(&ical->setup);
+    ical->steps_left = ical->setup.all_steps;
     ical->owners = copy_owners(setup->owners);
     ical->zones = dav_zones_new();
     ical->zone = dav_zones_utc(ical->zones);
@@ -158,31 +165,23 @@ bool dav_ical_knows_zone(struct dav_ical *ical, const char *name)
 
 enum dav_ical_verdict dav_ical_read(struct dav_ical *ical, const char *text, size_t len)
 {
-    struct reading *r;
-    enum dav_ical_verdict verdict;
+    return read_text(ical, text, len, NULL);
+}
 
-    if (len > ical->setup.max_bytes)
-        return DAV_ICAL_TOO_LARGE;
-    ical->spans.count = 0;
-    ical->spans.full = false;
-    dav_zones_trim(ical->zones);
-    r = mem_calloc(1, sizeof(*r));
-    r->ical = ical;
-    r->arena = arena_new(ARENA_MAX);
-    dav_lines_init(&r->lines, text, len);
-    read_lines(r);
-    if (!r->cut && !r->too_large && r->any_calendar)
-        expand(r);
-    if (r->too_large || ical->spans.full)
+enum dav_ical_verdict dav_ical_compact(struct dav_ical *ical, const char *text, size_t len, struct buf *out,
+                                       dav_ical_zone_fn *zones, void *arg)
+{
+    struct dav_compact compact = {.out = out, .on_zone = zones, .arg = arg};
+    enum dav_ical_verdict verdict;
+    size_t before = out->len;
+
+    buf_init(&compact.zones, out->max);
+    verdict = read_text(ical, text, len, &compact);
+    if (verdict == DAV_ICAL_OK && out->len > before)
+        buf_add(out, compact.zones.data, compact.zones.len);
+    if (verdict == DAV_ICAL_OK && (out->failed || compact.zones.failed))
         verdict = DAV_ICAL_TOO_LARGE;
-    else if (!r->any_calendar)
-        verdict = DAV_ICAL_NOT_CALENDAR;
-    else
-        verdict = r->cut ? DAV_ICAL_CUT : hand_over(ical);
-    dav_lines_free(&r->lines);
-    arena_free(&r->arena);
-    free(r->events);
-    free(r);
+    buf_free(&compact.zones);
     return verdict;
 }
 
@@ -228,6 +227,37 @@ static char **copy_owners(const char *const *owners)
     return copy;
 }
 
+static enum dav_ical_verdict read_text(struct dav_ical *ical, const char *text, size_t len, struct dav_compact *compact)
+{
+    struct reading *r;
+    enum dav_ical_verdict verdict;
+
+    if (len > ical->setup.max_bytes)
+        return DAV_ICAL_TOO_LARGE;
+    ical->spans.count = 0;
+    ical->spans.full = false;
+    dav_zones_trim(ical->zones);
+    r = mem_calloc(1, sizeof(*r));
+    r->ical = ical;
+    r->compact = compact;
+    r->arena = arena_new(ARENA_MAX);
+    dav_lines_init(&r->lines, text, len);
+    read_lines(r);
+    if (!r->cut && !r->too_large && r->any_calendar && compact == NULL)
+        expand(r);
+    if (r->too_large || ical->spans.full)
+        verdict = DAV_ICAL_TOO_LARGE;
+    else if (!r->any_calendar)
+        verdict = DAV_ICAL_NOT_CALENDAR;
+    else
+        verdict = r->cut ? DAV_ICAL_CUT : compact != NULL ? DAV_ICAL_OK : hand_over(ical);
+    dav_lines_free(&r->lines);
+    arena_free(&r->arena);
+    free(r->events);
+    free(r);
+    return verdict;
+}
+
 static void read_lines(struct reading *r)
 {
     struct dav_line line;
@@ -241,8 +271,10 @@ static void read_lines(struct reading *r)
             end_component(r, &line);
         else if (inside == VEVENT)
             dav_event_line(&r->event, &line);
-        else if (inside == VFREEBUSY && line.prop == DAV_PROP_FREEBUSY)
+        else if (inside == VFREEBUSY && line.prop == DAV_PROP_FREEBUSY && r->compact == NULL)
             read_freebusy(r, &line);
+        if (r->compact != NULL && (inside == VEVENT || inside == VFREEBUSY))
+            dav_compact_line(r->compact, &line, inside == VEVENT ? &r->event : NULL);
     }
     if (r->depth > 0)
         r->cut = true;
@@ -282,6 +314,8 @@ static void begin_component(struct reading *r, const struct dav_line *line)
     } else if (c == VTIMEZONE) {
         r->zone_text = r->lines.at;
     }
+    if (r->compact != NULL && (c == VEVENT || c == VFREEBUSY))
+        dav_compact_begin(r->compact, c == VEVENT ? "VEVENT" : "VFREEBUSY");
 }
 
 static void end_component(struct reading *r, const struct dav_line *line)
@@ -297,6 +331,8 @@ static void end_component(struct reading *r, const struct dav_line *line)
         r->cut = true; /* an END is missing: what is it that we did not get? */
         return;
     }
+    if (r->compact != NULL && (inside == VEVENT || inside == VFREEBUSY))
+        dav_compact_end(r->compact, inside == VEVENT ? "VEVENT" : "VFREEBUSY");
     if (inside == VEVENT)
         end_event(r);
     else if (inside == VTIMEZONE)
@@ -308,6 +344,11 @@ static void end_event(struct reading *r)
     struct dav_event *e = r->event.event;
 
     dav_event_end(&r->event);
+    if (r->compact != NULL) {
+        if (!e->broken && is_past(r, e))
+            dav_compact_drop(r->compact);
+        return;
+    }
     if (e->broken) {
         r->ical->skipped++;
         return;
@@ -321,19 +362,33 @@ static void end_event(struct reading *r)
     r->events[r->event_count++] = e;
 }
 
+/* The end of an event that happens once, as its wall clock shows it. False: it is broken, and to be counted. */
+static bool single_end(const struct dav_event *e, int64_t *ret)
+{
+    *ret = e->start.local + DAV_DAY_S;
+    if (e->end.form != DAV_WHEN_NONE)
+        *ret = e->end.local;
+    else if (e->has_length)
+        *ret = e->start.local + e->length.days * DAV_DAY_S + e->length.seconds;
+    return *ret >= e->start.local;
+}
+
 /* Most events of a calendar are single and long past: no zone could bring them into the window. */
+static bool is_past(const struct reading *r, const struct dav_event *e)
+{
+    int64_t end;
+
+    if (e->rules != NULL || e->dates != NULL || e->recurrence_id.form != DAV_WHEN_NONE || !single_end(e, &end))
+        return false;
+    return end + 3 * DAV_DAY_S < r->ical->setup.from;
+}
+
 static bool is_out_of_sight(const struct reading *r, const struct dav_event *e)
 {
-    int64_t end = e->start.local + DAV_DAY_S;
+    int64_t end;
 
-    if (e->rules != NULL || e->dates != NULL || e->recurrence_id.form != DAV_WHEN_NONE)
+    if (e->rules != NULL || e->dates != NULL || e->recurrence_id.form != DAV_WHEN_NONE || !single_end(e, &end))
         return false;
-    if (e->end.form != DAV_WHEN_NONE)
-        end = e->end.local;
-    else if (e->has_length)
-        end = e->start.local + e->length.days * DAV_DAY_S + e->length.seconds;
-    if (end < e->start.local)
-        return false; /* broken, and to be counted */
     return end + 3 * DAV_DAY_S < r->ical->setup.from || e->start.local - 3 * DAV_DAY_S > r->ical->setup.until;
 }
 
@@ -347,6 +402,11 @@ static void end_zone(struct reading *r)
 
     if (r->definition_count == DEFINITIONS_MAX || len > 256 * 1024)
         return;
+    if (r->compact != NULL) {
+        r->definition_count++;
+        dav_compact_zone(r->compact, r->zone_text, len);
+        return;
+    }
     key = arena_strndup(r->arena, r->zone_text, len);
     if (key == NULL)
         return;
@@ -396,8 +456,12 @@ static enum dav_busy freebusy_kind(const struct dav_line *line)
 static void expand(struct reading *r)
 {
     struct dav_ical *ical = r->ical;
-    long steps = ical->setup.max_steps;
+    long steps = ical->setup.max_steps, limit;
     size_t kept = 0;
+
+    if (ical->setup.all_steps != 0 && steps > ical->steps_left)
+        steps = ical->steps_left;
+    limit = steps;
 
     for (size_t i = 0; i < r->event_count; i++) {
         if (resolve_event(r, r->events[i]))
@@ -420,6 +484,7 @@ static void expand(struct reading *r)
         series.count = n;
         ical->skipped += dav_series_expand(&series);
     }
+    ical->steps_left -= limit - steps;
 }
 
 static bool resolve_event(struct reading *r, struct dav_event *e)

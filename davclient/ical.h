@@ -34,6 +34,7 @@ struct dav_ical_setup {
     size_t max_spans;       /* of one text [100 000] */
     unsigned max_instances; /* of one event in the window [5 000] */
     long max_steps;         /* of work on all recurrences of one text [1 000 000], a fifth of it on one event */
+    long all_steps;         /* of work on everything that is read [no limit] */
 };
 
 /* Copied, all of it. NULL: the zone is not known. */
@@ -60,6 +61,17 @@ enum dav_ical_verdict {
 };
 
 enum dav_ical_verdict dav_ical_read(struct dav_ical *ical, const char *text, size_t len);
+
+/*
+ * The same text with nothing but the lines that decide when its events are and whether they count: no titles, no
+ * places, no other people; UIDs are hashed. Read again, it gives the same spans for every window that begins at the
+ * setup's `from` or later: what ended before is dropped. DAV_ICAL_OK with `out` empty: nothing of it will ever matter.
+ * `zones` is told each VTIMEZONE instead of it being written to `out`; NULL, or false from it: it is written.
+ */
+struct buf;
+typedef bool dav_ical_zone_fn(void *arg, const char *text, size_t len);
+enum dav_ical_verdict dav_ical_compact(struct dav_ical *ical, const char *text, size_t len, struct buf *out,
+                                       dav_ical_zone_fn *zones, void *arg);
 
 /* Items left out so far. */
 unsigned dav_ical_skipped(const struct dav_ical *ical);

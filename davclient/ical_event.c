@@ -15,7 +15,6 @@
 static void mark_broken_unless(struct dav_event *e, bool ok);
 static void read_text_line(struct dav_event_reading *r, const struct dav_line *line);
 static void read_attendee(struct dav_event_reading *r, const struct dav_line *line);
-static bool is_owner(const struct dav_event_reading *r, const struct dav_line *line);
 static bool address_matches(const char *owner, const char *text, size_t len);
 static void add_text(struct dav_event_reading *r, const struct dav_line *line, struct dav_text **list);
 static int read_busystatus(const struct dav_line *line);
@@ -76,7 +75,7 @@ void dav_event_line(struct dav_event_reading *r, const struct dav_line *line)
         read_text_line(r, line);
         break;
     case DAV_PROP_ORGANIZER:
-        r->is_organizer = r->is_organizer || is_owner(r, line);
+        r->is_organizer = r->is_organizer || dav_event_is_owner(r, line);
         break;
     case DAV_PROP_ATTENDEE:
         read_attendee(r, line);
@@ -148,7 +147,7 @@ static void read_text_line(struct dav_event_reading *r, const struct dav_line *l
 
 static void read_attendee(struct dav_event_reading *r, const struct dav_line *line)
 {
-    if (!is_owner(r, line))
+    if (!dav_event_is_owner(r, line))
         return;
     r->is_attendee = true;
     if (dav_line_param_is(line, "PARTSTAT", "DECLINED") || dav_line_param_is(line, "PARTSTAT", "DELEGATED"))
@@ -163,7 +162,7 @@ static void read_attendee(struct dav_event_reading *r, const struct dav_line *li
 }
 
 /* By the calendar address, or by EMAIL where a server writes addresses of its own there (RFC 7986 6.2). */
-static bool is_owner(const struct dav_event_reading *r, const struct dav_line *line)
+bool dav_event_is_owner(const struct dav_event_reading *r, const struct dav_line *line)
 {
     size_t len;
     const char *email = dav_line_param(line, "EMAIL", &len);

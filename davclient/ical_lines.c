@@ -69,6 +69,11 @@ void dav_lines_free(struct dav_lines *l)
     buf_free(&l->unfolded);
 }
 
+const char *dav_lines_name(enum dav_prop prop)
+{
+    return names[prop].name;
+}
+
 bool dav_lines_next(struct dav_lines *l, struct dav_line *ret)
 {
     while (l->at < l->end) {

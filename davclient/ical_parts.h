@@ -5,6 +5,7 @@
  *   ical_value   values, through libical          ical_rule    RRULE, through libical
  *   ical_event   lines to struct dav_event        ical_fix     what libical does wrong
  *   ical_series  events of one UID to spans       ical         the whole
+ *   ical_compact events to the lines that decide
  *
  * Wall clock times are seconds since 1970 as if they were UTC ("local"); only with a zone they become moments.
  */
@@ -66,6 +67,7 @@ struct dav_lines {
 
 void dav_lines_init(struct dav_lines *l, const char *text, size_t len);
 void dav_lines_free(struct dav_lines *l);
+const char *dav_lines_name(enum dav_prop prop);
 bool dav_lines_next(struct dav_lines *l, struct dav_line *ret); /* false: end of text */
 
 /* A parameter's value without quotes; NULL when absent. Points into the line. */
@@ -193,6 +195,22 @@ struct dav_event_reading {
 struct dav_event *dav_event_begin(struct dav_event_reading *r, struct arena *arena, char *const *owners);
 void dav_event_line(struct dav_event_reading *r, const struct dav_line *line);
 void dav_event_end(struct dav_event_reading *r); /* may set event->broken */
+
+bool dav_event_is_owner(const struct dav_event_reading *r, const struct dav_line *line);
+
+/* What is kept of a text; see dav_ical_compact(). */
+struct dav_compact {
+    struct buf *out;
+    size_t event_at; /* where in `out` the component at hand begins */
+    bool (*on_zone)(void *arg, const char *text, size_t len);
+    void *arg;
+    struct buf zones; /* those written to `out` in the end */
+};
+void dav_compact_begin(struct dav_compact *c, const char *component);
+void dav_compact_line(struct dav_compact *c, const struct dav_line *line, const struct dav_event_reading *event);
+void dav_compact_end(struct dav_compact *c, const char *component);
+void dav_compact_drop(struct dav_compact *c); /* what was begun last */
+void dav_compact_zone(struct dav_compact *c, const char *text, size_t len);
 
 /* A zone from the lines between BEGIN:VTIMEZONE and END:VTIMEZONE, named by its TZID. NULL: broken. */
 struct dav_tz *dav_zone_define(const char *text, size_t len);

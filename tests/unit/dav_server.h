@@ -209,7 +209,7 @@ static inline struct dav_session *session_for(const struct dav_account *account,
 struct outcome {
     unsigned calls;
     enum dav_err err;
-    char code[40], evidence[300], remember[300];
+    char code[40], evidence[300], remember[300], way[200];
     struct dav_span spans[600];
     size_t count;
     unsigned requests, skipped;
@@ -227,6 +227,7 @@ static inline void note_result(void *arg, const struct dav_result *r)
     snprintf(o->code, sizeof(o->code), "%s", r->code ? r->code : "");
     snprintf(o->evidence, sizeof(o->evidence), "%s", r->evidence ? r->evidence : "");
     snprintf(o->remember, sizeof(o->remember), "%s", r->remember ? r->remember : "");
+    snprintf(o->way, sizeof(o->way), "%s", r->way ? r->way : "");
     o->count = r->count;
     assert_true(r->count <= 600);
     if (r->count > 0)
