@@ -186,8 +186,8 @@ static const struct gw_section http_section = {.key = "http",
 
 #define SHOW(name, place, stands)                                                                                      \
     {                                                                                                                  \
-#name, GW_OPT_WORD, .dflt = stands, .words = "none chat away dnd xa",                                          \
-            .out = (place) * sizeof(char *), .sentence = "What XMPP clients show for " #name " time."                  \
+#name, GW_OPT_WORD, .dflt = stands, .words = "none chat away dnd xa", .out = (place) * sizeof(char *),         \
+                            .sentence = "What XMPP clients show for " #name " time."                                   \
     }
 static const struct gw_option xmpp_show_options[] = {
     SHOW(free, 0, "none"), SHOW(elsewhere, 1, "none"), SHOW(tentative, 2, "none"),
@@ -203,7 +203,7 @@ static const struct gw_section xmpp_show_section = {
 #define SAY(name, place, stands)                                                                                       \
     {                                                                                                                  \
 #name, GW_OPT_TEXT, .dflt = stands, .out = (place) * sizeof(char *),                                           \
-            .sentence = "The status text for " #name " time."                                                          \
+                            .sentence = "The status text for " #name " time."                                          \
     }
 static const struct gw_option xmpp_text_options[] = {
     SAY(free, 0, "Free[ until {until}]"),
@@ -215,16 +215,18 @@ static const struct gw_option xmpp_text_options[] = {
 };
 static const struct gw_section xmpp_text_section = {
     .key = "text",
-    .sentence = "The words beside each availability: {until} is its end, and what stands in [ ] is left out where that is "
-                "not known.",
+    .sentence =
+        "The words beside each availability: {until} is its end, and what stands in [ ] is left out where that is "
+        "not known.",
     .out = offsetof(struct gw_config_xmpp, text),
     .options = xmpp_text_options,
     .option_count = ROWS(xmpp_text_options)};
 
 static const struct gw_option xmpp_options[] = {
     {"component", GW_OPT_TEXT, IN(gw_config_xmpp, component),
-     .sentence = "Our own domain on the XMPP server, such as cal.example.com; contacts are below it. With it the outlet is "
-                 "switched on."},
+     .sentence =
+         "Our own domain on the XMPP server, such as cal.example.com; contacts are below it; with it the outlet is "
+         "switched on."},
     {"server", GW_OPT_TEXT, .dflt = "127.0.0.1:5347", IN(gw_config_xmpp, server),
      .sentence = "Where the server takes external components, host:port."},
     {"secret_file", GW_OPT_FILE, IN(gw_config_xmpp, secret_file),
@@ -236,9 +238,11 @@ static const struct gw_option xmpp_options[] = {
     {"domain", GW_OPT_TEXT, IN(gw_config_xmpp, domain),
      .sentence = "The mail domain of most people: their contacts need not repeat it."},
     {"allow", GW_OPT_LIST, .max = 1000, LIST_IN(gw_config_xmpp, allow),
-     .sentence = "Who may subscribe: domains (everybody there) and JIDs; without it, the domain that the component is below."},
+     .sentence =
+         "Who may subscribe: domains (everybody there) and JIDs; without it, the domain that the component is below."},
     {"admins", GW_OPT_LIST, .max = 100, LIST_IN(gw_config_xmpp, admins),
-     .sentence = "JIDs that are asked, by message, about everybody who is not in allow; without any these are refused."},
+     .sentence =
+         "JIDs that are asked, by message, about everybody who is not in allow; without any these are refused."},
     {"zone", GW_OPT_TEXT, IN(gw_config_xmpp, zone),
      .sentence = "The zone of the times in texts, such as Europe/Berlin; without it UTC."},
     {"rate", GW_OPT_RATE, .dflt = "5000", .min = 0, .max = 1000000, IN(gw_config_xmpp, rate),
@@ -265,7 +269,8 @@ static const struct gw_section publish_section = {.key = "publish",
 
 static const struct gw_option state_options[] = {
     {"directory", GW_OPT_TEXT, IN(gw_config, state_directory), .restart = true,
-     .sentence = "Where to keep what must survive a restart: the subscriptions of XMPP users. Without it they are lost then."},
+     .sentence =
+         "Where to keep what must survive a restart: the subscriptions of XMPP users; without it they are lost then."},
 };
 static const struct gw_section state_section = {.key = "state",
                                                 .sentence = "What is kept over a restart.",

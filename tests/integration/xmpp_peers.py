@@ -1,0 +1,367 @@
+"""The XMPP outlet through the whole program: a simulated company, the daemon, a real server, and slixmpp as the people's client.
+
+A client is a process-wide asyncio loop in a thread of its own; what it saw is a list that the test polls.
+"""
+import asyncio
+import inspect
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+import slixmpp
+
+import company
+import harness
+from harness import check, check_equal, wait_until
+
+DOMAIN, COMPONENT, SECRET = "im.example", "cal.example", "s3cret"
+ANNA = "anna@example.test"
+ODD = {  # address -> its contact's local part
+    ANNA: "anna\\40example.test",
+    "o'hara@example.test": "o\\27hara\\40example.test",
+    "r&d@example.test": "r\\26d\\40example.test",
+    "a/b@example.test": "a\\2fb\\40example.test",
+    "x+y~z#1%q@example.test": "x+y~z#1%q\\40example.test",
+    "jörg@example.test": "jörg\\40example.test",
+}
+
+
+class Server:
+    """tests/peers/KIND.sh, on the same ports when it is started again."""
+
+    def __init__(self, kind, folder, **env):
+        self.kind, self.folder, self.env = kind, os.path.join(folder, kind), env
+        self.ports = self.pid = None
+        self.start()
+
+    def start(self):
+        os.makedirs(self.folder, exist_ok=True)
+        env = {**os.environ, **self.env}
+        if self.ports:
+            env["PEER_PORTS"] = " ".join(str(p) for p in self.ports)
+        done = subprocess.run([os.path.join(harness.SOURCE, "tests", "peers", self.kind + ".sh"), self.folder], env=env,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False, timeout=90)
+        check(done.returncode == 0, f"{self.kind} does not start: {done.stderr[-2000:]}")
+        c2s, component, self.pid, *rest = (int(word) for word in done.stdout.split())
+        self.ports = [c2s, component, *rest]
+
+    def stop(self):
+        if not self.pid:
+            return
+        os.kill(self.pid, signal.SIGTERM)
+        wait_until(lambda: not os.path.exists(f"/proc/{self.pid}") or self._zombie(), f"{self.kind} to end", 20)
+        self.pid = None
+
+    def _zombie(self):
+        with open(f"/proc/{self.pid}/stat", encoding="utf-8") as file:
+            return file.read().rsplit(")", 1)[1].split()[0] == "Z"
+
+
+def sign_up(name, port):
+    """In-band registration (XEP-0077), before any login."""
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as s:
+        s.sendall(f"<stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' to='{DOMAIN}' "
+                  f"version='1.0'><iq type='set' id='sign-up' to='{DOMAIN}'><query xmlns='jabber:iq:register'>"
+                  f"<username>{name}</username><password>pw</password></query></iq>".encode())
+        text = b""
+        while b"sign-up" not in text:
+            more = s.recv(4096)
+            check(more, f"{name} cannot be registered: {text[-500:]}")
+            text += more
+
+
+class Client(slixmpp.ClientXMPP):
+    """A person's client: registers itself, logs in, remembers everything that it is told."""
+
+    def __init__(self, name, port, register=True, resource="desk"):
+        super().__init__(f"{name}@{DOMAIN}/{resource}", "pw")
+        self.port = port
+        self.seen, self.answers, self.online = [], [], False
+        self.auto_authorize = self.auto_subscribe = None
+        self.plugin_whitelist = None
+        self.add_event_handler("session_start", self._started)
+        self.add_event_handler("presence", self._presence)
+        self.add_event_handler("message", lambda m: self.answers.append((str(m["from"]), m["body"])))
+        self.add_event_handler("disconnected", lambda _: setattr(self, "online", False))
+        for plugin in ("xep_0030", "xep_0054", "xep_0092", "xep_0199"):
+            self.register_plugin(plugin)
+        if register:
+            sign_up(name, port)
+        self.open()
+
+    def open(self):
+        loop_call(lambda: self.connect(("127.0.0.1", self.port), use_ssl=False, force_starttls=False, disable_starttls=True))
+        wait_until(lambda: self.online, f"{self.boundjid.bare} to be online", 30)
+
+    async def _started(self, _):
+        await self.get_roster()
+        self.send_presence()
+        self.online = True
+
+    def _presence(self, p):
+        if str(p["from"]).split("/")[0].endswith("@" + COMPONENT):
+            self.seen.append({"from": str(p["from"].bare), "type": p["type"], "status": p["status"], "xml": str(p)})
+
+    def subscribe(self, contact):
+        loop_call(lambda: self.send_presence_subscription(pto=contact))
+
+    def unsubscribe(self, contact):
+        loop_call(lambda: self.update_roster(contact, subscription="remove"))
+
+    def last(self, contact):
+        """The type of what was seen last of it: "available", "dnd", "xa", "unavailable" ..., None: nothing."""
+        shown = [s for s in list(self.seen) if s["from"] == contact and s["type"] not in ("subscribed", "unsubscribed", "subscribe")]
+        return shown[-1] if shown else None
+
+    def wait(self, contact, kind, what, seconds=20):
+        return wait_until(lambda: (s := self.last(contact)) and s["type"] == kind and s, f"{what} ({contact} {kind})", seconds)
+
+    def wait_type(self, contact, kind, seconds=20):
+        wait_until(lambda: any(s["from"] == contact and s["type"] == kind for s in list(self.seen)), f"{kind} of {contact}", seconds)
+
+    def ask(self, function):
+        """What a question of slixmpp's brings: some are coroutines, some return a future, some one in the other."""
+
+        async def run():
+            value = function()
+            while inspect.isawaitable(value):
+                value = await value
+            return value
+
+        return asyncio.run_coroutine_threadsafe(run(), LOOP).result(20)
+
+    def close(self):
+        loop_call(self.abort)
+
+
+LOOP = asyncio.new_event_loop()
+asyncio.set_event_loop(LOOP)
+threading.Thread(target=LOOP.run_forever, daemon=True).start()
+
+
+def loop_call(function):
+    done = threading.Event()
+
+    def run():
+        function()
+        done.set()
+
+    LOOP.call_soon_threadsafe(run)
+    check(done.wait(20), "the client's loop answers")
+
+
+def yaml(sim, people, server, more=""):
+    base = company.yaml(sim.url, people)
+    return base.replace("publish:\n", f"""publish:
+  xmpp:
+    component: {COMPONENT}
+    server: "127.0.0.1:{server.ports[1]}"
+    secret_file: xmpp-secret
+    allow: [{DOMAIN}]
+{more}""") + "state: { directory: \"{folder}\" }\n"
+
+
+def start(folder, kind, people, lines=None, more="", **env):
+    harness.secret_file(folder, "password", "svc-secret")
+    harness.secret_file(folder, "xmpp-secret", SECRET)
+    sim = harness.Simulator(folder, company.company(*(lines or [f"mailbox {p} password=x" for p in people])))
+    server = Server(kind, folder, **env)
+    daemon = harness.Daemon(folder, yaml(sim, people, server, more))
+    wait_up(daemon)
+    for p in people:
+        daemon.wait_state(p, "free")
+    return sim, server, daemon
+
+
+def outlet(daemon):
+    return next((o for o in daemon.ctl_json("status").get("outlets", []) if o["name"] == "xmpp"), {})
+
+
+def wait_up(daemon, seconds=30):
+    wait_until(lambda: outlet(daemon).get("state") == "up", "the outlet to be up", seconds)
+
+
+def meeting(sim, address, begin=None, length=3600, kind="busy"):
+    begin = begin or int(time.time()) - 60
+    return sim.control("POST", "/appointments", {"mailbox": address, "start": harness.utc(begin), "end": harness.utc(begin + length),
+                                                 "busy": kind})
+
+
+def contact(address):
+    return f"{ODD[address]}@{COMPONENT}"
+
+
+def whole(folder, kind):
+    """Subscribe, change, seen; odd addresses; questions; restart of either side; refusal; unsubscribe; clean stop."""
+    people = list(ODD)
+    sim, server, daemon = start(folder, kind, people)
+    try:
+        bob = Client("bob", server.ports[0])
+        for p in people:
+            bob.subscribe(contact(p))
+        for p in people:
+            bob.wait_type(contact(p), "subscribed")
+            bob.wait(contact(p), "available", "everybody free")
+        wait_until(lambda: outlet(daemon).get("proved_at"), "a message to ourselves to come back")
+
+        # a change in the calendar
+        for p in people:
+            meeting(sim, p)
+        for p in people:
+            seen = bob.wait(contact(p), "dnd", "the meeting")
+            check(seen["status"].startswith("Busy until ") and seen["status"].endswith(" UTC"), f"text: {seen['status']}")
+            check("name=\"Stop\"" in seen["xml"] or "name='Stop'" in seen["xml"], f"the end for machines: {seen['xml']}")
+
+        # the second, from the timer
+        begin = int(time.time()) + 6
+        carl = "carl@example.test"
+        check_equal(sim.control("POST", "/mailboxes", {"address": carl}) is not None, True, "a new mailbox")
+        daemon.write(yaml(sim, people + [carl], server))
+        meeting(sim, carl, begin, 600)
+        check_equal(daemon.ctl("reload")[0], 0, "reload")
+        bob.subscribe(f"carl\\40example.test@{COMPONENT}")
+        bob.wait(f"carl\\40example.test@{COMPONENT}", "available", "before the meeting", 6)
+        bob.wait(f"carl\\40example.test@{COMPONENT}", "dnd", "at its second", 10)
+        late = time.time() - begin
+        check(0 <= late < 1.5, f"told {late:+.2f} s after the meeting's second")
+        print(f"        a transition was shown {late:.2f} s after its second", flush=True)
+
+        questions(bob)
+
+        # the client returns: its server probes
+        anna = contact(ANNA)
+        bob.seen.clear()
+        again = Client("bob", server.ports[0], register=False, resource="phone")
+        again.wait(anna, "dnd", "after a new login")
+        again.close()
+
+        # our restart: nobody subscribes again, everybody is told
+        daemon.stop(signal.SIGKILL)
+        bob.seen.clear()
+        daemon.start()
+        bob.wait(anna, "dnd", "after our crash")
+        check_equal([s for s in bob.seen if s["type"] == "unavailable"], [], "no flicker after our crash")
+
+        # the server's restart
+        server.stop()
+        wait_until(lambda: outlet(daemon).get("state") == "waiting", "the outlet to notice")
+        check_equal(daemon.ctl("status")[0], 1, "status is not well while an outlet is down")
+        server.start()
+        wait_up(daemon)
+        eve = Client("bob", server.ports[0], register=False, resource="laptop")
+        eve.wait(anna, "dnd", "after the server's restart")
+
+        # unsubscribe, then a clean stop
+        odd = contact("o'hara@example.test")
+        eve.unsubscribe(odd)
+        wait_until(lambda: outlet(daemon)["watchers"] == len(people), "the subscription to be forgotten")
+        eve.seen.clear()
+        check_equal(daemon.stop(), 0, "exit code")
+        eve.wait(anna, "unavailable", "our clean stop")
+        check(not any(s["from"] == odd for s in eve.seen), "somebody who unsubscribed is told nothing")
+        eve.close()
+        bob.close()
+    finally:
+        server.stop()
+
+
+def questions(bob):
+    """What clients ask of the component and its contacts."""
+    info = bob.ask(lambda: bob["xep_0030"].get_info(jid=COMPONENT, timeout=10))
+    check("jid\\20escaping" in info["disco_info"]["features"], "disco names what clients look for")
+    card = bob.ask(lambda: bob["xep_0054"].get_vcard(jid=contact("r&d@example.test"), timeout=10))
+    check_equal(card["vcard_temp"]["FN"], "r&d@example.test", "the vCard's name")
+    version = bob.ask(lambda: bob["xep_0092"].get_version(COMPONENT, timeout=10))
+    check_equal(version["software_version"]["name"], "freebusyd", "version")
+    bob.ask(lambda: bob["xep_0199"].ping(contact(ANNA), timeout=10))
+    loop_call(lambda: bob.send_message(mto=contact(ANNA), mbody="when?", mtype="chat"))
+    answer = wait_until(lambda: [a for a in bob.answers if a[0].startswith(contact(ANNA))], "an answer to a message")[0]
+    check(ANNA + ": Busy until" in answer[1] and " busy" in answer[1], f"the day in words: {answer[1]}")
+
+
+def refused(folder, kind):
+    """Somebody whom no rule allows, an address that does not exist, a wrong secret, and a second start with the right one."""
+    sim, server, daemon = start(folder, kind, [ANNA], more="")
+    try:
+        daemon.write(yaml(sim, [ANNA], server).replace(f"allow: [{DOMAIN}]", f"allow: [bob@{DOMAIN}]"))
+        check_equal(daemon.ctl("reload")[0], 0, "reload")
+        wait_up(daemon)
+        bob, eve = Client("bob", server.ports[0]), Client("eve", server.ports[0])
+        eve.subscribe(contact(ANNA))
+        bob.subscribe(f"nobody\\40example.test@{COMPONENT}")
+        bob.subscribe(contact(ANNA))
+        bob.wait(contact(ANNA), "available", "who is allowed")
+        eve.wait_type(contact(ANNA), "unsubscribed")
+        bob.wait_type(f"nobody\\40example.test@{COMPONENT}", "unsubscribed")
+        meeting(sim, ANNA)
+        bob.wait(contact(ANNA), "dnd", "the meeting")
+        check_equal(eve.last(contact(ANNA)), None, "what a stranger saw")
+
+        # a wrong secret is named, and the right one is taken without a restart
+        harness.secret_file(folder, "xmpp-secret", "wrong")
+        daemon.write(yaml(sim, [ANNA], server, "    rate: 1000\n"))
+        daemon.ctl("reload")
+        wait_until(lambda: outlet(daemon).get("code") == "xmpp-not-authorized", "the wrong secret to be named")
+        harness.secret_file(folder, "xmpp-secret", SECRET)
+        daemon.write(yaml(sim, [ANNA], server, "    rate: 1001\n"))
+        daemon.ctl("reload")
+        wait_up(daemon)
+        bob.close()
+        eve.close()
+    finally:
+        server.stop()
+
+
+def everybody(folder, kind):
+    """The administrator's way: everybody has everybody's contact without asking for it."""
+    groups = os.path.join(folder, "groups.txt")
+    with open(groups, "w", encoding="utf-8") as file:
+        file.write(f"[+Calendars]\n{contact(ANNA)}=Anna (calendar)\n" if kind == "prosody" else "")
+        file.write(f"[Users]\nbob@{DOMAIN}=Bob\n" if kind == "prosody" else "")
+    if kind == "prosody":
+        with open(groups, "w", encoding="utf-8") as file:
+            file.write(f"[Calendars]\n{contact(ANNA)}=Anna (calendar)\nbob@{DOMAIN}=Bob\n")
+    sim, server, daemon = start(folder, kind, [ANNA], **({"PEER_EVERYBODY": groups} if kind == "prosody" else {}))
+    try:
+        if kind == "ejabberd":
+            first = Client("bob", server.ports[0])
+            first.close()
+            api(server, "add_rosteritem", {"localuser": "bob", "localhost": DOMAIN, "user": ODD[ANNA], "host": COMPONENT,
+                                           "nick": "Anna", "group": "Calendars", "subs": "to"})
+        bob = Client("bob", server.ports[0], register=kind == "prosody", resource="home")
+        bob.wait(contact(ANNA), "available", "without a subscription of the user's")
+        meeting(sim, ANNA)
+        bob.wait(contact(ANNA), "dnd", "the meeting")
+        bob.close()
+    finally:
+        server.stop()
+
+
+def api(server, command, arguments):
+    import urllib.request
+    request = urllib.request.Request(f"http://127.0.0.1:{server.ports[2]}/api/{command}", json.dumps(arguments).encode(),
+                                     {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=20) as answer:
+        return json.loads(answer.read())
+
+
+def main():
+    kind = sys.argv.pop(1)
+    tests = [whole, refused, everybody]
+
+    def bound(test):
+        def run(folder):
+            test(folder, kind)
+        run.__name__ = test.__name__
+        return run
+
+    harness.run(*[bound(t) for t in tests])
+
+
+if __name__ == "__main__":
+    main()
