@@ -150,11 +150,6 @@ static void begin(struct dav_query *q)
     struct exchange *x = arena_alloc(dav_query_arena(q), sizeof(*x));
 
     dav_query_set_state(q, x);
-    x->mailbox = mailbox_of(q);
-    if (!x->mailbox) {
-        dav_query_fail(q, "mailbox-not-found", "the address or path cannot be written as a URL");
-        return;
-    }
     if (question->remember && dav_query_may_ask(q, question->remember)) {
         x->calendar = question->remember;
         enter(q, x, STAGE_REMEMBERED);
@@ -194,7 +189,11 @@ static void enter(struct dav_query *q, struct exchange *x, enum stage stage)
     x->no_access = x->is_calendar = false;
     switch (stage) {
     case STAGE_ROOT:
-        ask_folder(q, x, "");
+        x->mailbox = mailbox_of(q);
+        if (x->mailbox)
+            ask_folder(q, x, "");
+        else
+            dav_query_fail(q, "mailbox-not-found", "the address or path cannot be written as a URL");
         return;
     case STAGE_HIDDEN:
         ask_folder(q, x, "NON_IPM_SUBTREE/");

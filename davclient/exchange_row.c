@@ -50,6 +50,9 @@ static const struct dav_ms_prop props[ROW_PROPS] = {
 };
 const struct dav_ms_spec dav_exchange_row_spec = {props, ROW_PROPS};
 
+static bool read_date(const struct dav_ms_value *v, int64_t *ret);
+static inline bool has_shape(const char *text, const char *shape, const char *digits);
+static inline int two(const char *digits);
 static enum dav_busy kind_of(const struct dav_ms_response *r);
 static bool kind_by_word(const char *word, enum dav_busy *ret);
 static enum dav_busy kind_by_number(const char *number);
@@ -91,8 +94,7 @@ enum exchange_row dav_exchange_row_read(const struct dav_ms_response *r, struct 
     if (number(&r->value[ROW_INSTANCE], 0) == 1)
         return EXCHANGE_ROW_NOTHING; /* a master's own times are those of its first occurrence, which comes as an
                                         instance */
-    if (!start->text || !end->text || !utc_parse_rfc3339(start->text, start->len, &span.start) ||
-        !utc_parse_rfc3339(end->text, end->len, &span.end))
+    if (!read_date(start, &span.start) || !read_date(end, &span.end))
         return EXCHANGE_ROW_BROKEN;
     if (span.end < span.start)
         return EXCHANGE_ROW_BROKEN;
@@ -102,6 +104,46 @@ enum exchange_row dav_exchange_row_read(const struct dav_ms_response *r, struct 
     span.traits = traits_of(r);
     *ret = span;
     return EXCHANGE_ROW_SPAN;
+}
+
+/* Nearly all dates come as "2008-03-03T09:00:00.000Z": those are read without looking for other spellings. */
+static bool read_date(const struct dav_ms_value *v, int64_t *ret)
+{
+    const char *t = v->text;
+
+    if (!t)
+        return false;
+    if (v->len != sizeof("2008-03-03T09:00:00.000Z") - 1 || !has_shape(t, "0000-00-", "\377\377\377\377\0\377\377\0") ||
+        !has_shape(t + 8, "00T00:00", "\377\377\0\377\377\0\377\377") ||
+        !has_shape(t + 16, ":00.000Z", "\0\377\377\0\377\377\377\0"))
+        return utc_parse_rfc3339(t, v->len, ret);
+    if (two(t + 5) < 1 || two(t + 5) > 12 || two(t + 8) < 1 || two(t + 8) > 28 || two(t + 11) > 23 ||
+        two(t + 14) > 59 || two(t + 17) > 59) /* beyond the 28th it takes a calendar to say which dates there are */
+        return utc_parse_rfc3339(t, v->len, ret);
+    *ret = utc_days(two(t) * 100 + two(t + 2), two(t + 5), two(t + 8)) * 86400 + two(t + 11) * 3600 + two(t + 14) * 60 +
+           two(t + 17);
+    return true;
+}
+
+/*
+ * Eight characters at once: a digit wherever `digits` has \xff, else the same character as in `shape`. Digits differ
+ * from '0' by 0 to 9, and where adding 0x76 reaches the highest bit of a byte they do not.
+ */
+static inline bool has_shape(const char *text, const char *shape, const char *digits)
+{
+    uint64_t want, free, differs;
+
+    memcpy(&want, shape, sizeof(want));
+    memcpy(&free, digits, sizeof(free));
+    memcpy(&differs, text, sizeof(differs));
+    differs ^= want;
+    return ((differs & ~free) |
+            (((differs + UINT64_C(0x7676767676767676)) | differs) & UINT64_C(0x8080808080808080))) == 0;
+}
+
+static inline int two(const char *digits)
+{
+    return (digits[0] - '0') * 10 + (digits[1] - '0');
 }
 
 static enum dav_busy kind_of(const struct dav_ms_response *r)

@@ -56,7 +56,8 @@ struct known {
     uint64_t document; /* in which it was resolved */
     const char *ns, *name;
     enum element element;
-    int prop; /* index in the spec, -1: not wanted */
+    int prop;           /* index in the spec, -1: not wanted */
+    struct known *next; /* what followed it last time: rows are alike */
 };
 
 struct dav_ms {
@@ -64,7 +65,8 @@ struct dav_ms {
     struct dav_ms_limits limits;
     struct xml_reader *xml;
     struct known known[KNOWN_SLOTS];
-    uint64_t document; /* counts them, from 1 */
+    struct known *last; /* looked up */
+    uint64_t document;  /* counts them, from 1 */
     dav_ms_fn *fn;
     void *arg;
     enum dav_ms_result verdict;
@@ -89,11 +91,12 @@ struct dav_ms {
 static bool on_start(void *arg, const char *ns, const char *name);
 static bool on_end(void *arg, const char *ns, const char *name);
 static bool on_text(void *arg, const char *text, size_t len);
-static const struct known *resolve(struct dav_ms *m, const char *ns, const char *name);
+static inline const struct known *resolve(struct dav_ms *m, const char *ns, const char *name);
+static struct known *look_up(struct dav_ms *m, const char *ns, const char *name) __attribute__((noinline));
 static enum element element_of(const char *ns, const char *name);
 static int prop_of(const struct dav_ms_spec *spec, const char *ns, const char *name);
 static bool prop_matches(const struct dav_ms_prop *p, const char *ns, const char *name);
-static bool start_response(struct dav_ms *m);
+static bool start_response(struct dav_ms *m) __attribute__((noinline));
 static void start_part(struct dav_ms *m, enum element element);
 static void start_text(struct dav_ms *m, enum place place, size_t max);
 static void start_value(struct dav_ms *m, int prop);
@@ -102,9 +105,10 @@ static void skip(struct dav_ms *m);
 static size_t end_text(struct dav_ms *m);
 static void end_value(struct dav_ms *m);
 static void end_propstat(struct dav_ms *m);
-static bool end_response(struct dav_ms *m);
-static bool put(struct buf *b, const char *text, size_t len);
-static bool is_blank(char c);
+static bool end_response(struct dav_ms *m) __attribute__((noinline));
+static inline bool put(struct buf *b, const char *text, size_t len);
+static inline bool put_nul(struct buf *b);
+static inline bool is_blank(char c);
 static bool refuse(struct dav_ms *m, enum dav_ms_result why);
 
 static const struct xml_handler handler = {.start = on_start, .end = on_end, .text = on_text};
@@ -116,6 +120,8 @@ struct dav_ms *dav_ms_new(const struct dav_ms_spec *spec, const struct dav_ms_li
                              .max_depth = limits->max_depth ? limits->max_depth : DEFAULT_DEPTH};
 
     m->spec = spec;
+    m->last = m->known;
+    m->last->next = m->known;
     m->limits = *limits;
     m->xml = xml_reader_new(&handler, m, &xml);
     buf_init(&m->text, limits->max_bytes);
@@ -365,7 +371,19 @@ static bool on_text(void *arg, const char *text, size_t len)
     return put(&m->text, text, len) || refuse(m, DAV_MS_TOO_LARGE);
 }
 
-static const struct known *resolve(struct dav_ms *m, const char *ns, const char *name)
+static inline const struct known *resolve(struct dav_ms *m, const char *ns, const char *name)
+{
+    struct known *k = m->last->next;
+
+    if (k->name != name || k->ns != ns || k->document != m->document) {
+        k = look_up(m, ns, name);
+        m->last->next = k;
+    }
+    m->last = k;
+    return k;
+}
+
+static struct known *look_up(struct dav_ms *m, const char *ns, const char *name)
 {
     uint64_t hash = (uint64_t)(uintptr_t)name * UINT64_C(0x9e3779b97f4a7c15) >> 57;
     struct known *k = &m->known[hash];
@@ -380,7 +398,8 @@ static const struct known *resolve(struct dav_ms *m, const char *ns, const char 
                         .ns = ns,
                         .name = name,
                         .element = element_of(ns, name),
-                        .prop = prop_of(m->spec, ns, name)};
+                        .prop = prop_of(m->spec, ns, name),
+                        .next = k};
     return k;
 }
 
@@ -500,7 +519,7 @@ static size_t end_text(struct dav_ms *m)
         m->from += (size_t)(str_trim(begin, &len) - begin);
         m->text.len = m->from + len;
     }
-    if (!put(&m->text, "", 1))
+    if (!put_nul(&m->text))
         refuse(m, DAV_MS_TOO_LARGE);
     return len;
 }
@@ -512,7 +531,7 @@ static void end_value(struct dav_ms *m)
     /* a list of names keeps its first blank: readers look for " name" */
     if (m->spec->props[m->prop].mode == DAV_MS_NAMES) {
         v->len = m->text.len - m->from;
-        if (!put(&m->text, "", 1))
+        if (!put_nul(&m->text))
             refuse(m, DAV_MS_TOO_LARGE);
     } else {
         v->len = end_text(m);
@@ -549,7 +568,7 @@ static bool end_response(struct dav_ms *m)
 }
 
 /* buf_add() without the call where the bytes fit: this sees every text of every answer. */
-static bool put(struct buf *b, const char *text, size_t len)
+static inline bool put(struct buf *b, const char *text, size_t len)
 {
     if (b->failed || len >= b->cap - b->len)
         return buf_add(b, text, len);
@@ -559,7 +578,13 @@ static bool put(struct buf *b, const char *text, size_t len)
     return true;
 }
 
-static bool is_blank(char c)
+/* The NUL that stands behind the text becomes part of it. */
+static inline bool put_nul(struct buf *b)
+{
+    return put(b, "", 1);
+}
+
+static inline bool is_blank(char c)
 {
     return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }

@@ -156,6 +156,47 @@ static void what_is_left_out(void **state)
     }
 }
 
+/* Dates in every spelling, and what only looks like one. */
+static void dates(void **state)
+{
+    static const struct {
+        const char *text;
+        int64_t start; /* 0: none */
+    } cases[] = {
+        {"2008-03-03T13:00:00.000Z", NOON + 3600},
+        {"2008-03-03T13:00:00Z", NOON + 3600},
+        {"2008-03-03T14:00:00.000+01:00", NOON + 3600},
+        {"2008-03-03T13:00:00.123Z", NOON + 3600},
+        {"2008-02-29T13:00:00.000Z", NOON + 3600 - 3 * DAY},
+        {"2007-02-29T13:00:00.000Z", 0},
+        {"2008-03-03T24:00:00.000Z", 0},
+        {"2008-13-03T13:00:00.000Z", 0},
+        {"2008-00-03T13:00:00.000Z", 0},
+        {"2008-03-00T13:00:00.000Z", 0},
+        {"2008-03-03T13:60:00.000Z", 0},
+        {"200:-03-03T13:00:00.000Z", 0},
+        {"2008-03-03T13:00:00.000X", 0},
+        {"2008/03/03T13:00:00.000Z", 0},
+        {"2008-03-0\xb3T13:00:00.000Z", 0},
+        {"2008-03-03T13:00:00.00/Z", 0},
+        {"2008-03-03T1?:00:00.000Z", 0},
+        {"", 0},
+    };
+    struct dav_ms_value values[16] = {{0}};
+    struct dav_ms_response r = {.href = "/a", .href_len = 2, .value = values};
+    struct dav_span span;
+
+    (void)state;
+    values[1] = (struct dav_ms_value){.text = "2008-03-04T00:00:00.000Z", .len = 24};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        values[0] = (struct dav_ms_value){.text = cases[i].text, .len = strlen(cases[i].text)};
+        if (dav_exchange_row_read(&r, &span) != (cases[i].start ? EXCHANGE_ROW_SPAN : EXCHANGE_ROW_BROKEN))
+            fail_msg("%s", cases[i].text);
+        if (cases[i].start)
+            assert_int_equal(span.start, cases[i].start);
+    }
+}
+
 static void an_empty_calendar(void **state)
 {
     (void)state;
@@ -312,6 +353,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(kinds_and_traits, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_left_out, set_up, tear_down),
+        cmocka_unit_test(dates),
         cmocka_unit_test_setup_teardown(an_empty_calendar, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_no_answer, set_up, tear_down),
         cmocka_unit_test_setup_teardown(too_many_rows, set_up, tear_down),
