@@ -560,28 +560,6 @@ static void a_server_that_goes_away(void **state)
     assert_int_equal(info().failing_since, 0);
 }
 
-/* --- accounts that make no sense --- */
-
-static void accounts_that_make_no_sense(void **state)
-{
-    struct dav_account usual = usual_account(), account;
-    struct secret *secret = secret_new("x");
-    char why[200];
-
-    (void)state;
-    account = usual, account.url = "ftp://x/";
-    assert_null(dav_session_new(loop, &account, secret, why, sizeof(why)));
-    assert_non_null(strstr(why, "url"));
-    account = usual, account.auth_count = 0;
-    assert_null(dav_session_new(loop, &account, secret, why, sizeof(why)));
-    account = usual, account.user = "a:b";
-    assert_null(dav_session_new(loop, &account, secret, why, sizeof(why)));
-    assert_non_null(strstr(why, "colon"));
-    account = usual, account.user = "";
-    assert_null(dav_session_new(loop, &account, secret, why, sizeof(why)));
-    secret_free(&secret);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -602,7 +580,6 @@ int main(void)
         cmocka_unit_test_setup_teardown(one_store_is_not_the_server, set_up, tear_down),
         cmocka_unit_test_setup_teardown(errors_in_a_row_are_the_server, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_server_that_goes_away, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(accounts_that_make_no_sense, set_up, tear_down),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
