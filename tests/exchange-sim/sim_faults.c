@@ -33,9 +33,10 @@ static const struct row table[SIM_FAULT_COUNT] = {
     [SIM_F_REALM_EMPTY] = {"realm-empty", FLAG, NULL, NULL, NULL, "Basic realm=\"\""},
     [SIM_F_NEGOTIATE] = {"negotiate", FLAG, NULL, NULL, NULL, "401 lists Negotiate and NTLM before Basic"},
     [SIM_F_OFFER] = {"offer", TEXT, NULL, NULL, NULL, "401 lists these instead: Digest realm=x|Negotiate"},
-    [SIM_F_NTLM_CHALLENGE] =
-        {"ntlm-challenge", CHOICE, "full|no-info|plain|cut|past-end|huge", "full", "full",
-         "the Type 2: without target info; plain: without extended session security as well; or damaged"},
+    [SIM_F_NTLM_CHALLENGE] = {"ntlm-challenge", CHOICE, "full|no-info|plain|lan-manager|cut|past-end|huge", "full",
+                              "full",
+                              "the Type 2: without target info; plain: without extended session security as "
+                              "well; lan-manager: that wants LM; or damaged"},
     [SIM_F_NTLM_BREAK] = {"ntlm-break", CHOICE, "bare|close|silent|share|strip|single", NULL, NULL,
                           "what a proxy does to NTLM: no challenge, closes after it, mixes connections, takes the "
                           "scheme away; single: IIS wants a logon for every request"},
@@ -62,8 +63,9 @@ static const struct row table[SIM_FAULT_COUNT] = {
     [SIM_F_FRONT_METHODS] = {"front-methods", TEXT, NULL, NULL, NULL, "front-status only for these: SEARCH,PROPFIND"},
     [SIM_F_FRONT_PAGE] = {"front-page", CHOICE, "plain|address|portal", "plain", "plain", "the page with front-status"},
     [SIM_F_FRONT_REDIRECT] = {"front-redirect", TEXT, NULL, NULL, NULL, "302 to this URL, whatever is asked"},
-    [SIM_F_FRONT_ESCAPES] = {"front-escapes", FLAG, NULL, NULL, NULL,
-                             "a path with + or %25 is answered 404 in front of Exchange (IIS 7 request filtering)"},
+    [SIM_F_FRONT_ESCAPES] =
+        {"front-escapes", FLAG, NULL, NULL, NULL,
+         "a path with +, %2B or %25 is answered 404 in front of Exchange (IIS 7 request filtering)"},
     [SIM_F_RETRY_AFTER] = {"retry-after", NUMBER, NULL, NULL, NULL, "seconds in the Retry-After of a 429 or 503"},
     [SIM_F_DENY] = {"deny", CHOICE, DENIALS, NULL, NULL,
                     "the mailbox is refused: by status, without calendar property, with PR_ACCESS 0, only its root, or "

@@ -151,7 +151,8 @@ static bool refused_in_front(struct sim_request *r)
                *methods = sim_fault_text(f, NULL, SIM_F_FRONT_METHODS), *page = front_page(r);
     int64_t status = sim_fault_number(f, NULL, SIM_F_FRONT_STATUS);
     bool escapes =
-        sim_fault_on(f, NULL, SIM_F_FRONT_ESCAPES) && (strchr(r->path, '+') != NULL || strstr(r->path, "%25") != NULL);
+        sim_fault_on(f, NULL, SIM_F_FRONT_ESCAPES) &&
+        (strchr(r->path, '+') != NULL || strcasestr(r->path, "%2b") != NULL || strstr(r->path, "%25") != NULL);
     if (methods != NULL && !is_listed(methods, r->method))
         status = 0;
     if (to == NULL && status == 0 && !escapes)

@@ -110,7 +110,11 @@ static const char *spoilt(struct sim_request *r, const char *token)
         if (challenge_is(r, "cut"))
             b.len = 24;
         if (challenge_is(r, "past-end"))
-            b.data[41] = (char)0x7f; /* length of the target info */
+            b.data[41] = (char)0x7f;          /* length of the target info */
+        if (challenge_is(r, "lan-manager")) { /* agrees neither to NTLM nor to ESS: it wants LM */
+            b.data[21] &= (char)~0x02;
+            b.data[22] &= (char)~0x08;
+        }
         if (challenge_is(r, "huge"))
             buf_room(&b, HUGE_INFO), b.len += HUGE_INFO;
         out = base64(r, b.data, b.len);
@@ -122,8 +126,8 @@ static const char *spoilt(struct sim_request *r, const char *token)
 static void send_challenge(struct sim_request *r, const char *token)
 {
     const char **lines = arena_alloc(r->arena, 3 * sizeof(char *));
-    bool spoil = challenge_is(r, "cut") || challenge_is(r, "past-end") || challenge_is(r, "huge");
-    const char *better = spoil ? spoilt(r, token) : NULL;
+    bool whole = challenge_is(r, "full") || challenge_is(r, "no-info") || challenge_is(r, "plain");
+    const char *better = whole ? NULL : spoilt(r, token);
     struct buf line;
     buf_init(&line, 2 * (HUGE_INFO + MESSAGE_MAX));
     buf_addf(&line, "WWW-Authenticate: %s ", r->scheme_name);
