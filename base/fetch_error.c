@@ -23,6 +23,10 @@ enum {
     VERIFY_EXPIRED = 10,
     VERIFY_HOSTNAME_MISMATCH = 62,
     VERIFY_ADDRESS_MISMATCH = 64,
+    VERIFY_KEY_TOO_SMALL =
+        66, /* of the server, of an authority; a digest too weak: our own demands, not a lack of trust */
+    VERIFY_CA_KEY_TOO_SMALL = 67,
+    VERIFY_DIGEST_TOO_WEAK = 68,
 };
 
 static enum fetch_err of_receive(const struct fetch_slot *slot);
@@ -206,13 +210,16 @@ static enum fetch_err of_errno(const struct fetch_slot *slot, enum fetch_err oth
     }
 }
 
-/* Curl uses one code for a lost connection and for chunks that are none; only its text tells. */
+/* Curl uses one code for a lost connection, for chunks that are none, and for a server that only says after the
+ * handshake of TLS 1.3 that it wants a client's certificate; only its text tells. */
 static enum fetch_err of_receive(const struct fetch_slot *slot)
 {
     if (strstr(slot->error, "chunk"))
         return FETCH_MALFORMED;
     if (strstr(slot->error, "Too large response headers"))
         return FETCH_TOO_LARGE;
+    if (strstr(slot->error, " alert "))
+        return FETCH_TLS_PROTOCOL;
     return FETCH_TCP_RESET;
 }
 
@@ -232,6 +239,10 @@ static enum fetch_err of_verification(const struct fetch_slot *slot)
     case VERIFY_HOSTNAME_MISMATCH:
     case VERIFY_ADDRESS_MISMATCH:
         return FETCH_TLS_NAME_MISMATCH;
+    case VERIFY_KEY_TOO_SMALL:
+    case VERIFY_CA_KEY_TOO_SMALL:
+    case VERIFY_DIGEST_TOO_WEAK:
+        return FETCH_TLS_PROTOCOL;
     default:
         return FETCH_TLS_UNTRUSTED;
     }
