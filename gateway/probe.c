@@ -1,7 +1,7 @@
 /*
  * probe: one check of one server, as the daemon runs it for an administrator: the daemon's configuration, certificates
  * and network, but a session of its own, so that the daemon's people are not held up and nothing that was learnt before
- * hides a failure.
+ * hides a failure. One thing that was learnt counts: a password that was refused is not shown again by a check.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,7 +22,9 @@ struct gw_check {
     dav_step_fn *on_step;
     dav_query_fn *done;
     void *arg;
-    char *evidence; /* of the first step: the file, or why there is no session */
+    char *evidence;                /* of the first step: the file, or why there is no session */
+    const struct dav_cause *known; /* what the daemon's session was refused for; NULL */
+    char *known_evidence;
     bool begun;
     struct gw_check *next, **link; /* in the gateway's list */
 };
@@ -31,6 +33,7 @@ static void begin(struct gw_check *c, const struct gw_server *s, const char *add
 static void step(void *arg, const struct dav_step_report *report);
 static void finish(void *arg, const struct dav_result *result);
 static void refuse(void *arg);
+static bool was_refused(struct gw_check *c, const struct gw_server *s);
 static void discard(void *arg);
 
 struct gw_check *gw_check_start(struct gateway *g, const char *server, const char *address, dav_step_fn *on_step,
@@ -64,6 +67,7 @@ void gw_check_cancel(struct gw_check **check)
     if (c->next)
         c->next->link = c->link;
     free(c->evidence);
+    free(c->known_evidence);
     free(c);
     *check = NULL;
 }
@@ -80,6 +84,8 @@ static void begin(struct gw_check *c, const struct gw_server *s, const char *add
 {
     struct gateway *g = c->g;
     char why[300] = "";
+    if (was_refused(c, s))
+        return;
     c->session = gw_server_session(g, g->config, s->config, s->secret, why, sizeof why);
     c->evidence = mem_strdup(c->session ? g->config->path : why);
     if (!c->session)
@@ -118,12 +124,28 @@ static void finish(void *arg, const struct dav_result *result)
     c->done(c->arg, result);
 }
 
+/* A session that was refused waits for another secret, or for an administrator's word; so does a check. */
+static bool was_refused(struct gw_check *c, const struct gw_server *s)
+{
+    struct dav_session_info info;
+    dav_session_info(s->session, &info);
+    if (strcmp(info.state, "refused") != 0 || !info.code)
+        return false;
+    c->known = dav_cause_find(info.code);
+    c->known_evidence = mem_printf("%s (seen before; nothing was sent now)", info.evidence ? info.evidence : "refused");
+    c->evidence = mem_strdup(c->g->config->path);
+    return true;
+}
+
 static void refuse(void *arg)
 {
     struct gw_check *c = arg;
-    const struct dav_cause *cause = gw_cause_of(DAV_PROTOCOL, "config-account");
-    struct dav_result result = {.err = DAV_PROTOCOL, .code = cause->code, .evidence = c->evidence};
-    c->on_step(c->arg, &(struct dav_step_report){.step = DAV_STEP_CONFIG, .cause = cause, .evidence = c->evidence});
+    const struct dav_cause *cause = c->known ? c->known : gw_cause_of(DAV_PROTOCOL, "config-account");
+    const char *evidence = c->known ? c->known_evidence : c->evidence;
+    struct dav_result result = {.err = cause->err, .code = cause->code, .evidence = evidence};
+    if (c->known)
+        c->on_step(c->arg, &(struct dav_step_report){.step = DAV_STEP_CONFIG, .ok = true, .evidence = c->evidence});
+    c->on_step(c->arg, &(struct dav_step_report){.step = cause->step, .cause = cause, .evidence = evidence});
     loop_defer(c->g->loop, discard, c);
     c->done(c->arg, &result);
 }
