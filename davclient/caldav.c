@@ -130,10 +130,10 @@ const char *dav_caldav_keep(struct dav_caldav *c, const char *text, size_t len)
 void dav_caldav_refuse(struct dav_caldav *c, const struct dav_reply *reply)
 {
     static const char *const words[] = {
-        [DAV_FINDING_ROOT] = "PROPFIND",      [DAV_FINDING_PERSON] = "search",  [DAV_FINDING_HOME] = "PROPFIND",
-        [DAV_LOOKING] = "PROPFIND",           [DAV_LISTING] = "PROPFIND",       [DAV_POLLING] = "PROPFIND",
-        [DAV_SYNCING] = "sync-collection",    [DAV_SYNCING_ETAGS] = "PROPFIND", [DAV_FETCHING] = "multiget",
-        [DAV_ASKING_BUSY] = "free-busy-query"};
+        [DAV_FINDING_ROOT] = "PROPFIND", [DAV_FINDING_PERSON] = "search",      [DAV_FINDING_HOME] = "PROPFIND",
+        [DAV_LOOKING] = "PROPFIND",      [DAV_LISTING] = "PROPFIND",           [DAV_ASKING_ZONE] = "PROPFIND",
+        [DAV_POLLING] = "PROPFIND",      [DAV_SYNCING] = "sync-collection",    [DAV_SYNCING_ETAGS] = "PROPFIND",
+        [DAV_FETCHING] = "multiget",     [DAV_ASKING_BUSY] = "free-busy-query"};
     const char *code = dav_reply_code(reply);
 
     if (reply->status == 404 || reply->status == 410)
@@ -224,6 +224,7 @@ static void answer(struct dav_query *q, const struct dav_reply *reply)
         break;
     case DAV_LOOKING:
     case DAV_LISTING:
+    case DAV_ASKING_ZONE:
     case DAV_POLLING:
         dav_caldav_looked(c, reply);
         break;

@@ -24,6 +24,7 @@ enum dav_caldav_phase {
     DAV_FINDING_HOME,   /* for the homes of a principal that may be the person's */
     DAV_LOOKING,        /* what is a source? */
     DAV_LISTING,        /* it is a home: which calendars are in it? */
+    DAV_ASKING_ZONE,    /* for the zone of a calendar that the list of its home did not tell */
     DAV_POLLING,        /* has any of the calendars known changed? */
     DAV_SYNCING,        /* what has changed in one of them? */
     DAV_SYNCING_ETAGS,  /* the same, of a server without sync-collection */

@@ -49,6 +49,7 @@ static bool on_row(void *arg, const struct dav_ms_response *response);
 static void on_calendar(struct dav_caldav *c, const char *path, const struct dav_ms_response *response);
 static void after_look(struct dav_caldav *c, const struct dav_reply *reply);
 static void all_looked(struct dav_caldav *c);
+static void ask_zones(struct dav_caldav *c);
 static void after_poll(struct dav_caldav *c);
 static void mark_unsure(struct dav_caldav *c, const struct dav_reply *reply);
 static bool parse_date(const char *text, int64_t *ret);
@@ -83,6 +84,11 @@ void dav_caldav_looked(struct dav_caldav *c, const struct dav_reply *reply)
 {
     struct dav_calendar *f;
 
+    if (c->phase == DAV_ASKING_ZONE) {
+        c->at = c->at->next;
+        ask_zones(c);
+        return;
+    }
     if (reply->multistatus) {
         mark_unsure(c, reply);
         if (c->phase == DAV_POLLING)
@@ -133,7 +139,9 @@ static bool on_row(void *arg, const struct dav_ms_response *response)
     struct buf path;
 
     c->rows++;
-    if (!calendar || response->status >= 400)
+    if (c->phase == DAV_ASKING_ZONE && c->rows == 1)
+        take_zone(c, c->at, response);
+    if (c->phase == DAV_ASKING_ZONE || !calendar || response->status >= 400)
         return true;
     if (!deep) {
         if (c->rows == 1)
@@ -193,6 +201,30 @@ static void all_looked(struct dav_caldav *c)
     c->source = c->source->next;
     if (c->source != NULL) {
         ask(c, DAV_LOOKING);
+        return;
+    }
+    c->at = c->found;
+    ask_zones(c);
+}
+
+/* DAViCal tells the zone of a calendar to who asks that calendar, not in the list of its home. */
+static void ask_zones(struct dav_caldav *c)
+{
+    struct dav_ask ask = {.method = "PROPFIND",
+                          .headers = dav_caldav_depth_0,
+                          .body = look_body,
+                          .body_len = sizeof(look_body) - 1,
+                          .spec = &look_spec,
+                          .on_response = on_row,
+                          .compressed = true};
+
+    while (c->at != NULL && (c->at->source->form != DAV_A_HOME || c->at->zone != NULL || c->at->timezone != NULL))
+        c->at = c->at->next;
+    if (c->at != NULL) {
+        c->phase = DAV_ASKING_ZONE;
+        c->rows = 0;
+        ask.url = c->at->path;
+        dav_query_send(c->q, &ask);
         return;
     }
     dav_query_passed(c->q, DAV_STEP_MAILBOX, NULL);

@@ -35,6 +35,7 @@ struct object {
 struct calendar {
     const char *path, *home; /* path NULL: none */
     const char *props;       /* besides being a calendar */
+    const char *zone;        /* a property that the list of the home does not have */
     const char *name;        /* what resourcetype says; NULL: a calendar */
     struct object objects[OBJECTS];
     unsigned version;
@@ -72,10 +73,11 @@ static inline const char *what_is_asked(const char *method, const char *body, co
     return strcmp(method, "PROPFIND") == 0 && depth_header != NULL && strcmp(depth_header, "1") == 0 ? "LIST" : method;
 }
 
-static inline void add_properties(struct buf *out, const struct calendar *c)
+static inline void add_properties(struct buf *out, const struct calendar *c, const char *more)
 {
     buf_addf(out, "<response><href>%s</href><propstat><prop><resourcetype><collection/>%s</resourcetype>%s", c->path,
              c->name != NULL ? c->name : "<C:calendar/>", c->props != NULL ? c->props : EVENTS_ONLY);
+    buf_adds(out, more != NULL ? more : "");
     if (!c->no_token)
         buf_addf(out, "<sync-token>%s%u</sync-token>", c->token_name != NULL ? c->token_name : "data:,", c->version);
     if (!c->no_ctag)
@@ -172,7 +174,7 @@ static inline int answer_for(struct buf *out, const char *what, const char *path
         bool itself = strcmp(c->path, path) == 0, home = c->home != NULL && strcmp(c->home, path) == 0;
 
         if (strcmp(what, "LIST") == 0 && home) {
-            add_properties(out, c);
+            add_properties(out, c, NULL);
             status = 207;
         } else if (strcmp(what, "PROPFIND") == 0 && home && status != 207) {
             buf_addf(out,
@@ -185,10 +187,10 @@ static inline int answer_for(struct buf *out, const char *what, const char *path
         } else if (itself && c->closed) {
             return 403;
         } else if (itself && strcmp(what, "PROPFIND") == 0) {
-            add_properties(out, c);
+            add_properties(out, c, c->zone);
             status = 207;
         } else if (itself && strcmp(what, "ETAGS") == 0) {
-            add_properties(out, c);
+            add_properties(out, c, c->zone);
             for (const struct object *o = c->objects; o->name != NULL; o++)
                 if (!o->gone)
                     add_etag(out, c, o);

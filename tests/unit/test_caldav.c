@@ -210,7 +210,7 @@ static void a_home_is_its_calendars(void **state)
     put(&calendars[0], "1.ics", MEETING_AT("3T130000Z", "3T140000Z"));
     begin(rows, "/{local}/", NULL);
     ask_about("alice@example.org", NULL, NULL);
-    expect(2 + 4, 2); /* one without tokens */
+    expect(2 + 2 + 4, 2); /* two without a zone, one without tokens */
     ask_again();
     expect(1 + 2, 2);
 }
@@ -269,6 +269,16 @@ static void floating_times_are_in_the_calendars_zone(void **state)
     expect_span(0, noon + 12600, noon + 16200);
     expect_span(1, noon - 3600, noon);
     assert_string_equal(got.remember, "");
+    /* as DAViCal has it */
+    memset(calendars, 0, sizeof(calendars));
+    calendars[0].path = "/alice/b/";
+    calendars[0].home = "/alice/";
+    calendars[0].zone = ZONE("Asia/Tokyo", "+0900");
+    put(&calendars[0], "1", MEETING_AT("4T120000", "4T130000"));
+    begin(NULL, "/alice/", NULL);
+    ask_about("alice@example.org", NULL, NULL);
+    expect(5, 1);
+    expect_span(0, noon - 9 * 3600, noon - 8 * 3600);
 }
 
 static void freebusy_components_count(void **state)
