@@ -24,6 +24,7 @@ struct tls {
 
 static bool set_up(SSL_CTX *context, const struct tls_settings *s, const char **ret_step);
 static int version_of(const char *text);
+static int no_passphrase(char *out, int size, int writing, void *arg);
 
 struct tls *tls_client_new(const struct tls_settings *settings, char *why, size_t why_size)
 {
@@ -49,6 +50,24 @@ void tls_free(struct tls **t)
     SSL_CTX_free((*t)->context);
     free(*t);
     *t = NULL;
+}
+
+const char *tls_files_wrong(const char *certificate_file, const char *key_file)
+{
+    SSL_CTX *context = SSL_CTX_new(TLS_method());
+    ERR_clear_error();
+    bool ok = context != NULL;
+    if (ok) {
+        SSL_CTX_set_security_level(context, 0); /* old and weak is another question than broken */
+        SSL_CTX_set_default_passwd_cb(context, no_passphrase);
+        ok = key_file ? SSL_CTX_use_certificate_chain_file(context, certificate_file) == 1 &&
+                            SSL_CTX_use_PrivateKey_file(context, key_file, SSL_FILETYPE_PEM) == 1
+                      : SSL_CTX_load_verify_locations(context, certificate_file, NULL) == 1;
+    }
+    const char *reason = ok ? NULL : ERR_reason_error_string(ERR_peek_last_error());
+    ERR_clear_error();
+    SSL_CTX_free(context);
+    return ok ? NULL : reason ? reason : "cannot be used";
 }
 
 void *tls_session_new(struct tls *t, const char *host)
@@ -104,6 +123,13 @@ static int version_of(const char *text)
     if (text && strcmp(text, "1.1") == 0)
         return TLS1_1_VERSION;
     return text && strcmp(text, "1.3") == 0 ? TLS1_3_VERSION : TLS1_2_VERSION;
+}
+
+/* A daemon has nobody to ask. */
+static int no_passphrase(char *out, int size, int writing, void *arg)
+{
+    (void)out, (void)size, (void)writing, (void)arg;
+    return -1;
 }
 
 /* What SSL_set_tlsext_host_name() does; that macro casts the const away in a way that clang refuses. */

@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "base/secret.h"
 #include "base/str.h"
+#include "base/tls.h"
 #include "config_private.h"
 
 enum { ADDRESS_MAX = 320, NAME_MAX_LEN = 64, SERVERS_MAX = 1000 };
@@ -26,6 +27,7 @@ static void check_user(struct gw_reading *r, const struct gw_config *c, unsigned
 static void check_times(struct gw_reading *r, const struct gw_config *c);
 static void check_groups(struct gw_reading *r, const struct gw_config *c);
 static void check_http(struct gw_reading *r, const struct gw_config_http *http);
+static void check_pem(struct gw_reading *r, const char *certificate, const char *private_key, const char *key);
 static void check_absolute(struct gw_reading *r, const char *key, const char *path);
 static const char *name_wrong(const char *name);
 static const char *url_wrong(const char *url);
@@ -154,6 +156,7 @@ static void check_server(struct gw_reading *r, const struct gw_config_server *s,
 
 static void check_server_files(struct gw_reading *r, const struct gw_config_server *s, unsigned i)
 {
+    unsigned before = r->problems;
     if (s->password_file) {
         char why[300], *key = mem_printf("servers[%u].password_file", i);
         struct secret *secret = secret_read(s->password_file, why, sizeof why);
@@ -174,6 +177,13 @@ static void check_server_files(struct gw_reading *r, const struct gw_config_serv
             gw_config_check_file(r, files[k].path, key, files[k].is_private);
         free(key);
     }
+    char *ca_key = mem_printf("servers[%u].tls.ca_file", i), *client_key = mem_printf("servers[%u].tls.client_cert_file", i);
+    if (r->problems == before && s->tls.ca_file)
+        check_pem(r, s->tls.ca_file, NULL, ca_key);
+    if (r->problems == before && s->tls.client_cert_file && s->tls.client_key_file)
+        check_pem(r, s->tls.client_cert_file, s->tls.client_key_file, client_key);
+    free(ca_key);
+    free(client_key);
 }
 
 static void check_users(struct gw_reading *r, const struct gw_config *c)
@@ -236,6 +246,7 @@ static void check_groups(struct gw_reading *r, const struct gw_config *c)
 
 static void check_http(struct gw_reading *r, const struct gw_config_http *http)
 {
+    unsigned before = r->problems;
     for (unsigned i = 0; i < http->listen_count; i++) {
         bool loopback = false;
         if (!gw_listen_parse(http->listen[i], &loopback))
@@ -254,6 +265,17 @@ static void check_http(struct gw_reading *r, const struct gw_config_http *http)
         gw_config_check_file(r, http->certificate_file, "publish.http.certificate_file", false);
     if (http->key_file)
         gw_config_check_file(r, http->key_file, "publish.http.key_file", true);
+    if (r->problems == before && http->certificate_file && http->key_file)
+        check_pem(r, http->certificate_file, http->key_file, "publish.http.certificate_file");
+}
+
+/* Files that are there: do they hold what is needed? Better said now than by a listener that cannot start. */
+static void check_pem(struct gw_reading *r, const char *certificate, const char *private_key, const char *key)
+{
+    const char *wrong = tls_files_wrong(certificate, private_key);
+    if (wrong)
+        gw_problem_at(r, "config-value", key, "%s%s%s: %s", certificate, private_key ? " with " : "",
+                      private_key ? private_key : "", wrong);
 }
 
 static void check_absolute(struct gw_reading *r, const char *key, const char *path)

@@ -6,6 +6,7 @@ import socket
 import subprocess
 
 import company
+import daemon_faults
 import harness
 from harness import check, check_equal, wait_until
 
@@ -60,6 +61,36 @@ def refused_files(folder):
     missing = subprocess.run([harness.FREEBUSYD, "--config", folder + "/none.yaml"], capture_output=True, text=True, check=False)
     check_equal(missing.returncode, 2, "a file that is not there")
     check("none.yaml" in missing.stderr, "the missing file is named")
+
+
+def bad_certificates(folder):
+    """Certificates that are none, and a key that is another's, are named with file, line and key before anything starts."""
+    harness.secret_file(folder, "password", "svc-secret")
+    for name in ("own", "other"):
+        daemon_faults.make_certificate(folder, name, "localhost")
+    with open(folder + "/garbage.pem", "w", encoding="utf-8") as file:
+        file.write("-----BEGIN CERTIFICATE-----\ngarbage\n-----END CERTIFICATE-----\n")
+    http = 'http: { listen: ["127.0.0.1:0"], certificate_file: %s, key_file: %s }'
+
+    def with_http(certificate, key):
+        return GOOD.replace('http: { listen: ["127.0.0.1:0"] }', http % (certificate, key))
+
+    def with_tls(text):
+        return GOOD.replace("    auth: [basic]\n", "    auth: [basic]\n    tls: { " + text + " }\n")
+
+    daemon = harness.Daemon(folder, with_http("own.pem", "own.key"), start=False)
+    for text, expected in ((with_http("own.pem", "own.key"), None), (with_tls("ca_file: own.pem"), None),
+                           (with_tls("client_cert_file: own.pem, client_key_file: own.key"), None),
+                           (with_http("garbage.pem", "own.key"), ["freebusyd.yaml:14: publish.http.certificate_file", "garbage.pem"]),
+                           (with_http("own.pem", "other.key"), ["freebusyd.yaml:14: publish.http.certificate_file", "other.key"]),
+                           (with_tls("ca_file: garbage.pem"), ["freebusyd.yaml:8: servers[0].tls.ca_file", "garbage.pem"]),
+                           (with_tls("client_cert_file: own.pem, client_key_file: other.key"),
+                            ["freebusyd.yaml:8: servers[0].tls.client_cert_file", "other.key"])):
+        daemon.write(text)
+        done = subprocess.run([harness.FREEBUSYD, "--config", daemon.config, "--check-config"], capture_output=True, text=True, check=False)
+        check_equal(done.returncode, 2 if expected else 0, f"exit code for\n{text}\n{done.stderr}")
+        for piece in expected or ():
+            check(piece in done.stderr, f"the error does not name {piece!r}: {done.stderr}")
 
 
 def documented_files(folder):
@@ -174,4 +205,4 @@ def notify_systemd(folder):
 
 
 if __name__ == "__main__":
-    harness.run(refused_files, documented_files, reload_whole_or_not, secret_rotated, notify_systemd)
+    harness.run(refused_files, bad_certificates, documented_files, reload_whole_or_not, secret_rotated, notify_systemd)

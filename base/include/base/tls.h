@@ -19,6 +19,10 @@ struct tls_settings {
 struct tls *tls_client_new(const struct tls_settings *settings, char *why, size_t why_size);
 void tls_free(struct tls **t);
 
+/* Can these files (PEM) be used: certificates to trust, or with key_file a chain to show together with its key? NULL:
+ * yes, else OpenSSL's static words for what is wrong. */
+const char *tls_files_wrong(const char *certificate_file, const char *key_file);
+
 /* For io.c: an OpenSSL SSL object for one connection to `host` (a name or numeric address), whose owner it becomes.
  * NULL: no memory, or not a name. */
 void *tls_session_new(struct tls *t, const char *host);
