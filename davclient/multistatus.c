@@ -103,6 +103,7 @@ static void start_value(struct dav_ms *m, int prop);
 static void name_child(struct dav_ms *m, const char *name);
 static void skip(struct dav_ms *m);
 static size_t end_text(struct dav_ms *m);
+static int end_status(struct dav_ms *m);
 static void end_value(struct dav_ms *m);
 static void end_propstat(struct dav_ms *m);
 static bool end_response(struct dav_ms *m) __attribute__((noinline));
@@ -313,14 +314,14 @@ static bool on_end(void *arg, const char *ns, const char *name)
         m->place = IN_RESPONSE;
         return true;
     case IN_STATUS:
-        m->response_status = dav_ms_status_number(m->text.data + m->from, end_text(m));
+        m->response_status = end_status(m);
         m->place = IN_RESPONSE;
         return true;
     case IN_PROPSTAT:
         end_propstat(m);
         return true;
     case IN_PROPSTAT_STATUS:
-        m->propstat_status = dav_ms_status_number(m->text.data + m->from, end_text(m));
+        m->propstat_status = end_status(m);
         m->place = IN_PROPSTAT;
         return true;
     case IN_PROP:
@@ -522,6 +523,14 @@ static size_t end_text(struct dav_ms *m)
     if (!put_nul(&m->text))
         refuse(m, DAV_MS_TOO_LARGE);
     return len;
+}
+
+/* In two steps: end_text() may move the text. */
+static int end_status(struct dav_ms *m)
+{
+    size_t len = end_text(m);
+
+    return dav_ms_status_number(m->text.data + m->from, len);
 }
 
 static void end_value(struct dav_ms *m)
