@@ -319,7 +319,7 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *client, void 
     struct fetch_slot *slot = NULL;
 
     if (what == CURL_POLL_REMOVE) {
-        if (s && s->id >= 0)
+        if (s && s->active)
             s->idle = true;
         else if (s)
             socket_free(s);
@@ -334,6 +334,7 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *client, void 
     if (!s->watch)
         s->watch = loop_fd_new(c->loop, "fetch", fd, on_ready, s);
     s->idle = false;
+    s->active = s->active || (s->id >= 0 && what & CURL_POLL_IN);
     loop_fd_want(s->watch, (what & CURL_POLL_IN ? LOOP_READ : 0U) | (what & CURL_POLL_OUT ? LOOP_WRITE : 0U));
     if (s->id >= 0 && curl_easy_getinfo(easy, CURLINFO_PRIVATE, &slot) == CURLE_OK && slot)
         slot->connection_id = s->id;

@@ -91,6 +91,7 @@ struct fetch_socket {
     struct loop_fd *watch; /* NULL until curl wants to know of it */
     int fd;
     int64_t id; /* -1: not a connection */
+    bool active; /* curl reads from it; until then it closes it without telling us */
     bool idle;  /* curl does not wait for it; it stays watched, so that the next request costs no system call */
     bool stale; /* to be given up when its exchange is over */
     bool dead;  /* shut down; curl closes it when it looks for a connection */
