@@ -67,7 +67,6 @@ struct dav_caldav {
     struct dav_ical *compactor; /* made when something is to be kept */
     struct dav_store *store;
     struct dav_person *person;
-    const char *principal; /* found: of the person, NULL */
     struct dav_source *sources, **source_end;
     struct dav_source *source; /* at hand while looking and polling */
     struct dav_calendar *found, **found_end;
@@ -87,7 +86,6 @@ struct dav_caldav {
     unsigned skipped; /* by ical, as of now */
 
     /* discovery */
-    unsigned step;
     struct dav_find *find;
 
     /* synchronising `at` */

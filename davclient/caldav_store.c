@@ -20,6 +20,7 @@
 #define PERSON_MAX (16U * 1024 * 1024)
 #define ZONES_MAX 4096
 #define ZONE_BYTES_MAX (4U * 1024 * 1024)
+#define SELF_S 86400
 #define IDLE_S (2 * 86400) /* who is not asked about any more */
 
 struct dav_person {
@@ -46,6 +47,8 @@ struct dav_store {
     struct zone *zones[ZONES_MAX];
     int zone_count;
     size_t zone_bytes;
+    char *self, *collections;
+    int64_t self_at;
 };
 
 static int zone_number(struct dav_store *store, const char *text, size_t len);
@@ -78,6 +81,8 @@ void dav_store_free(struct dav_store *store)
         free(store->zones[i]->text);
         free(store->zones[i]);
     }
+    free(store->self);
+    free(store->collections);
     map_free(&store->persons);
     map_free(&store->zone_numbers);
     free(store);
@@ -306,6 +311,19 @@ bool dav_store_compose(const struct dav_store *store, const struct dav_resource 
     if (at < end)
         buf_add(out, at + 1, (size_t)(end - at - 1));
     return buf_adds(out, "END:VCALENDAR\r\n") && !out->failed;
+}
+
+const char *dav_store_self(const struct dav_store *store, int64_t now, const char **ret_collections)
+{
+    *ret_collections = store->collections;
+    return store->self != NULL && now < store->self_at + SELF_S ? store->self : NULL;
+}
+
+void dav_store_set_self(struct dav_store *store, int64_t now, const char *self, const char *collections)
+{
+    dav_kept_set(&store->self, self);
+    dav_kept_set(&store->collections, collections);
+    store->self_at = now;
 }
 
 uint64_t dav_store_hash(const char *text, size_t len)

@@ -72,6 +72,10 @@ void dav_store_end(struct dav_compacted *compacted);
 /* A text that dav_ical_read() takes. The resource's own begins with the numbers of its zones. */
 bool dav_store_compose(const struct dav_store *store, const struct dav_resource *resource, struct buf *out);
 
+/* What the server calls us, and where its principals are, a path a line; NULL: not known, or not of this day. */
+const char *dav_store_self(const struct dav_store *store, int64_t now, const char **ret_collections);
+void dav_store_set_self(struct dav_store *store, int64_t now, const char *self, const char *collections);
+
 uint64_t dav_store_hash(const char *text, size_t len); /* never 0 */
 
 #endif

@@ -494,6 +494,8 @@ static void name_child(struct dav_ms *m, const char *name)
     size_t len = 0;
     const char *attr;
 
+    if (m->spec->props[m->prop].mode == DAV_MS_LIST && m->text.len - m->from < m->max)
+        buf_addc(&m->text, '\n');
     if (m->spec->props[m->prop].mode != DAV_MS_NAMES || m->text.len - m->from + strlen(name) + 1 > m->max)
         return;
     buf_addc(&m->text, ' ');

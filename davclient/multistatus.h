@@ -19,6 +19,7 @@ enum dav_ms_mode {
     DAV_MS_TEXT,  /* the value is all text below the property, blanks at both ends cut */
     DAV_MS_NAMES, /* the value lists the child elements, each with a blank in front: " collection calendar"; a child
                      with a `name` attribute comes as " comp=VEVENT" */
+    DAV_MS_LIST,  /* as text, with a line end in front of each child's: several DAV:href */
 };
 
 struct dav_ms_prop {
