@@ -35,6 +35,7 @@ struct dav_call *dav_call_start(struct dav_session *s, const struct dav_call_req
     c->request = *request;
     c->url = mem_strdup(request->http.url);
     c->epoch = s->secret_epoch;
+    c->number = s->sent;
     c->due_ms = clk_mono_ms(loop_clk(s->loop)) + request->http.total_ms;
     if (c->auth && c->auth->start)
         c->auth->start(c);
@@ -158,9 +159,13 @@ static void on_simple(void *arg, const struct fetch_answer *answer)
     struct dav_session *s = c->session;
 
     c->fetch = NULL;
+    /* cookies may change with any answer; of two answers the one to the later request has the younger ones */
     if (c->auth && c->auth->scheme == DAV_SCHEME_FORMS && s->jar && c->request.host == &s->hosts[0] &&
-        c->epoch == s->secret_epoch)
-        dav_jar_take(s->jar, answer->fetch, answer->status); /* they may change with any answer */
+        c->epoch == s->secret_epoch && c->number >= s->jar_number &&
+        dav_jar_take(s->jar, answer->fetch, answer->status)) {
+        s->jar_epoch++;
+        s->jar_number = c->number;
+    }
     dav_call_answered(c, answer);
 }
 

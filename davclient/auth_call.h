@@ -50,6 +50,7 @@ struct dav_call {
     struct dav_call_request request;
     char *url;
     unsigned epoch; /* of the session's secret when the call began */
+    uint64_t number; /* of requests with credentials */
     int64_t due_ms;
     struct fetch *fetch;
     bool shown;

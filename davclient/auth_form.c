@@ -83,6 +83,8 @@ struct dav_form_logon *dav_form_logon_start(struct dav_session *s, const struct 
     buf_init(&f->url, URL_MAX);
     dav_jar_free(&s->jar);
     s->jar = dav_jar_new();
+    s->jar_epoch++;
+    s->jar_number = s->sent;
     buf_adds(&f->url, s->hosts[0].origin);
     buf_adds(&f->url, s->base_path);
     get(f, STEP_FIND);

@@ -109,6 +109,8 @@ struct dav_session {
     struct dav_call *showing; /* between showing the secret and the verdict; others wait with it */
     bool crowded;             /* one of them had to be put back */
     struct dav_jar *jar;      /* cookies of the form */
+    unsigned jar_epoch;       /* counts their changes ... */
+    uint64_t jar_number;      /* ... by the answer to this request */
     uint64_t handshakes;
     dav_auth_set seen; /* what mailboxes want where the base asks nobody; 0: not known */
     bool probed;       /* `offered` is what the server said */
@@ -172,7 +174,9 @@ struct dav_query {
     bool pardoned; /* a 401 of this query was proven to be personal ... */
     bool denied;   /* ... and is what the flavour has to hear next ... */
     int denied_status; /* ... as 401, or 440 where one logs on by a form */
-    bool relogged;     /* sent again after a new logon by form */
+    bool suspect;      /* sent again, alone, to find out whether a 440 meant it or the cookies */
+    unsigned jar_epoch; /* of the cookies it was sent with */
+    unsigned stale;     /* how often those were outdated when it was denied */
     struct dav_ms *ms;
     struct buf body;
 

@@ -24,6 +24,7 @@
 #include "base/str.h"
 #include "inner.h"
 
+#define STALE_MAX 20
 #define URL_MAX (DAV_URL_PATH_MAX + DAV_URL_HOST_MAX + 32)
 
 static void begin(struct dav_query *q);
@@ -263,6 +264,7 @@ static void fly(struct dav_query *q, struct dav_host *host)
     q->requests++;
     q->number = ++s->sent;
     q->epoch = s->secret_epoch;
+    q->jar_epoch = s->jar_epoch;
     q->call = dav_call_start(s, &request);
 }
 
@@ -373,6 +375,7 @@ static void on_whole(struct dav_query *q, const struct fetch_answer *answer)
     char text[64];
 
     q->retry_after_s = 0;
+    q->suspect = q->suspect && answer->status == 440;
     dav_session_answer(s, q, answer);
     if (answer->status == 429 || q->retry_after_s > 0) {
         snprintf(text, sizeof(text), "answered %d", answer->status);
@@ -439,8 +442,13 @@ static void on_denied(struct dav_query *q, const struct fetch_answer *answer)
     if (q->epoch != s->secret_epoch && !q->resent) { /* it was the old secret that was refused */
         q->resent = true;
         dav_session_put(s, q, DAV_QUERY_WAITING);
-    } else if (verdict == DAV_AUTH_DENIED || q->pardoned || (s->accepted && s->good > q->number) ||
-               (q->relogged && answer->status != 401)) {
+    } else if (q->jar_epoch != s->jar_epoch && answer->status != 401 && q->stale < STALE_MAX) {
+        q->stale++; /* it was cookies that have been replaced since */
+        dav_session_put(s, q, DAV_QUERY_WAITING);
+    } else if (verdict == DAV_AUTH_DENIED || q->pardoned ||
+               (answer->status == 401 && s->accepted && s->good > q->number) ||
+               (q->suspect && answer->status != 401)) {
+        q->suspect = false;
         deliver(q, answer);
     } else if (s->accepted) {
         q->denied = true;

@@ -310,7 +310,7 @@ static enum dav_session_state entry_ready(struct dav_session *s)
     s->failing_since = 0;
     while ((q = TAILQ_FIRST(&s->doubtful))) { /* what asked for a new logon by form has one now */
         q->denied = false;
-        q->relogged = true;
+        q->suspect = true;
         dav_session_put(s, q, DAV_QUERY_WAITING);
     }
     dav_session_wake(s);

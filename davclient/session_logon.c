@@ -36,6 +36,7 @@ static const char *judge(struct dav_session *s, const struct fetch_answer *answe
 static const char *judge_redirect(struct dav_session *s, const char *location, char *evidence, size_t size);
 static void fail(struct dav_session *s, const char *code, const char *text);
 static void pardon_all(struct dav_session *s);
+static void pardon(struct dav_session *s, struct dav_query *q);
 
 enum dav_session_state dav_session_probe(struct dav_session *s)
 {
@@ -107,11 +108,8 @@ void dav_session_settle_doubt(struct dav_session *s)
     while (q && s->state == DAV_SESSION_DOUBT) {
         struct dav_query *next = TAILQ_NEXT(q, entry);
 
-        if (s->good > q->number) {
-            s->denies_by_401 = s->denies_by_401 || q->denied_status == 401;
-            q->pardoned = true;
-            dav_session_put(s, q, DAV_QUERY_WAITING);
-        }
+        if (s->good > q->number)
+            pardon(s, q);
         q = next;
     }
     if (s->state != DAV_SESSION_DOUBT)
@@ -435,16 +433,26 @@ static void fail(struct dav_session *s, const char *code, const char *text)
 
     snprintf(copy, sizeof(copy), "%s", text ? text : s->evidence);
     dav_session_blame(s, code, "%s", copy);
-    dav_session_enter(s, DAV_SESSION_UNREACHABLE, code);
+    /* a password that the proxy refused is not shown to it again and again */
+    dav_session_enter(s, strcmp(code, "proxy-auth") == 0 && s->account.proxy_user ? DAV_SESSION_REFUSED
+                                                                                 : DAV_SESSION_UNREACHABLE,
+                      code);
 }
 
 static void pardon_all(struct dav_session *s)
 {
     struct dav_query *q;
 
-    while ((q = TAILQ_FIRST(&s->doubtful))) {
-        s->denies_by_401 = s->denies_by_401 || q->denied_status == 401;
-        q->pardoned = true;
-        dav_session_put(s, q, DAV_QUERY_WAITING);
-    }
+    while ((q = TAILQ_FIRST(&s->doubtful)))
+        pardon(s, q);
+}
+
+/* A 440 may still have been for cookies that another answer had just replaced: then the query finds out by itself. */
+static void pardon(struct dav_session *s, struct dav_query *q)
+{
+    q->suspect = s->auth->scheme == DAV_SCHEME_FORMS;
+    q->pardoned = !q->suspect;
+    q->denied = !q->suspect;
+    s->denies_by_401 = s->denies_by_401 || q->denied_status == 401;
+    dav_session_put(s, q, DAV_QUERY_WAITING);
 }

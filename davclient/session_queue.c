@@ -177,6 +177,8 @@ static void launch_waiting(struct dav_session *s)
            s->flying_count < (s->accepted ? s->account.max_connections : 1)) {
         int64_t wait = dav_pace_wait_ms(&s->pace, clk_mono_ms(loop_clk(s->loop)));
 
+        if (s->flying_count > 0 && (q->suspect || TAILQ_FIRST(&s->flying)->suspect))
+            return; /* that one goes alone */
         if (wait > 0) {
             loop_timer_in(s->pace_timer, wait);
             return;
