@@ -124,6 +124,7 @@ bool dav_caldav_is_like_home(const struct dav_caldav *c, const char *path);
 void dav_caldav_look(struct dav_caldav *c);
 void dav_caldav_poll(struct dav_caldav *c);
 void dav_caldav_looked(struct dav_caldav *c, const struct dav_reply *reply);
+void dav_caldav_moved_to(struct dav_caldav *c, struct dav_source *source, const char *path); /* after a redirect */
 
 /* caldav_sync.c */
 void dav_caldav_sync(struct dav_caldav *c);

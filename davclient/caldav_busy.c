@@ -58,6 +58,12 @@ void dav_caldav_busy_answered(struct dav_caldav *c, const struct dav_reply *repl
     }
     dav_query_way(c->q, "free-busy-query: the server decides what counts, private and unanswered events may be missing "
                         "or wrong");
+    dav_caldav_moved_to(c, c->at->source, reply->path);
+    if (c->lost) {
+        dav_query_fail(c->q, "answer-too-large", "no room for the question");
+        return;
+    }
+    dav_caldav_remember(c);
     c->at = c->at->next;
     dav_caldav_go_on(c);
 }

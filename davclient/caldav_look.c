@@ -192,8 +192,27 @@ static void after_look(struct dav_caldav *c, const struct dav_reply *reply)
         dav_query_fail(c->q, "calendar-not-found", "no calendar at %s", reply->path);
     } else {
         c->source->form = c->phase == DAV_LISTING ? DAV_A_HOME : DAV_A_CALENDAR;
-        all_looked(c);
+        dav_caldav_moved_to(c, c->source, reply->path);
+        if (c->lost)
+            dav_query_fail(c->q, "answer-too-large", "no room for the question");
+        else
+            all_looked(c);
     }
+}
+
+/* Who sends us elsewhere once will do so each time: Cyrus shows shared calendars below the asker's home. */
+void dav_caldav_moved_to(struct dav_caldav *c, struct dav_source *source, const char *path)
+{
+    struct buf folder;
+
+    buf_init(&folder, DAV_URL_PATH_MAX);
+    if (dav_url_path_of(&folder, path, strlen(path), true) && !dav_url_path_equal(folder.data, source->path)) {
+        for (struct dav_calendar *f = c->found; f != NULL; f = f->next)
+            if (f->source == source && source->form != DAV_A_HOME)
+                f->path = dav_caldav_keep(c, folder.data, folder.len);
+        source->path = dav_caldav_keep(c, folder.data, folder.len);
+    }
+    buf_free(&folder);
 }
 
 static void all_looked(struct dav_caldav *c)

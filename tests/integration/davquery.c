@@ -4,7 +4,9 @@
  * daemon.
  *
  *   davquery --kind caldav --url URL --user U --password-file F --address A --from T --until T
- *            [--calendar TEMPLATE]... [--path P] [--owner ALIAS]... [--zone Z] [--ca-file F] [--remember TEXT]
+ *            [--calendar TEMPLATE]... [--path P] [--owner ALIAS]... [--zone Z] [--ca-file F] [--remember TEXT] [--stay]
+ *
+ * With --stay the same is asked again, with what was remembered, for each line of standard input.
  *
  * Times as 20260310T000000Z or RFC 3339. Exit code 0: an answer; 1: an error, named in the last line; 2: wrong use.
  */
@@ -18,6 +20,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/loop.h"
+#include "base/mem.h"
 #include "base/secret.h"
 #include "base/utc.h"
 #include "davclient/query.h"
@@ -27,6 +30,10 @@
 
 struct asking {
     struct loop *loop;
+    struct dav_session *session;
+    struct dav_question question;
+    char *remember;
+    bool stay;
     int exit_code;
 };
 
@@ -64,9 +71,17 @@ static void on_answer(void *arg, const struct dav_result *result)
     jv_set_int(v, "requests", result->requests);
     jv_set_int(v, "skipped", result->skipped);
     jv_set_str(v, "remember", result->remember);
+    jv_set_str(v, "way", result->way);
     print(v);
+    fflush(stdout);
     a->exit_code = result->err == DAV_OK ? 0 : 1;
-    loop_stop(a->loop);
+    free(a->remember);
+    a->remember = mem_strdup_or_null(result->remember);
+    a->question.remember = a->remember;
+    if (a->stay && getchar() != EOF) /* nothing else is to be done meanwhile */
+        dav_query_start(a->session, &a->question, on_answer, a);
+    else
+        loop_stop(a->loop);
 }
 
 static int usage(const char *what)
@@ -75,26 +90,27 @@ static int usage(const char *what)
     return 2;
 }
 
-static int ask(const struct dav_account *account, const char *password_file, const struct dav_question *question)
+static int ask(const struct dav_account *account, const char *password_file, const struct dav_question *question,
+               bool stay)
 {
-    struct asking a = {.exit_code = 2};
+    struct asking a = {.exit_code = 2, .question = *question, .stay = stay};
     char why[300] = "";
     struct secret *secret = secret_read(password_file, why, sizeof(why));
-    struct dav_session *session;
 
     if (secret == NULL)
         return usage(why);
     a.loop = loop_new(clk_system());
-    session = dav_session_new(a.loop, account, secret, why, sizeof(why));
-    if (session == NULL) {
+    a.session = dav_session_new(a.loop, account, secret, why, sizeof(why));
+    if (a.session == NULL) {
         usage(why);
     } else {
-        dav_query_start(session, question, on_answer, &a);
+        dav_query_start(a.session, question, on_answer, &a);
         loop_run(a.loop);
-        dav_session_close(&session, "done");
+        dav_session_close(&a.session, "done");
     }
     loop_free(&a.loop);
     secret_free(&secret);
+    free(a.remember);
     return a.exit_code;
 }
 
@@ -104,13 +120,14 @@ int main(int argc, char **argv)
         {"kind", 1, NULL, 'k'},     {"url", 1, NULL, 'u'},     {"user", 1, NULL, 'n'},  {"password-file", 1, NULL, 'p'},
         {"address", 1, NULL, 'a'},  {"from", 1, NULL, 'f'},    {"until", 1, NULL, 't'}, {"calendar", 1, NULL, 'c'},
         {"path", 1, NULL, 'P'},     {"owner", 1, NULL, 'o'},   {"zone", 1, NULL, 'z'},  {"ca-file", 1, NULL, 'C'},
-        {"remember", 1, NULL, 'r'}, {"verbose", 0, NULL, 'v'}, {NULL, 0, NULL, 0},
+        {"remember", 1, NULL, 'r'}, {"verbose", 0, NULL, 'v'}, {"stay", 0, NULL, 's'}, {NULL, 0, NULL, 0},
     };
     struct dav_account account = {.name = "test", .kind = DAV_KIND_CALDAV, .auth = {DAV_SCHEME_BASIC}, .auth_count = 1};
     struct dav_question question = {0};
     const char *calendars[LIST_MAX + 1] = {NULL}, *aliases[LIST_MAX + 1] = {NULL};
     const char *password_file = NULL;
     size_t calendar_count = 0, alias_count = 0;
+    bool stay = false;
     int c;
 
     log_set_level(LOG_LEVEL_WARNING);
@@ -140,6 +157,8 @@ int main(int argc, char **argv)
             account.ca_file = optarg;
         else if (c == 'r')
             question.remember = optarg;
+        else if (c == 's')
+            stay = true;
         else if (c == 'v')
             log_set_level(LOG_LEVEL_DEBUG);
         else if (c == '?')
@@ -150,5 +169,5 @@ int main(int argc, char **argv)
         return usage("needs --url, --user, --password-file, --address, --from, --until");
     account.calendars = calendars;
     question.aliases = aliases;
-    return ask(&account, password_file, &question);
+    return ask(&account, password_file, &question, stay);
 }
