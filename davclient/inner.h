@@ -21,6 +21,7 @@
 
 #define DAV_QUERY_TOTAL_MS 120000  /* a question is answered within */
 #define DAV_REQUEST_TOTAL_MS 60000 /* one request of it */
+#define OWN_REQUEST_DEADLINE_MS 90000
 #define DAV_ERROR_PAGE_MAX 65536   /* of an answer that is not the 207 we wanted */
 #define DAV_HOSTS 16               /* the account's own and those that redirects led to */
 #define DAV_SPARE_PARSERS 8

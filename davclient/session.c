@@ -36,7 +36,7 @@
 #define LONGEST_PAUSE_MS 60000
 #define SETTLED_PAUSE_MS 60000 /* what will not change by itself is looked at once a minute */
 #define LONGEST_ASKED_PAUSE_S 600
-#define OWN_REQUEST_DEADLINE_MS 90000
+#define DOUBT_WAIT_MS 2000 /* for answers that are on their way, before a proof is asked for */
 
 struct state_row {
     const char *name;
@@ -320,7 +320,10 @@ static enum dav_session_state entry_ready(struct dav_session *s)
 /* What is still flying may answer the question; else one request is made for it. */
 static enum dav_session_state entry_doubt(struct dav_session *s)
 {
-    return s->flying_count == 0 ? dav_session_prove(s) : DAV_SESSION_DOUBT;
+    if (s->flying_count == 0)
+        return dav_session_prove(s);
+    loop_timer_in(s->timer, DOUBT_WAIT_MS);
+    return DAV_SESSION_DOUBT;
 }
 
 static enum dav_session_state entry_backing_off(struct dav_session *s)
@@ -446,6 +449,10 @@ static void on_timer(void *arg)
 {
     struct dav_session *s = arg;
 
+    if (s->state == DAV_SESSION_DOUBT && !s->own) { /* one slow mailbox must not keep everybody waiting */
+        dav_session_enter(s, dav_session_prove(s), "no proof");
+        return;
+    }
     switch (s->state) {
     case DAV_SESSION_PROBING:
     case DAV_SESSION_LOGGING_ON:

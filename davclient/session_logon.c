@@ -64,6 +64,7 @@ enum dav_session_state dav_session_prove(struct dav_session *s)
 {
     if (dav_session_hold(s))
         return DAV_SESSION_REFUSED;
+    loop_timer_in(s->timer, OWN_REQUEST_DEADLINE_MS);
     ask(s, s->guarded ? NULL : s->good_url, PROOF, on_proof);
     return DAV_SESSION_DOUBT;
 }

@@ -289,6 +289,40 @@ static void many_closed_mailboxes_and_the_others(void **state)
     assert_in_range(proofs, 0, 20); /* less than one for each */
 }
 
+static bool closed_or_slow(struct httpd_req *req, const char *method, const char *path, bool authorized)
+{
+    if (closed_mailbox(req, method, path, authorized))
+        return true;
+    if (!authorized || !strstr(path, "slow"))
+        return false;
+    hold(req);
+    return true;
+}
+
+/* What is on its way could be the proof; when it takes long, one is asked for, and nobody else waits for the slow one. */
+static void a_closed_mailbox_beside_a_slow_one(void **state)
+{
+    (void)state;
+    ask_about("anna");
+    server.answer = closed_or_slow;
+    closed_answers = 0;
+    start(1, "slow");
+    wait_for(&server.held_count, 1);
+    start(2, "closed");
+    wait_for(&closed_answers, 1);
+    start(3, "anna");
+    loop_advance(loop, 3000);
+    wait_for(&got[3].calls, 1);
+    assert_int_equal(got[3].err, DAV_OK);
+    assert_int_equal(got[1].calls, 0);
+    server.answer = closed_mailbox;
+    reply_usual(server.held[0], "PROPFIND", "/exchange/slow/");
+    wait_for(&got[1].calls, 1);
+    wait_for(&got[2].calls, 1);
+    assert_string_equal(got[2].code, "receive-as-missing");
+    assert_int_equal(info().rejected_logons, 0);
+}
+
 static void a_password_that_stops_working(void **state)
 {
     (void)state;
@@ -570,6 +604,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(servers_one_cannot_work_with, set_up, tear_down),
         cmocka_unit_test_setup_teardown(one_closed_mailbox_is_one_persons_trouble, set_up, tear_down),
         cmocka_unit_test_setup_teardown(many_closed_mailboxes_and_the_others, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_closed_mailbox_beside_a_slow_one, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_password_that_stops_working, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_rotation_under_way, set_up, tear_down),
         cmocka_unit_test_setup_teardown(no_more_at_once_than_allowed, set_up, tear_down),
