@@ -177,7 +177,8 @@ static void check_server_files(struct gw_reading *r, const struct gw_config_serv
             gw_config_check_file(r, files[k].path, key, files[k].is_private);
         free(key);
     }
-    char *ca_key = mem_printf("servers[%u].tls.ca_file", i), *client_key = mem_printf("servers[%u].tls.client_cert_file", i);
+    char *ca_key = mem_printf("servers[%u].tls.ca_file", i);
+    char *client_key = mem_printf("servers[%u].tls.client_cert_file", i);
     if (r->problems == before && s->tls.ca_file)
         check_pem(r, s->tls.ca_file, NULL, ca_key);
     if (r->problems == before && s->tls.client_cert_file && s->tls.client_key_file)
