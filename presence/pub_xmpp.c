@@ -49,7 +49,6 @@ static void on_ping_late(void *arg);
 static void on_settled(void *arg);
 static void ping(struct pub_xmpp *x, unsigned i);
 static bool take_ping(struct pub_xmpp *x, const struct pres_xml *stanza);
-static uint64_t hash_of(const struct buf *b, const char *type);
 static char **copy_list(const char *const *list, size_t count);
 
 static const struct pres_outlet_ops ops = {
@@ -156,7 +155,7 @@ static enum pres_delivered outlet_deliver(void *outlet, struct pres_delivery *d)
         return PRES_DELIVERED;
     buf_reset(&x->body);
     pres_pub_body(x, d->now, false, &x->body, &type);
-    uint64_t saying = hash_of(&x->body, type);
+    uint64_t saying = pres_pub_hash(&x->body, type);
     if (!d->again || saying != x->saying)
         x->form = 0, x->at = 0;
     x->saying = saying;
@@ -374,7 +373,7 @@ static bool take_ping(struct pub_xmpp *x, const struct pres_xml *stanza)
 }
 
 /* FNV-1a: whether something differs from what was said before; never 0. */
-static uint64_t hash_of(const struct buf *b, const char *type)
+uint64_t pres_pub_hash(const struct buf *b, const char *type)
 {
     uint64_t hash = UINT64_C(14695981039346656037);
     for (size_t i = 0; i < b->len; i++)

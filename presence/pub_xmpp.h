@@ -89,6 +89,7 @@ struct pub_xmpp {
 
 /* pub_xmpp.c. False: the stream is not ready, or has no room; the stanza is lost. Takes what is in x->out. */
 bool pres_pub_send(struct pub_xmpp *x);
+uint64_t pres_pub_hash(const struct buf *body, const char *type); /* of what pres_pub_body made, never 0 */
 
 /* pub_xmpp_contact.c */
 /* The person behind a local part of ours, PRES_NOBODY: none, or spelt in a way we do not use. */

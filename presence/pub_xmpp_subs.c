@@ -327,8 +327,21 @@ static void confirm(struct pub_xmpp *x, struct pub_watch *w)
     x->owed -= w->owed;
     x->owed += !sent;
     w->owed = !sent;
-    if (sent)
-        tell(x, w->contact->local, w->jid);
+    if (!sent)
+        return;
+    tell(x, w->contact->local, w->jid);
+    if (w->contact->count > 1 || w->contact->told != 0)
+        return;
+    /* the only watcher knows now what a delivery would say */
+    struct pres_presence now;
+    const char *type;
+    pres_id id = pres_pub_person(x, w->contact->local);
+    if (id == PRES_NOBODY)
+        return;
+    pres_table_presence(x->table, id, &now);
+    buf_reset(&x->out);
+    pres_pub_body(x, &now, false, &x->out, &type);
+    w->contact->told = pres_pub_hash(&x->out, type);
 }
 
 static void tell(struct pub_xmpp *x, const char *local, const char *to)

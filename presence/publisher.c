@@ -80,6 +80,7 @@ static void run(void *arg);
 static bool take_next(struct pres_publisher *p);
 static bool deliver_current(struct pres_publisher *p);
 static void refill(struct pres_publisher *p);
+static double most_tokens(const struct pres_publisher *p);
 static void spend(struct pres_publisher *p, unsigned messages);
 static void ring_add(struct pres_publisher *p, pres_id id);
 static void ring_clear(struct pres_publisher *p);
@@ -104,6 +105,7 @@ struct pres_publisher *pres_publisher_new(struct loop *loop, struct pres_table *
     p->retry = loop_timer_new(loop, "publisher retry", on_retry, p);
     p->pace = loop_timer_new(loop, "publisher pace", on_pace, p);
     p->tokens_at = clk_mono_ms(loop_clk(loop));
+    p->tokens = most_tokens(p);
     return p;
 }
 
@@ -236,6 +238,8 @@ void pres_publisher_spent(struct pres_publisher *p, unsigned messages)
 {
     refill(p);
     spend(p, messages);
+    if (p->tokens < -most_tokens(p)) /* a flood of questions must not hold up what changed */
+        p->tokens = -most_tokens(p);
 }
 
 void pres_publisher_status(const struct pres_publisher *p, struct pres_publisher_status *ret)
@@ -373,11 +377,16 @@ static bool deliver_current(struct pres_publisher *p)
 static void refill(struct pres_publisher *p)
 {
     int64_t now = clk_mono_ms(loop_clk(p->loop));
-    double most = p->rate * BURST_MS / 1000 < 1 ? 1 : p->rate * BURST_MS / 1000;
     p->tokens += (double)(now - p->tokens_at) * p->rate / 1000;
     p->tokens_at = now;
-    if (p->tokens > most)
-        p->tokens = most;
+    if (p->tokens > most_tokens(p))
+        p->tokens = most_tokens(p);
+}
+
+static double most_tokens(const struct pres_publisher *p)
+{
+    double most = p->rate * BURST_MS / 1000;
+    return most < 1 ? 1 : most;
 }
 
 static void spend(struct pres_publisher *p, unsigned messages)
