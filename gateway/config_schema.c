@@ -64,7 +64,7 @@ static const struct gw_option server_options[] = {
      .sentence = "Hosts (host or host:port) that a redirect may lead to, with the account's credentials."},
     {"calendars", GW_OPT_LIST, .max = 16, LIST_IN(gw_config_server, calendars),
      .sentence = "CalDAV: paths of a person's calendars, where {address}, {local} and {domain} stand for the address "
-                 "and its parts."},
+                 "and its parts; without it the server is asked where they are."},
     {"zone", GW_OPT_TEXT, IN(gw_config_server, zone),
      .sentence = "Zone of floating times and all-day events where the calendar names none, such as Europe/Berlin; "
                  "without it UTC."},

@@ -136,7 +136,12 @@ static void take_answer(struct gateway *g, pres_id id, const struct dav_result *
         gw_causes_leave(&s->causes, p->cause, s->config->name, clk_wall_s(loop_clk(g->loop)));
     p->cause = 0;
     p->was_read = 1;
-    p->skipped = result->skipped < UINT16_MAX ? (uint16_t)result->skipped : UINT16_MAX;
+    uint16_t skipped = result->skipped < UINT16_MAX ? (uint16_t)result->skipped : UINT16_MAX;
+    if (skipped > p->skipped) /* once, not at every poll */
+        log_warning("poll", "server=%s person=%s has %u items whose times make no sense; they are left out",
+                    s->config->name, pres_table_address(g->table, id), skipped);
+    p->skipped = skipped;
+    p->way = result->way;
     remember(p, result->remember);
     pres_table_update(g->table, id, g->scratch, n, result->from, result->until, result->as_of);
 }

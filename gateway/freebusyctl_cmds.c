@@ -51,6 +51,8 @@ static void print_person(const struct jv *v)
         printf(" (%s)", ctl_text(jv_get(v, "calendar"), ""));
     printf(", last good answer %s, next question %s\n", jv_is_null(jv_get(v, "last_ok_at")) ? "never" : ctl_when(jv_get(v, "last_ok_at")),
            jv_is_null(jv_get(v, "next_poll_at")) ? "not planned" : ctl_when(jv_get(v, "next_poll_at")));
+    if (jv_is_string(jv_get(v, "way")))
+        printf("  read by %s\n", ctl_text(jv_get(v, "way"), ""));
     const struct jv *failure = jv_get(v, "failure");
     if (jv_is_object(failure))
         printf("  failing: %s: %s\n    evidence: %s\n    what to do: %s\n", ctl_text(jv_get(failure, "code"), "?"),

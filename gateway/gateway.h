@@ -73,6 +73,7 @@ struct gw_person_view {
     const char *code;     /* of the last failure when it is newer than the last success, NULL */
     const char *evidence; /* NULL */
     unsigned skipped;     /* broken items left out of the last answer */
+    const char *way;      /* how the calendar is read and what cannot be known that way, NULL */
 };
 void gw_person_view(const struct gateway *g, pres_id id, struct gw_person_view *ret);
 

@@ -33,6 +33,7 @@ enum { GW_CLASSES = GW_CLASS_STALE + 1 };
 /* By pres_id, beside the table's and the poller's records. */
 struct gw_person {
     struct gw_extra *extra; /* NULL: nothing special */
+    const char *way;        /* how it is read, from the last answer; static, NULL */
     uint16_t skipped;       /* broken items in the last answer */
     uint8_t cause;          /* of the last failure, see causes.h; 0: the last answer was good, or there was none */
     uint8_t class;          /* enum gw_class */

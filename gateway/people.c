@@ -131,6 +131,7 @@ void gw_person_view(const struct gateway *g, pres_id id, struct gw_person_view *
         .code = cause ? cause->cause->code : NULL,
         .evidence = cause && cause->evidence[0] ? cause->evidence : NULL,
         .skipped = p->skipped,
+        .way = p->way,
     };
 }
 

@@ -5,8 +5,13 @@
 #include "report.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
+#include "base/buf.h"
 #include "base/json.h"
+#include "base/mem.h"
+#include "base/str.h"
 #include "base/utc.h"
 #include "gateway.h"
 #include "outlets.h"
@@ -97,6 +102,23 @@ struct jv *gw_report_presence(struct gateway *g, pres_id id)
     return v;
 }
 
+/* Of what davclient remembers of a CalDAV person, the paths of the calendars; anything else is such a path itself. */
+static char *calendar_of(const char *remember)
+{
+    if (!remember || !str_starts(remember, "caldav"))
+        return mem_strdup_or_null(remember);
+    struct buf paths;
+    buf_init(&paths, 4096);
+    for (const char *at = remember; (at = strchr(at, '\n')) && *++at;) {
+        if (at[0] != '=' || at[1] != ' ')
+            continue;
+        if (paths.len > 0)
+            buf_addc(&paths, ' ');
+        buf_add(&paths, at + 2, strcspn(at + 2, " \n"));
+    }
+    return buf_take(&paths);
+}
+
 struct jv *gw_report_person(struct gateway *g, pres_id id)
 {
     struct gw_person_view view;
@@ -105,11 +127,14 @@ struct jv *gw_report_person(struct gateway *g, pres_id id)
     jv_set_str(v, "configured_as", pres_table_address(gw_table(g), id));
     jv_set_str(v, "group", pres_table_group(gw_table(g), id));
     jv_set_str(v, "server", view.server);
-    jv_set_str(v, "calendar", view.remember ? view.remember : view.path);
+    char *calendar = calendar_of(view.remember);
+    jv_set_str(v, "calendar", calendar ? calendar : view.path);
+    free(calendar);
     jv_set(v, "last_asked_at", gw_report_time(view.last_asked_at));
     jv_set(v, "last_ok_at", gw_report_time(view.last_ok_at));
     jv_set(v, "next_poll_at", gw_report_time(view.next_poll_at));
     jv_set_int(v, "broken_items", view.skipped);
+    jv_set_str(v, "way", view.way);
     struct jv *failure = view.code ? cause_object(dav_cause_find(view.code)) : jv_null();
     if (view.code)
         jv_set_str(failure, "evidence", view.evidence);
