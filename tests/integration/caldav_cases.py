@@ -26,6 +26,7 @@ sys.path.insert(0, os.path.join(HERE, "..", "peers"))
 FORM = "%Y%m%dT%H%M%SZ"
 ANOTHER = "another"        # a login that has nothing to do with anybody
 ONE_CASE = "s16-floating"  # says most when there is time for one: events must be found, and the zone of their calendar
+PRIVATE_CASE = "s32-other-components"
 # Traits of a span, and what the default rules make of them (see presence/rules.h).
 CANCELLED, DECLINED, UNANSWERED, MAYBE = 2, 4, 8, 16
 TYPES = {"tentative": "BUSY-TENTATIVE", "busy": "BUSY", "oof": "BUSY-UNAVAILABLE"}
@@ -42,7 +43,11 @@ _SET = ('<?xml version="1.0" encoding="utf-8"?><%s xmlns:D="DAV:" xmlns:C="urn:i
 
 
 class NoAnswer(Exception):
-    """Our client did not answer, and why."""
+    """Our client did not answer, or says itself that its answer is not whole: then it counts what it left out."""
+
+    def __init__(self, why, left_out=0):
+        super().__init__(why)
+        self.left_out = left_out
 
 
 class Server:
@@ -131,6 +136,10 @@ class Server:
         """Grants svc what it takes to see what is hidden."""
         raise NotImplementedError
 
+    def narrow(self, case):
+        """Takes of what svc is granted so much that something is hidden, where that can be; says whether it did."""
+        return False
+
     def stop(self):
         self.started.stop()
 
@@ -191,7 +200,7 @@ def davquery_periods(command):
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False, timeout=130)
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     if not lines or lines[-1].get("result") != "ok" or lines[-1]["skipped"]:
-        raise NoAnswer(f"no answer: {lines[-1] if lines else f'exit code {done.returncode}'}")
+        raise NoAnswer(f"no answer: {lines[-1] if lines else f'exit code {done.returncode}'}", lines[-1]["skipped"] if lines else 0)
     periods = []
     for span in lines[:-1]:
         kind = TYPES.get(span["kind"])
@@ -316,14 +325,29 @@ def run_case(server, case, ask):
         if case["id"] in server.hides:
             if not hidden(server, case):
                 return "WRONG", f"{server.product} no longer hides {server.hides[case['id']]}: ask"
+            if silent(server, case, ask):
+                return "WRONG", f"{server.product} hides {server.hides[case['id']]}, and our client keeps silent about it"
             server.show(case)
             word, detail = judge(case, ask(server, case))
             detail = f"{server.product} hides {server.hides[case['id']]} from a reader; with a wider grant: {word}, {detail}"
             return ("hidden" if word == "right" else word), detail
         word, detail = judge(case, ask(server, case))
+        if case["id"] == PRIVATE_CASE and word == "right" and server.narrow(case):
+            detail += ", hidden ones counted"
+            if silent(server, case, ask):
+                return "WRONG", f"{server.product} hides events from a narrower grant, and our client keeps silent about it"
     except NoAnswer as error:
         return "WRONG", str(error)
     return word, detail + (f"; {note}" if note else "")
+
+
+def silent(server, case, ask):
+    """Whether our client answers as if it had seen everything."""
+    try:
+        ask(server, case)
+    except NoAnswer as error:
+        return error.left_out == 0
+    return True
 
 
 def grant_holds(server, case):

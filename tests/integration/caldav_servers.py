@@ -125,6 +125,10 @@ class Sogo(common.Server):
             self.started.set_zone(case["id"], case["calendar_tz"])
         return []
 
+    def narrow(self, case):
+        self.started.grant(case["id"], ["PublicViewer"])
+        return True
+
 
 class Files(common.Server):
     """Apache and a folder: the case's busy time as a file, in the several ways that RFC 5545 3.8.2.6 has to write it."""

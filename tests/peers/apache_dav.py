@@ -119,6 +119,10 @@ class Httpd(peer.Peer):
         self.launch_on_free_port(argv_for, lambda: os.path.exists(self.path("run/httpd.pid")) and peer.listens(self.port), env, "www-data")
         self.url = f"https://127.0.0.1:{self.port}"
 
+    def launch(self, argv, env=None, user=None, **popen):
+        """In a session of its own: prefork's parent ends its children by signalling the whole process group."""
+        super().launch(argv, env, user, start_new_session=True, **popen)
+
     def all_logs(self):
         parts = [self.log()]
         for name in ("error.log", "access.log"):
