@@ -138,7 +138,7 @@ static void take_answer(struct gateway *g, pres_id id, const struct dav_result *
     p->was_read = 1;
     uint16_t skipped = result->skipped < UINT16_MAX ? (uint16_t)result->skipped : UINT16_MAX;
     if (skipped > p->skipped) /* once, not at every poll */
-        log_warning("poll", "server=%s person=%s has %u items whose times make no sense; they are left out",
+        log_warning("poll", "server=%s person=%s broken_items=%u: their times make no sense, they are left out",
                     s->config->name, pres_table_address(g->table, id), skipped);
     p->skipped = skipped;
     p->way = result->way;

@@ -61,7 +61,11 @@ def broken_items(folder):
              "appointment anna@example.test now+21h none busy"]
     _, daemon = company.start(folder, lines, ["anna@example.test"])
     daemon.wait_state("anna@example.test", "busy")
+    daemon.ctl("refresh", "anna@example.test")
+    daemon.ctl("refresh", "anna@example.test")
     check_equal(len(daemon.periods("anna@example.test")), 1, "periods of a calendar with two broken items")
+    told = [l for l in daemon.program.log().splitlines() if " warning " in l and "anna@example.test broken_items=1:" in l]
+    check_equal(len(told), 1, f"warnings about the broken items, after two more polls:\n{told}")
 
 
 def whole_server_fails(folder):
