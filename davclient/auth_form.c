@@ -107,7 +107,9 @@ bool dav_form_is_page(const char *url, int *ret_reason)
     const char *code = dav_redirect_trap(url);
     const char *reason = str_find_nocase(url, strlen(url), "reason=");
 
-    *ret_reason = reason && reason[7] >= '0' && reason[7] <= '9' ? atoi(reason + 7) : -1;
+    *ret_reason = -1;
+    for (const char *p = reason ? reason + 7 : ""; *p >= '0' && *p <= '9' && *ret_reason < 100; p++)
+        *ret_reason = (*ret_reason < 0 ? 0 : *ret_reason * 10) + (*p - '0');
     return code && strcmp(code, "auth-none-usable") == 0;
 }
 

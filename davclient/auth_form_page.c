@@ -70,8 +70,8 @@ void dav_form_page_read(struct dav_form_page *page, const char *html, size_t len
         else if (is_a(&tag, "style"))
             pass_over(&r, "</style");
     }
-    if (!page->password)
-        page->username = NULL;
+    if (!page->password || !page->username)
+        page->password = page->username = NULL;
     if (!page->username && r.script_path) {
         struct buf link;
 
@@ -267,19 +267,28 @@ static void on_form(struct reading *r, const struct tag *tag)
     r->submitted = false;
 }
 
+static bool is_one_of(const char *word, const char *const *words)
+{
+    while (*words && !str_eq_nocase(word, *words))
+        words++;
+    return *words != NULL;
+}
+
 static void on_input(struct reading *r, const struct tag *tag)
 {
+    static const char *const not_text[] = {"hidden", "submit", "checkbox", "radio", "button",
+                                           "image",  "reset",  "file",     NULL};
     struct dav_form_page *page = r->page;
     const char *type = value_of(r, tag, "type"), *name = value_of(r, tag, "name"), *value = value_of(r, tag, "value");
 
     if (!name || !name[0])
         return;
-    if (!type || str_eq_nocase(type, "text") || str_eq_nocase(type, "email")) {
-        if (!page->password)
-            page->username = name; /* the one right before the password */
-    } else if (str_eq_nocase(type, "password")) {
+    if (type && str_eq_nocase(type, "password")) {
         if (!page->password)
             page->password = name;
+    } else if (!type || !is_one_of(type, not_text)) { /* a type that nobody knows is a text */
+        if (!page->password)
+            page->username = name; /* the one right before the password */
     } else if (str_eq_nocase(type, "hidden") || str_eq_nocase(name, "trusted")) {
         add_field(page, name, value ? value : "");
     } else if (str_eq_nocase(type, "submit") && !r->submitted) {
