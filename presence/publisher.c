@@ -139,7 +139,8 @@ void pres_publisher_changed(struct pres_publisher *p, pres_id id)
 {
     if (p->state != STATE_UP)
         return; /* everybody is brought when it is up */
-    if (id < p->waiting_size && (p->waiting[id / 8] & 1u << id % 8)) {
+    /* the one under way is looked up anew with each attempt */
+    if (id == p->current || (id < p->waiting_size && (p->waiting[id / 8] & 1u << id % 8))) {
         p->replaced++;
         return;
     }

@@ -179,10 +179,10 @@ static void on_data(void *arg, const char *data, size_t len)
         return; /* the reader lives to the end of the turn */
     if (s->end_code)
         finish(s, s->end_code, s->end_text, s->end_slow);
-    else if (result != XML_OK)
-        finish(s, "xmpp-bad-xml", xml_result_name(result), false);
     else if (s->root_ended)
         finish(s, "tcp-reset", "the server ended the stream", false);
+    else if (result != XML_OK)
+        finish(s, "xmpp-bad-xml", xml_result_name(result), false);
 }
 
 static void on_room(void *arg)
