@@ -63,6 +63,7 @@ const char *ctl_when(const struct jv *time);
 const char *ctl_text(const struct jv *v, const char *otherwise); /* control characters made harmless; static buffers in turn */
 void ctl_print_json(const struct jv *v);
 void ctl_print_causes(const struct jv *causes);
+void ctl_print_outlets(const struct jv *outlets);
 void ctl_print_presence_line(const struct jv *person);
 
 /* A table whose columns are as wide as their widest cell. */

@@ -81,6 +81,21 @@ void ctl_print_causes(const struct jv *causes)
     }
 }
 
+void ctl_print_outlets(const struct jv *outlets)
+{
+    for (size_t i = 0; i < jv_count(outlets); i++) {
+        const struct jv *o = jv_at(outlets, i);
+        printf("outlet %s is %s since %s, %lld messages handed over", ctl_text(jv_get(o, "name"), "?"),
+               ctl_text(jv_get(o, "state"), "?"), ctl_when(jv_get(o, "since")),
+               (long long)jv_num(jv_get(o, "messages"), 0));
+        if (jv_is_string(jv_get(o, "code")))
+            printf("; %s: %s", ctl_text(jv_get(o, "code"), ""), ctl_text(jv_get(o, "evidence"), ""));
+        else if (!jv_is_null(jv_get(o, "proved_at")))
+            printf(", one to itself at %s", ctl_when(jv_get(o, "proved_at")));
+        putchar('\n');
+    }
+}
+
 void ctl_print_presence_line(const struct jv *person)
 {
     const struct jv *next = jv_get(person, "next");

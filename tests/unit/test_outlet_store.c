@@ -1,0 +1,180 @@
+/*
+ * outlet_store: what was said to be safe is there after a restart, whatever a crash did to the file's end; without a
+ * folder everything is in memory, and `done` comes all the same.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "base/clk.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "config_files.h"
+#include "outlets.h"
+#include "presence/store.h"
+
+struct world {
+    char *folder;
+    struct loop *loop;
+    struct gw_outlet_store *store;
+    unsigned done, rows;
+    char last[100];
+};
+
+static void quiet(void *arg, enum log_level level, const char *line)
+{
+    (void)arg;
+    (void)level;
+    (void)line;
+}
+
+static int set_up(void **state)
+{
+    struct world *w = calloc(1, sizeof *w);
+    log_set_sink(quiet, NULL);
+    w->folder = files_folder();
+    w->loop = loop_new(clk_system());
+    *state = w;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct world *w = *state;
+    gw_outlet_store_free(&w->store);
+    loop_free(&w->loop);
+    files_remove(w->folder);
+    free(w);
+    return 0;
+}
+
+static void on_done(void *arg, const char *key, bool ok)
+{
+    struct world *w = arg;
+    assert_true(ok);
+    assert_non_null(key);
+    w->done++;
+}
+
+static void on_row(void *arg, const char *key, const char *value)
+{
+    struct world *w = arg;
+    w->rows++;
+    snprintf(w->last, sizeof w->last, "%s=%s", key, value);
+}
+
+static void put(struct world *w, const char *key, const char *value)
+{
+    const struct pres_store *face = gw_outlet_store_face(w->store);
+    face->put(face->impl, "xmpp", key, value, on_done, w);
+}
+
+static void wait_done(struct world *w, unsigned n)
+{
+    for (int i = 0; i < 500 && w->done < n; i++)
+        loop_turn(w->loop, 10);
+    assert_int_equal(w->done, n);
+}
+
+static void open_again(struct world *w, const char *folder)
+{
+    const struct pres_store *face;
+    gw_outlet_store_free(&w->store);
+    for (int i = 0; i < 20; i++) /* what is being written is still written */
+        loop_turn(w->loop, 5);
+    w->store = gw_outlet_store_new(w->loop, folder);
+    face = gw_outlet_store_face(w->store);
+    w->rows = 0;
+    face->load(face->impl, "xmpp", on_row, w);
+}
+
+static void test_survives(void **state)
+{
+    struct world *w = *state;
+    open_again(w, w->folder);
+    assert_int_equal(w->rows, 0);
+    put(w, "a\\40b@c \"quoted\"", "pending");
+    assert_int_equal(w->done, 0);
+    put(w, "a\\40b@c \"quoted\"", "subscribed");
+    put(w, "gone", "subscribed");
+    put(w, "gone", NULL);
+    wait_done(w, 4);
+    open_again(w, w->folder);
+    assert_int_equal(w->rows, 1);
+    assert_string_equal(w->last, "a\\40b@c \"quoted\"=subscribed");
+    const struct pres_store *face = gw_outlet_store_face(w->store);
+    w->rows = 0;
+    face->load(face->impl, "sip", on_row, w);
+    assert_int_equal(w->rows, 0); /* another outlet's space */
+}
+
+static void test_cut_file(void **state)
+{
+    struct world *w = *state;
+    files_write(
+        w->folder, "outlets.journal", 0600,
+        "{\"space\":\"xmpp\",\"key\":\"one\",\"value\":\"subscribed\"}\nrubbish\n{\"space\":\"xmpp\",\"key\":\"tw");
+    open_again(w, w->folder);
+    assert_int_equal(w->rows, 1);
+    put(w, "three", "pending"); /* must not be glued to the broken end */
+    wait_done(w, 1);
+    open_again(w, w->folder);
+    assert_int_equal(w->rows, 2);
+}
+
+static void test_compacted(void **state)
+{
+    struct world *w = *state;
+    struct stat st;
+    open_again(w, w->folder);
+    for (unsigned i = 0; i < 3000; i++)
+        put(w, "same", i % 2 ? "subscribed" : "pending");
+    wait_done(w, 3000);
+    assert_int_equal(stat(files_path(w->folder, "outlets.journal"), &st), 0);
+    off_t before = st.st_size;
+    open_again(w, w->folder);
+    assert_int_equal(w->rows, 1);
+    assert_string_equal(w->last, "same=subscribed");
+    assert_int_equal(stat(files_path(w->folder, "outlets.journal"), &st), 0);
+    assert_true(st.st_size < before / 100);
+    assert_int_equal(st.st_mode & 077, 0);
+}
+
+static void test_memory_only(void **state)
+{
+    struct world *w = *state;
+    open_again(w, NULL);
+    put(w, "a", "b");
+    wait_done(w, 1);
+    open_again(w, "/nonexistent/folder");
+    put(w, "a", "b");
+    wait_done(w, 2);
+}
+
+static void test_forget(void **state)
+{
+    struct world *w = *state;
+    open_again(w, w->folder);
+    put(w, "a", "b");
+    put(w, "c", "d");
+    const struct pres_store *face = gw_outlet_store_face(w->store);
+    face->forget(face->impl, w);
+    open_again(w, w->folder);
+    assert_int_equal(w->done, 0);
+    assert_int_equal(w->rows, 2);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_survives, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_cut_file, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_compacted, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_memory_only, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_forget, set_up, tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
