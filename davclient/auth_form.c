@@ -154,10 +154,15 @@ static void send(struct dav_form_logon *f, const char *method, const struct buf 
 static void on_answer(void *arg, const struct fetch_answer *answer)
 {
     struct dav_form_logon *f = arg;
+    char text[120];
     bool cookies;
 
     f->fetch = NULL;
     dav_session_count(f->session, answer);
+    if (answer->err == FETCH_TOO_LARGE && f->step != STEP_POST) {
+        end(f, DAV_FORM_STUCK, "forms-changed", "%s is longer than any logon page", shown(f, text));
+        return;
+    }
     if (answer->err != FETCH_OK) {
         finish(f, &(struct dav_form_verdict){.end = DAV_FORM_WIRE, .answer = answer});
         return;

@@ -54,6 +54,7 @@ static const struct {
     {"password for this account has expired", "password-expired"},
     {"password has expired", "password-expired"},
     {"expiredpassword", "password-expired"}, /* a page that OWA leads to */
+    {"/iisadmpwd/", "password-expired"},     /* the same by IIS 5 and 6 */
     {"not been granted the requested logon type", "logon-right-missing"},
     {"logon time restriction", "logon-right-missing"},
     {"Preauthentication failed", "logon-rejected"},

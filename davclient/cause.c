@@ -75,11 +75,11 @@ static const struct dav_cause causes[] = {
      "If the server's key was changed on purpose, put the new pin into tls.pinned_key; if not, somebody stands "
      "between."},
     {"tls-protocol", DAV_NETWORK, DAV_STEP_TLS, true,
-     "The server and we cannot agree on TLS: no version, cipher or length of key that both accept, no TLS on that port, "
-     "or it wants a certificate of ours.",
+     "The server and we cannot agree on TLS: no version, cipher or length of key that both accept, no TLS on "
+     "that port, or it wants a certificate of ours.",
      "For servers of 2003 set tls.min_version to 1.0 and tls.legacy_ciphers to true, or put a TLS terminator in front. "
-     "If the evidence says that a certificate is required, give tls.client_cert_file and tls.client_key_file. Check the "
-     "port as well."},
+     "If the evidence says that a certificate is required, give tls.client_cert_file and tls.client_key_file. Check "
+     "the port as well."},
 
     {"http-ssl-required", DAV_PROTOCOL, DAV_STEP_HTTP, true, "The server wants https.",
      "Write https:// in the server's url."},
@@ -123,10 +123,10 @@ static const struct dav_cause causes[] = {
 
     {"logon-rejected", DAV_AUTH, DAV_STEP_LOGON, true,
      "The server refused the service account: wrong password, expired, locked, or not allowed.",
-     "Check name (DOMAIN\\account or account@domain) and password of the account, and that it is not locked. Nothing "
-     "more is sent with this "
-     "password until its file changes or `freebusyctl unbreak SERVER` is given, so that the account is not locked by "
-     "us."},
+     "Check name (DOMAIN\\account or account@domain) and password of the account, and that it is not locked. A server "
+     "that takes NTLMv2 only refuses an answer of lm_compatibility_level 0 to 2 with the same words. Nothing "
+     "more is sent with this password until its file changes or `freebusyctl unbreak SERVER` is given, so that the "
+     "account is not locked by us."},
     {"account-locked", DAV_AUTH, DAV_STEP_LOGON, true, "The service account is locked.",
      "Unlock it in the directory, find out who else uses its old password, then `freebusyctl unbreak SERVER`."},
     {"account-disabled", DAV_AUTH, DAV_STEP_LOGON, true, "The service account is disabled.",

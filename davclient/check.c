@@ -45,7 +45,9 @@ void dav_check_failed(struct dav_query *q, const char *code, const char *evidenc
         q->passed = (int)step - 1;
     }
     if (step == DAV_STEP_READ && q->passed < DAV_STEP_MAILBOX) /* any answer can be malformed: which one was it? */
-        step = q->passed < DAV_STEP_LOGON ? DAV_STEP_HTTP : DAV_STEP_MAILBOX;
+        step = q->passed >= DAV_STEP_LOGON                                          ? DAV_STEP_MAILBOX
+               : q->session->probed && strcmp(cause->code, "answer-malformed") == 0 ? DAV_STEP_SCHEMES
+                                                                                    : DAV_STEP_HTTP;
     if ((int)step <= q->passed)
         step = (enum dav_step)(q->passed + 1 < DAV_STEP_READ ? q->passed + 1 : DAV_STEP_READ);
     pass_until(q, step);

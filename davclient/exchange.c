@@ -12,6 +12,7 @@
 #include "exchange.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/arena.h"
@@ -21,6 +22,7 @@
 #include "flavour.h"
 #include "url.h"
 
+#define ACCESS_MODIFY 1UL /* of PR_ACCESS: only who is as good as the owner may change the root */
 #define WANT_ACCESS "http://schemas.microsoft.com/mapi/proptag/"
 #define ACCEPT_LANGUAGE                                                                                                \
     "Accept-Language: en-us" /* without it, a mailbox that nobody has opened yet answers 401 instead of coming into    \
@@ -37,6 +39,7 @@ struct exchange {
     const char *root_code; /* what it means if nothing further on works, and what was seen */
     int root_status;
     bool no_access;   /* in the answer being read: the server says that we have no rights */
+    bool owner;       /* the mailbox root said that we have all of them */
     bool is_calendar; /* in the answer being read: the folder itself is a calendar */
     struct exchange_page page;
 };
@@ -53,6 +56,7 @@ static void on_root(struct dav_query *q, struct exchange *x, const struct dav_re
 static void on_hidden(struct dav_query *q, struct exchange *x, const struct dav_reply *reply);
 static void on_search(struct dav_query *q, struct exchange *x, const struct dav_reply *reply);
 static void on_search_refused(struct dav_query *q, struct exchange *x, const struct dav_reply *reply);
+static const char *denial_code(const struct dav_query *q, const struct exchange *x, const struct dav_reply *reply);
 static bool take_found(struct dav_query *q, struct exchange *x, const struct dav_reply *reply);
 static const char *root_code(const struct dav_query *q, const struct dav_reply *reply);
 static const char *missing_code(const struct dav_query *q, const struct dav_reply *reply);
@@ -252,6 +256,7 @@ static bool on_folder(void *query, const struct dav_ms_response *r)
     struct buf path;
 
     x->no_access = access && strcmp(access, "0") == 0;
+    x->owner = access && x->stage == STAGE_ROOT ? strtoul(access, NULL, 10) & ACCESS_MODIFY : x->owner;
     x->is_calendar = r->value[FOLDER_CLASS].text && str_starts_nocase(r->value[FOLDER_CLASS].text, "IPF.Appointment");
     if (!calendar->text || calendar->cut || x->found)
         return true;
@@ -337,7 +342,7 @@ static void on_search_refused(struct dav_query *q, struct exchange *x, const str
         dav_query_fail(q, x->root_code, "PROPFIND of the mailbox answered %d, SEARCH %.100s %d", x->root_status,
                        reply->path, reply->status);
     } else if (is_denial(reply->status)) {
-        fail(q, "receive-as-missing", reply);
+        fail(q, denial_code(q, x, reply), reply);
     } else if (reply->status == 404) {
         fail(q, exchange ? "calendar-not-found" : "method-blocked", reply);
     } else if (reply->status == 400 || reply->status == 416 || reply->status == 422) {
@@ -347,6 +352,20 @@ static void on_search_refused(struct dav_query *q, struct exchange *x, const str
     } else {
         fail(q, reply->status / 100 == 2 ? "answer-malformed" : dav_reply_code(reply), reply);
     }
+}
+
+/*
+ * The mailbox let us in, its calendar does not. When the root said that we may do everything, the rights are on their
+ * way. A 403 without Exchange's mark comes from a filter in front of it; only 2000 leaves the mark out by itself.
+ */
+static const char *denial_code(const struct dav_query *q, const struct exchange *x, const struct dav_reply *reply)
+{
+    const char *product = dav_query_product(q);
+
+    if (reply->status == 403 && x->stage == STAGE_FOUND && product[0] && !str_starts(product, "Exchange 2000") &&
+        !dav_reply_header(reply, "MS-WebStorage"))
+        return "method-blocked";
+    return x->stage == STAGE_FOUND && x->owner ? "receive-as-pending" : "receive-as-missing";
 }
 
 /* The answer names the calendar folder: on to the SEARCH, on the host that answered, whatever host the name has in it.

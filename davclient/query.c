@@ -407,8 +407,8 @@ static void on_redirect(struct dav_query *q, const struct fetch_answer *answer)
     case DAV_REDIRECT_FOLLOW:
         code = dav_redirect_trap(url.data);
         break;
-    case DAV_REDIRECT_FOREIGN:
-        code = "redirect-foreign";
+    case DAV_REDIRECT_FOREIGN: /* Exchange itself sends us to the server that has this mailbox */
+        code = fetch_header(answer->fetch, "MS-WebStorage", 0) ? "mailbox-moved" : "redirect-foreign";
         break;
     case DAV_REDIRECT_TOO_MANY:
         code = "redirect-loop";

@@ -30,6 +30,7 @@ static void on_proof(void *session, const struct dav_call_result *result);
 static void on_proof_failed(struct dav_session *s, const struct fetch_answer *answer);
 static bool common(struct dav_session *s, const struct dav_call_result *result);
 static bool wants_form(const struct fetch_answer *answer);
+static bool is_refusal(const struct fetch_answer *answer, const char **ret_code);
 static void choose(struct dav_session *s, dav_auth_set offered, enum dav_session_state next);
 static void explain(struct dav_session *s, dav_auth_set offered);
 static const char *judge(struct dav_session *s, const struct fetch_answer *answer, bool logged_on);
@@ -218,6 +219,11 @@ static void on_logon(void *session, const struct dav_call_result *result)
                             s->hosts[0].origin, s->account.user, answer->status);
         return;
     }
+    if (is_refusal(answer, &code)) {
+        dav_session_refused(s, code, "%s: %d for %s by %s", s->hosts[0].origin, answer->status, s->account.user,
+                            dav_scheme_name(s->auth->scheme));
+        return;
+    }
     if (answer->status == 401) {
         verdict = dav_auth_verdict_of(answer->body, answer->body_len, &code);
         if (verdict == DAV_AUTH_NOT_THIS_WAY) {
@@ -332,7 +338,26 @@ static bool wants_form(const struct fetch_answer *answer)
     const char *location = fetch_header(answer->fetch, "Location", 0);
     int reason;
 
-    return answer->status == 440 || (dav_redirect_is(answer->status) && location && dav_form_is_page(location, &reason));
+    return answer->status == 440 ||
+           (dav_redirect_is(answer->status) && location && dav_form_is_page(location, &reason));
+}
+
+/*
+ * What says more than its status. A redirect to the page for a new password: IIS takes nobody in before. A 401 that
+ * Exchange wrote, not IIS (whose pages are numbered): the password was good, but the mailbox that this URL stands for,
+ * the account's own, is not there.
+ */
+static bool is_refusal(const struct fetch_answer *answer, const char **ret_code)
+{
+    const char *location = fetch_header(answer->fetch, "Location", 0);
+
+    *ret_code = NULL;
+    if (dav_redirect_is(answer->status) && location)
+        *ret_code = dav_auth_reason_in(location, strlen(location));
+    else if (answer->status == 401 && fetch_header(answer->fetch, "MS-WebStorage", 0) &&
+             !str_find_nocase(answer->body, answer->body_len, "401."))
+        *ret_code = "own-mailbox-missing";
+    return *ret_code;
 }
 
 static void choose(struct dav_session *s, dav_auth_set offered, enum dav_session_state next)
@@ -368,10 +393,11 @@ static void explain(struct dav_session *s, dav_auth_set offered)
         snprintf(s->chosen_because, sizeof(s->chosen_because), "%s: next in auth, since %s failed (%s)", name,
                  dav_auth_set_text(s->unfit, failed, sizeof(failed)), s->unfit_code);
     else if (offered == DAV_AUTH_ANY)
-        snprintf(s->chosen_because, sizeof(s->chosen_because), "%s: first in auth; the server did not say what it wants",
-                 name);
+        snprintf(s->chosen_because, sizeof(s->chosen_because),
+                 "%s: first in auth; the server did not say what it wants", name);
     else if (!(offered & 1U << s->auth->scheme))
-        snprintf(s->chosen_because, sizeof(s->chosen_because), "%s: carried by negotiate, which the server offers", name);
+        snprintf(s->chosen_because, sizeof(s->chosen_because), "%s: carried by negotiate, which the server offers",
+                 name);
     else
         snprintf(s->chosen_because, sizeof(s->chosen_because), "%s: first in auth of what the server offers (%s)", name,
                  s->seen ? "at its mailboxes" : s->offered_text);
@@ -414,8 +440,9 @@ static const char *judge_redirect(struct dav_session *s, const char *location, c
 
     buf_init(&url, DAV_URL_PATH_MAX + DAV_URL_HOST_MAX);
     decision = dav_redirect_decide(&s->redirects, s->account.url, location, 0, &url);
-    if (decision == DAV_REDIRECT_FOLLOW && !s->home.tls && dav_url_parse(url.data, &to) && to.tls)
-        code = "http-ssl-required";
+    if ((decision == DAV_REDIRECT_FOLLOW || decision == DAV_REDIRECT_FOREIGN) && !s->home.tls &&
+        dav_url_parse(url.data, &to) && to.tls && strcmp(to.host, s->home.host) == 0)
+        code = "http-ssl-required"; /* whatever the port */
     else if (decision == DAV_REDIRECT_FOREIGN)
         code = "redirect-foreign";
     else if (decision == DAV_REDIRECT_FOLLOW)
@@ -435,9 +462,9 @@ static void fail(struct dav_session *s, const char *code, const char *text)
     snprintf(copy, sizeof(copy), "%s", text ? text : s->evidence);
     dav_session_blame(s, code, "%s", copy);
     /* a password that the proxy refused is not shown to it again and again */
-    dav_session_enter(s, strcmp(code, "proxy-auth") == 0 && s->account.proxy_user ? DAV_SESSION_REFUSED
-                                                                                 : DAV_SESSION_UNREACHABLE,
-                      code);
+    dav_session_enter(
+        s, strcmp(code, "proxy-auth") == 0 && s->account.proxy_user ? DAV_SESSION_REFUSED : DAV_SESSION_UNREACHABLE,
+        code);
 }
 
 static void pardon_all(struct dav_session *s)

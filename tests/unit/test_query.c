@@ -291,7 +291,7 @@ static void a_host_nobody_allowed(void **state)
     redirect_status = 302;
     server.answer = moved;
     ask_about("carl");
-    assert_string_equal(got[0].code, "redirect-foreign");
+    assert_string_equal(got[0].code, "mailbox-moved");
     assert_non_null(strstr(got[0].evidence, "127.0.0.1"));
     assert_int_equal(other_requests, 0);
     ask_about("anna");
