@@ -381,9 +381,47 @@ static void test_escape(void **state)
     buf_free(&b);
 }
 
+/* A document that never ends: the ceiling holds for each child of the root, and what XMPP forbids is refused. */
+static void test_stream(void **state)
+{
+    static const struct xml_limits STREAM = {.max_bytes = 1000, .max_depth = 5, .stream = true};
+    static const struct {
+        const char *text;
+        enum xml_result result;
+    } rows[] = {{"<a><b/> \n <b>x</b>", XML_OK},
+                {"<a><!-- c -->", XML_DTD},
+                {"<a><?php x ?>", XML_DTD},
+                {"<!DOCTYPE a><a>", XML_DTD},
+                {"<a>&nbsp;<b/>", XML_BROKEN},
+                {"<a><b></c>", XML_BROKEN},
+                {"<a><b c=d/>", XML_BROKEN},
+                {"<a><b><b><b><b><b>", XML_TOO_DEEP}};
+    struct trace t;
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        trace_init(&t, &STREAM);
+        enum xml_result result = xml_reader_feed(t.reader, rows[i].text, strlen(rows[i].text));
+        assert_int_equal(result, rows[i].result);
+        trace_free(&t);
+    }
+
+    trace_init(&t, &STREAM);
+    assert_int_equal(xml_reader_feed(t.reader, "<a>", 3), XML_OK);
+    for (unsigned i = 0; i < 100000; i++)
+        assert_int_equal(xml_reader_feed(t.reader, i % 2 ? " " : "<b c='d'>text</b>", i % 2 ? 1 : 17), XML_OK);
+    enum xml_result result = xml_reader_feed(t.reader, "<b>", 3);
+    unsigned fed = 0;
+    for (; result == XML_OK && fed < 1000000; fed += 10)
+        result = xml_reader_feed(t.reader, "0123456789", 10);
+    assert_int_equal(result, XML_TOO_LONG);
+    assert_true(fed < 40000); /* the ceiling and one slice */
+    trace_free(&t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_stream),
         cmocka_unit_test(test_plain),
         cmocka_unit_test(test_servers_of_2000),
         cmocka_unit_test(test_not_utf8),
