@@ -42,7 +42,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     world_hang_up(w);
     for (int i = 0; i < 6; i++)
         loop_turn(w->loop, 0);
-    loop_advance(w->loop, 60000);
+    struct pres_publisher_status status = {.state = ""};
+    for (int i = 0; i < 1000 && strcmp(status.state, "connecting") != 0; i++) {
+        loop_advance(w->loop, 100);
+        pres_publisher_status(w->publisher, &status);
+    }
     if (!world_connect(w))
         abort();
     return 0;
