@@ -356,11 +356,10 @@ static bool on_fetched(void *arg, const struct dav_ms_response *response)
     for (struct dav_want *w = c->batch; w != c->batch_end; w = w->next) {
         if (w->name != name || w->answered)
             continue;
-        w->answered = true;
         if (response->status == 404 || response->status == 410)
-            dav_kept_remove(c->at->kept, name);
-        else
-            take_data(c, w, response);
+            break;
+        w->answered = true;
+        take_data(c, w, response);
         break;
     }
     if (!dav_person_is_full(c->person))
