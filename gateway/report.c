@@ -16,8 +16,6 @@
 #include "gateway.h"
 #include "outlets.h"
 
-enum { CAUSES_MAX = 100 };
-
 static struct jv *server_list(struct gateway *g);
 static struct jv *cause_list(struct gateway *g);
 static struct jv *cause_object(const struct dav_cause *cause);
@@ -166,10 +164,11 @@ static struct jv *server_list(struct gateway *g)
 
 static struct jv *cause_list(struct gateway *g)
 {
-    struct gw_cause_row rows[CAUSES_MAX];
-    size_t n = gw_causes(g, rows, CAUSES_MAX);
+    size_t max = gw_server_count(g) * dav_cause_count();
+    struct gw_cause_row *rows = mem_calloc(max + 1, sizeof(*rows));
+    size_t n = gw_causes(g, rows, max);
     struct jv *list = jv_array();
-    for (size_t i = 0; i < n && i < CAUSES_MAX; i++) {
+    for (size_t i = 0; i < n; i++) {
         struct jv *row = cause_object(rows[i].cause);
         jv_set_str(row, "server", rows[i].server);
         jv_set_int(row, "persons", (int64_t)rows[i].persons);
@@ -178,6 +177,7 @@ static struct jv *cause_list(struct gateway *g)
         jv_set_str(row, "example", rows[i].example == PRES_NOBODY ? NULL : pres_table_address(gw_table(g), rows[i].example));
         jv_add(list, row);
     }
+    free(rows);
     return list;
 }
 
