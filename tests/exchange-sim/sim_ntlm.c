@@ -266,6 +266,7 @@ static void on_message(struct sim_request *r, struct buf *message)
             on_negotiate(r, message);
         return;
     case SIM_NTLM_AUTHENTICATE:
+        sim_log_count(r->sim->log, "authenticates");
         if (breaks(r, "silent")) {
             sim_log_answer(r->sim->log, r, 0);
             httpd_abort(r->req);

@@ -21,7 +21,7 @@ from harness import Failed, check, check_equal  # noqa: E402
 
 FOLDER = os.path.join(harness.SOURCE, "tests", "faults")
 AT_A_TIME = 4
-DAEMON_SECONDS = 60
+DAEMON_SECONDS = 120
 
 
 class Row:
@@ -57,12 +57,12 @@ def by_file(row, stages):
         check(text in last["advice"], f"advice tells '{text}': {last['advice']}")
     check("{" not in last["advice"], f"advice is filled in: {last['advice']}")
     row.stage.no_secrets(out, "the check's output")
-    row.attempts = count_attempts(row, "the check")
+    row.attempts = count_attempts(row, "the check", 1)
 
 
-def count_attempts(row, by):
+def count_attempts(row, by, most):
     attempts, complaints = row.stage.attempts()
-    check(attempts <= row.fault.attempts, f"{by} logged on {attempts} times")
+    check(attempts <= most, f"{by} logged on {attempts} times")
     check_equal(complaints, [], f"what the simulator complains of after {by}")
     check(row.stage.account_unharmed(), f"{by} locked the account")
     return attempts
@@ -106,7 +106,7 @@ def looked_at(row, daemon):
     code, lines, out = row.stage.check_by(daemon)
     check(lines and lines[-1].get("done"), f"the daemon's check did not come to an end: exit {code}: {out}")
     check_equal((lines[-1]["by"], lines[-1]["code"], code), ("daemon", fault.code, 1), f"the daemon's check: {out}")
-    row.attempts = max(row.attempts, count_attempts(row, "the daemon"))
+    row.attempts = max(row.attempts, count_attempts(row, "the daemon", fault.attempts))
 
 
 def told_alike(row, daemon, status, log):
@@ -126,7 +126,7 @@ def table(rows):
     for row in rows:
         for text in row.wrong:
             print(f"\nWRONG {row.fault.name}: {text}")
-    print(f"\n{right} of {len(rows)} right; at most {max(r.attempts for r in rows)} logon attempt each", flush=True)
+    print(f"\n{right} of {len(rows)} right; logon attempts: at most {max(r.attempts for r in rows)} each", flush=True)
     return right == len(rows)
 
 

@@ -190,11 +190,14 @@ class Stage:
         return done.returncode, lines, done.stdout + done.stderr
 
     def attempts(self):
-        """Logons the server saw: rejected ones, and one for as many as it accepted; and its complaints."""
+        """Logons the server saw: rejected ones, one for as many as it accepted, and answers to challenges that nobody judged; and its
+        complaints."""
         if not self.sim:
             return 0, []
         seen = self.sim.control("GET", "/counters")
-        return seen["logons"]["rejected"] + (seen["logons"]["accepted"] > 0), seen["violations"]
+        ntlm, logons = seen["ntlm"], seen["logons"]
+        unjudged = ntlm.get("authenticates", 0) - sum(ntlm.get(kind, 0) for kind in ("v2", "session", "v1", "lm"))
+        return logons["rejected"] + (logons["accepted"] > 0) + unjudged, seen["violations"]
 
     def account_unharmed(self):
         if not self.sim:
