@@ -186,6 +186,8 @@ static const struct dav_cause causes[] = {
     {"never-read", DAV_LATER, DAV_STEP_READ, false, "This calendar has not been read yet.", "Wait for the first poll."},
     {"stale", DAV_LATER, DAV_STEP_READ, false, "The last good answer is older than presence.stale_after.",
      "The person's last failure says why there is no newer one."},
+    {"removed", DAV_LATER, DAV_STEP_READ, false, "This person is not in the configuration any more.",
+     "Nothing to do if that is meant; otherwise add the person to users again."},
 };
 
 #define CAUSES (sizeof(causes) / sizeof(causes[0]))

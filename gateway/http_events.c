@@ -46,6 +46,7 @@ static ssize_t pull(void *arg, char *out, size_t max);
 static size_t put_comment(struct stream *s, char *out, size_t room);
 static size_t put_event(struct stream *s, char *out, size_t room, bool *ret_idle);
 static pres_id *asked_for(struct gw_face *face, struct httpd_req *req, size_t *ret_n, bool *ret_ok);
+static bool nobody_unknown(struct stream *s, struct httpd_req *req);
 
 struct gw_events *gw_events_new(struct gateway *g)
 {
@@ -91,6 +92,12 @@ void gw_http_get_events(struct gw_face *face, struct httpd_req *req, const char 
     snprintf(s->peer, sizeof(s->peer), "%s", httpd_peer(req));
     s->watch = pres_watch_new(gw_journal(e->gateway), ids, n, cursor, wake, s);
     free(ids);
+    if (!nobody_unknown(s, req)) {
+        pres_watch_free(&s->watch);
+        free(s);
+        gw_http_nobody(req);
+        return;
+    }
     s->next = e->first;
     s->back = &e->first;
     if (s->next)
@@ -103,7 +110,10 @@ void gw_http_get_events(struct gw_face *face, struct httpd_req *req, const char 
     s->http = httpd_stream_start(req, 200, headers, pull, gone, s);
 }
 
-/* The persons named by `address` parameters; NULL for everybody. Answers the request itself when it sets *ret_ok to false. */
+/*
+ * The persons named by `address` parameters, as far as there are any; NULL for everybody. Answers the request itself when it sets
+ * *ret_ok to false.
+ */
 static pres_id *asked_for(struct gw_face *face, struct httpd_req *req, size_t *ret_n, bool *ret_ok)
 {
     bool bad = false;
@@ -118,17 +128,23 @@ static pres_id *asked_for(struct gw_face *face, struct httpd_req *req, size_t *r
     if (n == 0)
         return NULL;
     pres_id *ids = mem_calloc(n, sizeof(*ids));
-    for (unsigned i = 0; i < n; i++) {
+    for (unsigned i = 0; i < n; i++)
         ids[i] = pres_table_find(gw_table(face->gateway), httpd_param(req, "address", i, &bad));
-        if (ids[i] == PRES_NOBODY) {
-            free(ids);
-            gw_http_nobody(req);
-            *ret_ok = false;
-            return NULL;
-        }
-    }
     *ret_n = n;
     return ids;
+}
+
+/* Every address is somebody's, or was when the cursor was given: then the watch has to tell that it is no longer. */
+static bool nobody_unknown(struct stream *s, struct httpd_req *req)
+{
+    bool bad = false;
+    const char *address;
+    for (unsigned i = 0; i < WATCHED_MAX && (address = httpd_param(req, "address", i, &bad)); i++) {
+        bool was = pres_watch_removed(s->watch, address);
+        if (!was && pres_table_find(gw_table(s->owner->gateway), address) == PRES_NOBODY)
+            return false;
+    }
+    return true;
 }
 
 static void send_comments(void *arg)
@@ -205,7 +221,8 @@ static size_t put_event(struct stream *s, char *out, size_t room, bool *ret_idle
         break;
     case PRES_WATCH_EVENT:
         buf_addf(b, "id: %s\nevent: presence\ndata: ", event.cursor);
-        pres_render_json(b, pres_table_publish_as(gw_table(s->owner->gateway), event.id), &event.now);
+        pres_render_json(b, event.removed ? event.removed : pres_table_publish_as(gw_table(s->owner->gateway), event.id),
+                         &event.now);
         buf_adds(b, "\n\n");
         s->ended = false;
         if (b->len <= room && !b->failed) {

@@ -168,6 +168,7 @@ static void person_remove(struct gateway *g, pres_id id, struct gw_server *s)
     leave_server(g, p, s);
     extra_free(p);
     p->used = 0;
+    pres_journal_remove(g->journal, id);
     pres_table_remove(g->table, id);
 }
 

@@ -2,6 +2,9 @@
  * journal: the last changes, numbered without gaps, in a ring of 48 bytes each. The table's change function adds;
  * watches (watch.c) read at their own pace by number, and know by the tail when they are too late.
  *
+ * A removal is an entry like the others; the person's names, which the table forgets, stand in a second queue beside
+ * the ring and leave it when the ring's slot is taken again.
+ *
  * Readers are told once a turn that there is more, however much was added, and never from inside the addition: a reader
  * may do anything in its wake, removing itself and others included. The walk over the readers keeps its next stop in
  * the journal, where a removal can move it.
@@ -10,10 +13,13 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "base/clk.h"
 #include "base/crypto.h"
 #include "base/loop.h"
 #include "base/mem.h"
+#include "base/str.h"
 #include "journal_private.h"
 #include "table_private.h"
 
@@ -26,9 +32,17 @@ struct entry {
     uint32_t as_of, valid_until;
     uint8_t state;
     uint8_t next; /* kind; FREE: there is no next */
+    bool removed; /* what else there is to say stands in the queue of removals */
 };
 
 static_assert(sizeof(struct entry) <= 48, "a journal holds a million of them");
+
+/* What an entry about a removal needs beyond its slot. */
+struct removal {
+    uint64_t seq;
+    char *published;
+    char *address; /* as configured; NULL: the same */
+};
 
 struct pres_journal_reader {
     struct pres_journal *journal;
@@ -44,11 +58,16 @@ struct pres_journal {
     size_t capacity;
     struct entry *ring;       /* number n is at n % capacity */
     struct pres_change *read; /* what pres_journal_get lends */
+    struct removal *removals; /* by seq; those before the first are gone */
+    size_t first_removal, n_removals, cap_removals;
     struct pres_journal_reader *readers;
     struct pres_journal_reader *next_to_wake;
     bool deferred;
 };
 
+static void forget_removal(struct pres_journal *j, uint64_t seq);
+static const struct removal *removal_at(const struct pres_journal *j, uint64_t seq);
+static void removal_free(struct removal *r);
 static void wake_readers(void *arg);
 
 struct pres_journal *pres_journal_new(struct pres_table *table, size_t capacity)
@@ -72,6 +91,9 @@ void pres_journal_free(struct pres_journal **journal)
     assert(!j->readers);
     if (j->deferred)
         loop_undefer(pres_table_loop(j->table), wake_readers, j);
+    for (size_t i = j->first_removal; i < j->n_removals; i++)
+        removal_free(&j->removals[i]);
+    free(j->removals);
     free(j->ring);
     free(j->read);
     free(j);
@@ -81,6 +103,8 @@ void pres_journal_free(struct pres_journal **journal)
 void pres_journal_add(struct pres_journal *j, pres_id id, const struct pres_presence *now)
 {
     j->head++;
+    if (j->head > j->capacity)
+        forget_removal(j, j->head - j->capacity);
     j->ring[j->head % j->capacity] = (struct entry){
         .reason = now->reason,
         .id = id,
@@ -98,6 +122,24 @@ void pres_journal_add(struct pres_journal *j, pres_id id, const struct pres_pres
         j->deferred = true;
         loop_defer(pres_table_loop(j->table), wake_readers, j);
     }
+}
+
+void pres_journal_remove(struct pres_journal *j, pres_id id)
+{
+    const char *published = pres_table_publish_as(j->table, id), *address = pres_table_address(j->table, id);
+    struct pres_presence gone = {.state = PRES_UNKNOWN,
+                                 .since = clk_wall_s(loop_clk(pres_table_loop(j->table))),
+                                 .until = PRES_NEVER,
+                                 .reason = PRES_REMOVED};
+
+    pres_journal_add(j, id, &gone);
+    j->ring[j->head % j->capacity].removed = true;
+    if (j->n_removals == j->cap_removals) {
+        j->cap_removals = j->cap_removals ? j->cap_removals * 2 : 16;
+        j->removals = mem_realloc(j->removals, j->cap_removals, sizeof(*j->removals));
+    }
+    j->removals[j->n_removals++] =
+        (struct removal){j->head, mem_strdup(published), mem_strdup_or_null(published == address ? NULL : address)};
 }
 
 uint64_t pres_journal_head(const struct pres_journal *j)
@@ -131,13 +173,33 @@ bool pres_journal_whose(const struct pres_journal *j, uint64_t seq, pres_id *ret
     return true;
 }
 
+bool pres_journal_is_removal(const struct pres_journal *j, uint64_t seq)
+{
+    return j->ring[seq % j->capacity].removed;
+}
+
+bool pres_journal_find_removed(const struct pres_journal *j, const char *address, uint64_t after, pres_id *ret_id,
+                               uint32_t *ret_generation)
+{
+    for (size_t i = j->n_removals; i > j->first_removal && j->removals[i - 1].seq > after; i--) {
+        const struct removal *r = &j->removals[i - 1];
+
+        if (str_eq_nocase(r->published, address) || (r->address && str_eq_nocase(r->address, address)))
+            return pres_journal_whose(j, r->seq, ret_id, ret_generation);
+    }
+    return false;
+}
+
 const struct pres_change *pres_journal_get(const struct pres_journal *j, uint64_t seq)
 {
     const struct entry *e = &j->ring[seq % j->capacity];
     struct pres_change *ret = j->read;
+    const struct removal *removal = NULL;
 
     if (seq < pres_journal_tail(j) || seq > j->head)
         return NULL;
+    if (e->removed)
+        removal = removal_at(j, seq);
     *ret = (struct pres_change){
         .seq = seq,
         .id = e->id,
@@ -148,6 +210,7 @@ const struct pres_change *pres_journal_get(const struct pres_journal *j, uint64_
                 .as_of = pres_time_unpack(e->as_of),
                 .valid_until = pres_time_unpack(e->valid_until),
                 .reason = e->reason},
+        .removed = removal ? removal->published : NULL,
     };
     if (e->next != PRES_FREE)
         ret->now.next = (struct pres_next){true, (enum pres_kind)e->next, pres_time_unpack(e->next_start),
@@ -182,6 +245,39 @@ void pres_journal_reader_free(struct pres_journal_reader **reader)
         r->after->before = r->before;
     free(r);
     *reader = NULL;
+}
+
+/* The slot of entry `seq` is about to be another's. A whole company may leave at once: the queue moves up by halves. */
+static void forget_removal(struct pres_journal *j, uint64_t seq)
+{
+    while (j->first_removal < j->n_removals && j->removals[j->first_removal].seq <= seq)
+        removal_free(&j->removals[j->first_removal++]);
+    if (j->first_removal <= j->n_removals / 2)
+        return;
+    j->n_removals -= j->first_removal;
+    memmove(j->removals, j->removals + j->first_removal, j->n_removals * sizeof(*j->removals));
+    j->first_removal = 0;
+}
+
+static const struct removal *removal_at(const struct pres_journal *j, uint64_t seq)
+{
+    size_t low = j->first_removal, high = j->n_removals;
+
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
+
+        if (j->removals[mid].seq >= seq)
+            high = mid;
+        else
+            low = mid + 1;
+    }
+    return low < j->n_removals && j->removals[low].seq == seq ? &j->removals[low] : NULL;
+}
+
+static void removal_free(struct removal *r)
+{
+    free(r->published);
+    free(r->address);
 }
 
 static void wake_readers(void *arg)

@@ -11,4 +11,13 @@ struct pres_table *pres_journal_table(const struct pres_journal *j);
 /* About whom entry `seq` is, without unfolding the rest. False when it is not kept. */
 bool pres_journal_whose(const struct pres_journal *j, uint64_t seq, pres_id *ret_id, uint32_t *ret_generation);
 
+bool pres_journal_is_removal(const struct pres_journal *j, uint64_t seq); /* one that is kept */
+
+/*
+ * The last removal after entry `after` of somebody who was published under, or configured with, this address (without
+ * case). False: there is none. O(removals kept).
+ */
+bool pres_journal_find_removed(const struct pres_journal *j, const char *address, uint64_t after, pres_id *ret_id,
+                               uint32_t *ret_generation);
+
 #endif

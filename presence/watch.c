@@ -8,6 +8,9 @@
  * when the place has reached the head, so it contains the entry. A cursor is the place in letters, and unget is the
  * place before.
  *
+ * A removal is an entry too, the last about that person, and goes by the same rule: a snapshot does not contain
+ * somebody who is gone. A list names people by id and generation, so an id that has a new owner may stand in it twice.
+ *
  * A place is never behind the journal's tail: then entries are missing, and the watch is at its end.
  */
 #include "presence/watch.h"
@@ -54,7 +57,8 @@ struct pres_watch {
 static void who_copy(struct pres_watch *w, const pres_id *ids, size_t n);
 static int who_compare(const void *a, const void *b);
 static size_t who_find(const struct pres_watch *w, pres_id id);
-static bool wanted(const struct pres_watch *w, pres_id id, uint32_t generation);
+static void who_add(struct pres_watch *w, pres_id id, uint32_t generation);
+static bool listed(const struct pres_watch *w, pres_id id, uint32_t generation);
 static pres_id next_wanted(const struct pres_watch *w, pres_id from);
 static bool event_of_change(struct pres_watch *w, struct pres_event *ret);
 static bool event_of_snapshot(struct pres_watch *w, struct pres_event *ret);
@@ -78,6 +82,17 @@ struct pres_watch *pres_watch_new(struct pres_journal *j, const pres_id *ids, si
     w->before = w->now;
     w->reader = pres_journal_reader_new(j, on_wake, w);
     return w;
+}
+
+bool pres_watch_removed(struct pres_watch *w, const char *address)
+{
+    uint32_t generation;
+    pres_id id;
+
+    if (!w->who || !w->resumed || !pres_journal_find_removed(w->journal, address, w->now.seq, &id, &generation))
+        return false;
+    who_add(w, id, generation);
+    return true;
 }
 
 void pres_watch_free(struct pres_watch **watch)
@@ -156,7 +171,7 @@ static void who_copy(struct pres_watch *w, const pres_id *ids, size_t n)
 {
     size_t kept = 0;
 
-    w->who = mem_calloc(n, sizeof(*w->who));
+    w->who = mem_calloc(n + 1, sizeof(*w->who));
     for (size_t i = 0; i < n; i++)
         if (pres_table_generation(w->table, ids[i]) != 0)
             w->who[w->n++] = (struct who){ids[i], pres_table_generation(w->table, ids[i])};
@@ -165,6 +180,15 @@ static void who_copy(struct pres_watch *w, const pres_id *ids, size_t n)
         if (i == 0 || w->who[i].id != w->who[i - 1].id)
             w->who[kept++] = w->who[i];
     w->n = kept;
+}
+
+static void who_add(struct pres_watch *w, pres_id id, uint32_t generation)
+{
+    size_t i = who_find(w, id);
+
+    w->who = mem_realloc(w->who, w->n + 1, sizeof(*w->who));
+    memmove(w->who + i + 1, w->who + i, (w->n++ - i) * sizeof(*w->who));
+    w->who[i] = (struct who){id, generation};
 }
 
 static int who_compare(const void *a, const void *b)
@@ -190,16 +214,15 @@ static size_t who_find(const struct pres_watch *w, pres_id id)
     return low;
 }
 
-/* Is an entry about `id`, at that generation, about somebody we watch who is still there? */
-static bool wanted(const struct pres_watch *w, pres_id id, uint32_t generation)
+/* Is an entry about `id`, at that generation, about somebody we watch? */
+static bool listed(const struct pres_watch *w, pres_id id, uint32_t generation)
 {
-    if (w->who) {
-        size_t i = who_find(w, id);
-
-        if (i == w->n || w->who[i].id != id || w->who[i].generation != generation)
-            return false;
-    }
-    return pres_table_generation(w->table, id) == generation;
+    if (!w->who)
+        return true;
+    for (size_t i = who_find(w, id); i < w->n && w->who[i].id == id; i++)
+        if (w->who[i].generation == generation)
+            return true;
+    return false;
 }
 
 static pres_id next_wanted(const struct pres_watch *w, pres_id from)
@@ -217,14 +240,19 @@ static pres_id next_wanted(const struct pres_watch *w, pres_id from)
 static bool event_of_change(struct pres_watch *w, struct pres_event *ret)
 {
     uint64_t seq = ++w->now.seq;
+    const struct pres_change *change;
     uint32_t generation;
     pres_id id;
 
     if (!pres_journal_whose(w->journal, seq, &id, &generation) || (w->now.snapshot && id >= w->now.next_id) ||
-        !wanted(w, id, generation))
+        !listed(w, id, generation))
         return false;
-    ret->id = id;
-    ret->now = pres_journal_get(w->journal, seq)->now;
+    if (pres_table_generation(w->table, id) != generation && !pres_journal_is_removal(w->journal, seq))
+        return false; /* gone since; the removal is still to come */
+    change = pres_journal_get(w->journal, seq);
+    ret->id = change->removed ? PRES_NOBODY : id;
+    ret->removed = change->removed;
+    ret->now = change->now;
     pres_watch_cursor(w, ret->cursor);
     return true;
 }
@@ -239,6 +267,7 @@ static bool event_of_snapshot(struct pres_watch *w, struct pres_event *ret)
         return false;
     }
     ret->id = id;
+    ret->removed = NULL;
     pres_table_told(w->table, id, &ret->now);
     w->now.next_id = id + 1;
     w->now.snapshot = next_wanted(w, id + 1) != PRES_NOBODY;

@@ -132,10 +132,18 @@ def watched_csv(folder):
         file.write("u2@example.test,office\n")
     wait_until(lambda: daemon.get("/v1/presence/u2@example.test")[0] == 200, "the added line to be seen", 15)
     daemon.wait_state("u2@example.test", "free")
+    everybody, one = harness.Events(daemon.port), harness.Events(daemon.port, "?address=u0@example.test")
+    before = one.wait(lambda d: d["address"] == "u0@example.test", "the state before the removal")[2]
+    everybody.wait(lambda d: d["address"] == "u2@example.test", "the snapshot")
     with open(path, "w", encoding="utf-8") as file:
         file.write("address,group\nu2@example.test,office\n")
     wait_until(lambda: daemon.get("/v1/presence/u0@example.test")[0] == 404, "the removed line to be seen", 15)
     check_equal(daemon.get("/v1/presence/u2@example.test")[0], 200, "who stayed in the file")
+    late = harness.Events(daemon.port, "?address=u0@example.test", last_id=before)
+    for events in (everybody, one, late):
+        gone = events.wait(lambda d: d["address"] == "u0@example.test" and d["reason"] == "removed", "the last word on the removed person")[3]
+        check_equal([gone[k] for k in ("state", "until", "next", "as_of", "valid_until")], ["unknown", None, None, None, None], "a removed person")
+    check_equal(daemon.get("/v1/events?address=u0@example.test")[0], 404, "a stream about nobody")
 
 
 def stops_cleanly(folder):

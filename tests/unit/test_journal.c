@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -174,9 +175,47 @@ static void test_readers(void **state)
     teardown(&f);
 }
 
+/* The names of those who went stay as long as their entries, however many go. */
+static void test_removals(void **state)
+{
+    struct fixture f;
+    struct pres_presence p = numbered(3);
+    char address[32];
+    pres_id stays;
+
+    (void)state;
+    setup(&f);
+    stays = pres_table_add(f.table, &(struct pres_person_spec){.address = "stays@example.com", .stale_after = 60});
+    for (unsigned n = 1; n <= 50 * CAPACITY; n++) {
+        bool removal = n % 7 < 3 || n / 40 % 2;
+
+        snprintf(address, sizeof(address), "p%u@example.com", n);
+        if (removal) {
+            pres_id id = pres_table_add(f.table, &(struct pres_person_spec){.address = address, .stale_after = 60});
+
+            pres_journal_remove(f.journal, id);
+            pres_table_remove(f.table, id);
+        } else {
+            pres_journal_add(f.journal, stays, &p);
+        }
+        for (uint64_t seq = pres_journal_tail(f.journal); seq <= n; seq++) {
+            const struct pres_change *c = pres_journal_get(f.journal, seq);
+
+            snprintf(address, sizeof(address), "p%u@example.com", (unsigned)seq);
+            if (seq % 7 < 3 || seq / 40 % 2)
+                assert_string_equal(c->removed, address);
+            else
+                assert_null(c->removed);
+            assert_int_equal(c->now.state, c->removed ? PRES_UNKNOWN : p.state);
+        }
+    }
+    teardown(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_removals),
         cmocka_unit_test(test_ring),
         cmocka_unit_test(test_epochs_differ),
         cmocka_unit_test(test_readers),

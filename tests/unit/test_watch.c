@@ -47,7 +47,8 @@ struct client {
     pres_id ids[IDS];
     size_t n_ids;
     bool listed[IDS];
-    unsigned listed_life[IDS]; /* who had the listed ids when it connected last */
+    unsigned listed_life[IDS]; /* who had the listed ids when it asked first */
+    bool told_over[LIVES];     /* it knows that this person was removed */
     int64_t seen[IDS];         /* by id: `until` of the last change seen, or one of the above */
     unsigned life[IDS];        /* whose that was */
     unsigned wakes;
@@ -64,7 +65,7 @@ struct world {
     int64_t next_until;
     int64_t follows[LIVES]; /* change number (less NOON) -> the change of the same person after it */
     struct client clients[CLIENTS];
-    unsigned behind, resumed, afresh, midway;
+    unsigned behind, resumed, afresh, midway, told_over;
 };
 
 static struct world world; /* large */
@@ -132,6 +133,7 @@ static void person_add(struct world *w)
 
 static void person_remove(struct world *w, pres_id id)
 {
+    pres_journal_remove(w->journal, id);
     pres_table_remove(w->table, id);
     w->lives[w->life_of[id]].over = true;
     w->life_of[id] = 0;
@@ -142,23 +144,39 @@ static void client_forget(struct world *w, struct client *c)
     for (pres_id id = 0; id < IDS; id++) {
         c->seen[id] = NOTHING_YET;
         c->life[id] = w->life_of[id];
+        c->listed[id] = c->listed[id] && c->listed_life[id] == w->life_of[id]; /* who is gone, it does not find */
     }
+    memset(c->told_over, 0, sizeof(c->told_over));
 }
 
-/* A list means the persons who have its ids: when they are others than the last time, it is another question. */
-static bool client_asks_the_same(const struct world *w, const struct client *c)
+/* A list means the persons it meant at first: those who are gone since are asked about by address. */
+static void client_connect_again(struct world *w, struct client *c)
 {
-    if (c->cursor[0] == '\0' || pick(12) == 0)
-        return false;
+    char address[32];
+
+    c->n_ids = 0;
     for (pres_id id = 0; id < IDS; id++)
-        if (c->listed[id] && c->listed_life[id] != w->life_of[id])
-            return false;
-    return true;
+        if (c->listed[id] && c->listed_life[id] == w->life_of[id])
+            c->ids[c->n_ids++] = id;
+    c->watch = pres_watch_new(w->journal, c->everybody ? NULL : c->ids, c->n_ids, c->cursor, on_wake, c);
+    for (pres_id id = 0; id < IDS && !c->everybody && pres_watch_resumed(c->watch); id++) {
+        unsigned life = c->listed_life[id];
+
+        snprintf(address, sizeof(address), "P%u@Example.com", life);
+        if (!c->listed[id] || life == 0)
+            continue;
+        if (pres_watch_removed(c->watch, address))
+            assert_true(w->lives[life].over && !c->told_over[life]);
+        else /* still there, told, or gone before the snapshot came to it */
+            assert_true(!w->lives[life].over || c->told_over[life] || c->life[id] != life || c->seen[id] < AT_FIRST);
+    }
 }
 
 static void client_connect(struct world *w, struct client *c)
 {
-    if (!client_asks_the_same(w, c)) {
+    if (c->cursor[0] != '\0' && pick(12) > 0) {
+        client_connect_again(w, c);
+    } else {
         c->cursor[0] = '\0';
         c->everybody = pick(2);
         c->n_ids = 0;
@@ -168,9 +186,8 @@ static void client_connect(struct world *w, struct client *c)
             c->listed[c->ids[c->n_ids++]] = true;
         }
         memcpy(c->listed_life, w->life_of, sizeof(c->listed_life));
+        c->watch = pres_watch_new(w->journal, c->everybody ? NULL : c->ids, c->n_ids, NULL, on_wake, c);
     }
-    c->watch =
-        pres_watch_new(w->journal, c->everybody ? NULL : c->ids, c->n_ids, c->cursor[0] ? c->cursor : NULL, on_wake, c);
     if (pres_watch_resumed(c->watch)) {
         w->resumed++;
         w->midway += strchr(strchr(c->cursor, '-') + 1, '-') != NULL;
@@ -185,13 +202,43 @@ static bool client_wants(const struct world *w, const struct client *c, pres_id 
     return w->life_of[id] != 0 && (c->everybody || (c->listed[id] && c->listed_life[id] == w->life_of[id]));
 }
 
+/* Once for each person, and nothing after it. */
+static void client_take_removal(struct world *w, struct client *c, const struct pres_event *e)
+{
+    unsigned life;
+    bool meant = c->everybody;
+
+    assert_int_equal(sscanf(e->removed, "p%u@example.com", &life), 1);
+    assert_true(w->lives[life].over && !c->told_over[life]);
+    assert_int_equal(e->now.state, PRES_UNKNOWN);
+    assert_string_equal(e->now.reason, "removed");
+    assert_true(e->now.until == PRES_NEVER && e->now.as_of == 0 && e->now.valid_until == 0 && !e->now.next.some);
+    for (pres_id id = 0; id < IDS; id++) {
+        meant = meant || (c->listed[id] && c->listed_life[id] == life);
+        if (c->life[id] == life)
+            c->life[id] = 0;
+    }
+    assert_true(meant);
+    c->told_over[life] = true;
+    w->told_over++;
+    memcpy(c->cursor, e->cursor, sizeof(c->cursor));
+}
+
 static void client_take(struct world *w, struct client *c, const struct pres_event *e)
 {
-    struct life *life = &w->lives[w->life_of[e->id]];
-    int64_t now = e->now.state == PRES_UNKNOWN ? AT_FIRST : e->now.until, *seen = &c->seen[e->id];
+    struct life *life;
+    int64_t now = e->now.state == PRES_UNKNOWN ? AT_FIRST : e->now.until, *seen;
 
+    if (e->id == PRES_NOBODY) {
+        client_take_removal(w, c, e);
+        return;
+    }
+    life = &w->lives[w->life_of[e->id]];
+    seen = &c->seen[e->id];
+    assert_null(e->removed);
     assert_true(e->id < IDS && client_wants(w, c, e->id));
     if (c->life[e->id] != w->life_of[e->id]) { /* somebody new under this id: known from the first change */
+        assert_true(c->life[e->id] == 0 || *seen == NOTHING_YET); /* that the one before is gone, it knows already */
         c->life[e->id] = w->life_of[e->id];
         *seen = NOTHING_YET;
     }
@@ -252,6 +299,8 @@ static void client_check(struct world *w, struct client *c)
         const struct life *life = &w->lives[w->life_of[id]];
         bool same = c->life[id] == w->life_of[id];
 
+        if (w->lives[c->life[id]].over) /* whoever showed a state shows it no more */
+            assert_int_equal(c->seen[id], NOTHING_YET);
         if (!client_wants(w, c, id))
             continue;
         if (same && c->seen[id] != NOTHING_YET)
@@ -317,6 +366,7 @@ static void test_nothing_lost_nothing_repeated(void **state)
     for (unsigned from = 1; from <= 6; from++) {
         simulate(100000, from);
         assert_true(world.behind == 0 && world.resumed > 500 && world.midway > 50 && world.afresh >= CLIENTS);
+        assert_true(world.told_over > 500);
         world_free(&world);
     }
 }
@@ -428,6 +478,55 @@ static void test_cursor_moves_past_others(void **state)
     world_free(w);
 }
 
+static void removal_is(struct pres_watch *watch, struct pres_event *e, const char *address)
+{
+    assert_int_equal(pres_watch_next(watch, e), PRES_WATCH_EVENT);
+    assert_int_equal(e->id, PRES_NOBODY);
+    assert_string_equal(e->removed, address);
+    assert_string_equal(e->now.reason, "removed");
+}
+
+/* The same address comes back as somebody new; whoever comes back with a cursor of before hears of the end too. */
+static void test_removed_and_added_again(void **state)
+{
+    struct pres_person_spec spec = {.address = "p1@example.com", .publish_as = "boss@example.com", .stale_after = 100};
+    struct world *w = &world;
+    struct pres_watch *live, *back;
+    struct pres_event e;
+    char cursor[48];
+    pres_id id;
+
+    (void)state;
+    world_new(w, 4);
+    id = pres_table_add(w->table, &spec);
+    live = pres_watch_new(w->journal, &id, 1, NULL, NULL, NULL);
+    next_is(live, &e, id, PRES_NEVER);
+    memcpy(cursor, e.cursor, sizeof(cursor));
+    pres_journal_remove(w->journal, id);
+    pres_table_remove(w->table, id);
+    assert_int_equal(pres_table_add(w->table, &spec), id);
+    removal_is(live, &e, "boss@example.com");
+    pres_watch_unget(live);
+    removal_is(live, &e, "boss@example.com");
+    w->life_of[id] = 1;
+    person_change(w, id);
+    loop_turn(w->loop, 0);
+    assert_int_equal(pres_watch_next(live, &e), PRES_WATCH_NOTHING);
+    for (unsigned configured = 0; configured < 2; configured++) {
+        back = pres_watch_new(w->journal, &id, 1, cursor, NULL, NULL);
+        assert_false(pres_watch_removed(back, "p2@example.com"));
+        assert_true(pres_watch_removed(back, configured ? "p1@example.com" : "boss@example.com"));
+        removal_is(back, &e, "boss@example.com");
+        next_is(back, &e, id, NOON + 100);
+        pres_watch_free(&back);
+    }
+    back = pres_watch_new(w->journal, &id, 1, e.cursor, NULL, NULL); /* told already */
+    assert_false(pres_watch_removed(back, "boss@example.com"));
+    pres_watch_free(&back);
+    pres_watch_free(&live);
+    world_free(w);
+}
+
 /* A long way to the next event of interest is gone in steps, with a wake for each. */
 static void test_long_skip(void **state)
 {
@@ -530,6 +629,7 @@ int main(void)
         cmocka_unit_test(test_snapshot_is_what_was_reported),
         cmocka_unit_test(test_unget),
         cmocka_unit_test(test_cursor_moves_past_others),
+        cmocka_unit_test(test_removed_and_added_again),
         cmocka_unit_test(test_long_skip),
         cmocka_unit_test(test_bad_cursors),
     };

@@ -18,6 +18,7 @@ struct pres_change {
     pres_id id;
     uint32_t generation;      /* of the person: an entry about somebody removed since is skipped by readers */
     struct pres_presence now; /* as it was at this change */
+    const char *removed;      /* the person was removed, and was published under this address; NULL: still there then */
 };
 
 /* Keeps the last `capacity` changes (48 bytes each, touched as they come). */
@@ -27,6 +28,13 @@ void pres_journal_free(struct pres_journal **j); /* after its readers and before
 /* To be called for every change, first thing in the table's pres_change_fn: a subscriber's snapshot shows what was
  * reported, and counts it as numbered. Wakes the readers (through the loop, once a turn). */
 void pres_journal_add(struct pres_journal *j, pres_id id, const struct pres_presence *now);
+
+/*
+ * To be called before somebody is taken out of the table: the last that is told of a person is `unknown`, with this
+ * reason. The address is kept for as long as the entry.
+ */
+#define PRES_REMOVED "removed"
+void pres_journal_remove(struct pres_journal *j, pres_id id);
 
 uint64_t pres_journal_head(const struct pres_journal *j); /* seq of the newest, 0: none yet */
 uint64_t pres_journal_tail(const struct pres_journal *j); /* seq of the oldest kept, head + 1 when none */

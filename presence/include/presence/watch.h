@@ -8,7 +8,8 @@
  * between, one of somebody whose turn is yet to come is contained in the state yielded then. "Present" is the state
  * last reported, so that what the table is about to report is not told twice. A cursor inside the snapshot says how far
  * it was ("EPOCH-SEQ-ID"): resuming continues there, and also loses and repeats nothing. Somebody who is added to the
- * table is news only with the first change.
+ * table is news only with the first change. The last that is told of somebody who is removed is that they are unknown,
+ * because removed; whatever else the journal has about them is passed over from then on.
  */
 #ifndef PRESENCE_WATCH_H
 #define PRESENCE_WATCH_H
@@ -26,8 +27,16 @@ struct pres_watch *pres_watch_new(struct pres_journal *j, const pres_id *ids, si
                                   pres_journal_fn *wake, void *arg);
 void pres_watch_free(struct pres_watch **w);
 
+/*
+ * A list comes back with its cursor, and this address in it meant somebody who was removed since: the watch tells that
+ * too. Call it for each address of the list, whether anybody has it now or not, before the first pres_watch_next. False:
+ * nobody was.
+ */
+bool pres_watch_removed(struct pres_watch *w, const char *address);
+
 struct pres_event {
-    pres_id id;
+    pres_id id;          /* PRES_NOBODY: the person was removed, */
+    const char *removed; /* and was published under this address until then; valid until the loop's next turn */
     struct pres_presence now;
     char cursor[48]; /* the event id: resuming from it yields what follows this event */
 };
