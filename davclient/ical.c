@@ -400,13 +400,9 @@ static void end_zone(struct reading *r)
     struct dav_tz *tz;
     char *key;
 
+    len = strnlen(r->zone_text, len);
     if (r->definition_count == DEFINITIONS_MAX || len > 256 * 1024)
         return;
-    if (r->compact != NULL) {
-        r->definition_count++;
-        dav_compact_zone(r->compact, r->zone_text, len);
-        return;
-    }
     key = arena_strndup(r->arena, r->zone_text, len);
     if (key == NULL)
         return;
@@ -418,6 +414,8 @@ static void end_zone(struct reading *r)
         dav_zones_define(zones, key, tz);
     }
     r->definitions[r->definition_count++] = tz;
+    if (r->compact != NULL)
+        dav_compact_zone(r->compact, key, len);
 }
 
 static void read_freebusy(struct reading *r, const struct dav_line *line)

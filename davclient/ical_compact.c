@@ -26,7 +26,7 @@ void dav_compact_line(struct dav_compact *c, const struct dav_line *line, const 
         return;
     switch (line->prop) {
     case DAV_PROP_UID:
-        buf_addf(c->out, "UID:%016" PRIx64 "\r\n", hash(line->value, line->value_len));
+        buf_addf(c->out, "UID:%016" PRIx64 "\r\n", hash(line->value, strnlen(line->value, line->value_len)));
         break;
     case DAV_PROP_DTSTART:
     case DAV_PROP_DTEND:
