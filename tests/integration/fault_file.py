@@ -4,7 +4,7 @@ import os
 
 LISTS = ("what", "set", "data", "server", "evidence", "advice")
 WORDS = {"profile": "2003", "expect": None, "auth": "basic", "account": "EXAMPLE\\svc-presence", "service": "receive-as=all", "password": "right",
-         "local": "anna", "person": "", "url": "", "tls": "", "trust": "ca", "openssl": "", "squid": "", "ntlm": "", "network": "",
+         "local": "anna", "person": "", "url": "", "tls": "", "trust": "ca", "openssl": "", "squid": "", "ntlm": "", "network": "", "kerberos": "",
          "dns": "", "attempts": "1", "daemon": "yes"}
 
 

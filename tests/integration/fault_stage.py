@@ -8,8 +8,10 @@ import shutil
 import socket
 import subprocess
 import threading
+import urllib.parse
 
 import harness
+import kdc
 import peer
 import squid
 import tls_server
@@ -17,6 +19,7 @@ import winbind
 
 SECRET, WRONG, PROXY_SECRET = "Planted-se.cret:1", "Planted-wr.ong:2", "Planted-pr.oxy:3"
 NETWORK = ("refused", "silent")
+KERBEROS = {"other-key": f"cpw -pw {WRONG} svc", "revoked": "modprinc -allow_tix svc", "expired": "modprinc -pwexpire yesterday svc"}
 # Accounts as winbindd has them; the data of the simulator may say more.
 NTLM_USERS = {"svc-presence": (SECRET, "")}
 
@@ -88,6 +91,7 @@ class Stage:
         self.stages, self.fault, self.others = stages, fault, []
         self.folder = os.path.join(stages.folder, fault.name)
         self.sim = self.port = None
+        self.realm, self.env = None, {}
         # Addresses are told apart by their domain, so that one daemon can have all of them.
         self.address, self.neighbour = f"{fault.local}@{fault.name}.test", f"neighbour@{fault.name}.test"
 
@@ -109,6 +113,8 @@ class Stage:
         else:
             self._start_simulator()
             self._start_openssl()
+        if fault.kerberos:
+            self._start_realm()
         with open(os.path.join(self.folder, "freebusyd.yaml"), "w", encoding="utf-8") as file:
             file.write(configuration([self]).replace("{folder}", self.folder))
 
@@ -147,14 +153,29 @@ class Stage:
         self.others.append(server)
         self.port = server.port
 
+    def _start_realm(self):
+        """A realm in which the service account has this trouble, and the environment of a program in it."""
+        self.realm = realm = kdc.Kdc(os.path.join(self.folder, "kdc"), {"svc": SECRET}, [] if self.fault.kerberos == "no-service" else kdc.SERVICES)
+        self.others.append(realm)
+        self.env = realm.client_env("svc")
+        if self.fault.kerberos in KERBEROS:
+            realm.kadmin(KERBEROS[self.fault.kerberos])
+        elif self.fault.kerberos == "no-keytab":
+            os.remove(realm.keytab("svc"))
+        elif self.fault.kerberos == "no-kdc":
+            realm.stop()
+        elif self.fault.kerberos != "no-service":
+            raise StageFailed(f"kerberos: {self.fault.kerberos}?")
+
     def _fill(self, text):
         """What files may leave open."""
         fault = self.fault
-        values = {"port": self.port, "folder": self.folder, "address": self.address, "secret": SECRET, "ca": self.certificate("ca"),
+        values = {"port": self.port, "folder": self.folder, "address": self.address, "secret": SECRET, "certificates": self.stages.certificates, "ca": self.certificate("ca"),
                   "scheme": "https" if fault.tls or fault.openssl else "http", "host": "localhost" if fault.tls or fault.openssl else "127.0.0.1"}
         if "{proxy" in text:
             proxy = self.stages.proxy(fault.squid)
             values["proxy"], values["proxy_port"] = proxy.url, proxy.port
+            values["proxy_secret"] = urllib.parse.quote(PROXY_SECRET, safe="")
         return re.sub(r"\{(\w+)\}", lambda m: str(values[m[1]]) if m[1] in values else m[0], text)
 
     def yaml(self):
@@ -166,7 +187,7 @@ class Stage:
         if (fault.tls or fault.openssl) and fault.trust == "ca":
             tls = [line.partition(":")[2].strip() for line in fault.server if line.startswith("tls:")]
             lines.append("tls: { " + ", ".join([f"ca_file: {self.certificate('ca')}", *map(self._fill, tls)]) + " }")
-        if fault.squid:
+        if fault.squid and not any(line.startswith("proxy:") for line in fault.server):
             lines.append(self._fill("proxy: {proxy}"))
         lines += [self._fill(line) for line in fault.server if not line.startswith("tls:")]
         return "  - " + "\n    ".join(lines) + "\n"
@@ -185,18 +206,20 @@ class Stage:
         return self._run([harness.FREEBUSYCTL, "--socket", daemon.socket, "check", "--json", self.fault.name, "--user", self.address])
 
     def _run(self, argv):
-        done = subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False, cwd=self.folder)
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False, cwd=self.folder, env={**os.environ, **self.env})
         lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
         return done.returncode, lines, done.stdout + done.stderr
 
     def attempts(self):
-        """Logons the server saw: rejected ones, one for as many as it accepted, and answers to challenges that nobody judged; and its
-        complaints."""
+        """Logons the server saw: rejected ones, one for as many as it accepted, answers to challenges that nobody judged, and what
+        a KDC rejected; and its complaints."""
         if not self.sim:
             return 0, []
         seen = self.sim.control("GET", "/counters")
         ntlm, logons = seen["ntlm"], seen["logons"]
         unjudged = ntlm.get("authenticates", 0) - sum(ntlm.get(kind, 0) for kind in ("v2", "session", "v1", "lm"))
+        if self.realm:
+            unjudged += self.realm.all_logs().count("PREAUTH_FAILED")
         return logons["rejected"] + (logons["accepted"] > 0) + unjudged, seen["violations"]
 
     def account_unharmed(self):
