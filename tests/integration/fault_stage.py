@@ -219,7 +219,7 @@ class Stage:
         ntlm, logons = seen["ntlm"], seen["logons"]
         unjudged = ntlm.get("authenticates", 0) - sum(ntlm.get(kind, 0) for kind in ("v2", "session", "v1", "lm"))
         if self.realm:
-            unjudged += self.realm.all_logs().count("PREAUTH_FAILED")
+            unjudged += self.realm.log().count("PREAUTH_FAILED")
         return logons["rejected"] + (logons["accepted"] > 0) + unjudged, seen["violations"]
 
     def account_unharmed(self):
