@@ -77,7 +77,8 @@ def guarded(row, function, *args):
 
 def by_daemon(rows, folder):
     """One daemon with all of them."""
-    rows = [r for r in rows if r.stage and r.fault.daemon]
+    if not rows:
+        return
     for row in rows:
         row.stage.start_over()
     daemon = harness.Daemon(folder, fault_stage.configuration([r.stage for r in rows]))
@@ -141,7 +142,12 @@ def main():
     with concurrent.futures.ThreadPoolExecutor(AT_A_TIME) as pool, fault_stage.Stages(folder) as stages:
         list(pool.map(lambda row: guarded(row, by_file, stages), rows))
         print(f"checked from files after {time.monotonic() - began:.0f} s", flush=True)
-        by_daemon(rows, folder)
+        together = [r for r in rows if r.stage and r.fault.daemon]
+        try:
+            by_daemon(together, folder)
+        except Failed as error:
+            for row in together:
+                row.complain(error)
     well = table(rows)
     print(f"{time.monotonic() - began:.0f} s")
     if well:
