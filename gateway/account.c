@@ -2,6 +2,7 @@
  * account: one server of the configuration as davclient wants it. The one place where the configuration's words become
  * davclient's; used for the daemon's sessions and for checks.
  */
+#include "base/secret.h"
 #include "davclient/account.h"
 #include "gateway.h"
 
@@ -10,6 +11,14 @@ _Static_assert((int)GW_KIND_EXCHANGE == (int)DAV_KIND_EXCHANGE && (int)GW_KIND_C
 _Static_assert((int)GW_SCHEME_NEGOTIATE == (int)DAV_SCHEME_NEGOTIATE && (int)GW_SCHEME_NTLM == (int)DAV_SCHEME_NTLM &&
                    (int)GW_SCHEME_BASIC == (int)DAV_SCHEME_BASIC && (int)GW_SCHEME_FORMS == (int)DAV_SCHEME_FORMS,
                "same numbers");
+/* logon_format's words stand in the order of enum dav_logon_format. */
+_Static_assert(DAV_LOGON_AS_GIVEN == 0 && DAV_LOGON_DOMAIN_USER == 1 && DAV_LOGON_UPN == 2 && DAV_LOGON_USER == 3,
+               "same numbers");
+
+struct secret *gw_proxy_secret(const struct gw_config_server *server, char *why, size_t why_size)
+{
+    return server->proxy_password_file ? secret_read(server->proxy_password_file, why, why_size) : NULL;
+}
 
 void gw_account(const struct gw_config *config, const struct gw_config_server *server, struct dav_account *ret)
 {
@@ -27,6 +36,10 @@ void gw_account(const struct gw_config *config, const struct gw_config_server *s
         .min_tls = server->tls.min_version,
         .legacy_ciphers = server->tls.legacy_ciphers,
         .proxy = server->proxy,
+        .proxy_user = server->proxy_account,
+        .keytab_file = server->keytab_file,
+        .no_channel_binding = !server->channel_binding,
+        .logon_format = (enum dav_logon_format)server->logon_format,
         .max_connections = server->max_connections,
         .max_requests_per_second = server->max_requests_per_second,
         .allowed_hosts = (const char *const *)server->allowed_hosts, /* both end with a NULL */

@@ -126,13 +126,15 @@ static bool check_one(const struct gw_config *config, const struct gw_config_ser
         return false;
     }
     gw_account(config, server, &a.account);
-    char *path = secret_path(server->password_file, config->folder);
-    struct secret *secret = secret_read(path, why, sizeof(why));
-    free(path);
-    if (!secret) {
+    struct secret *secret = server->password_file ? secret_read(server->password_file, why, sizeof(why)) : NULL;
+    struct secret *proxy = gw_proxy_secret(server, why, sizeof(why));
+    if ((server->password_file && !secret) || (server->proxy_password_file && !proxy)) {
         print_config_failure("config-secret", why);
+        secret_free(&secret);
+        secret_free(&proxy);
         return false;
     }
+    a.account.proxy_secret = proxy;
     a.loop = loop_new(clk_system());
     struct dav_session *session = dav_session_new(a.loop, &a.account, secret, why, sizeof(why));
     if (!session) {
@@ -146,6 +148,7 @@ static bool check_one(const struct gw_config *config, const struct gw_config_ser
         dav_session_close(&session, "check done");
     }
     secret_free(&secret);
+    secret_free(&proxy);
     loop_free(&a.loop);
     return a.ok;
 }

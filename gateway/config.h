@@ -28,12 +28,16 @@ struct gw_config_server {
     int kind; /* enum dav_kind */
     char *url;
     char *account;
-    char *password_file;
+    char *password_file; /* NULL: negotiate with a keytab needs none */
     int *auth; /* enum dav_scheme, best first */
     unsigned auth_count;
     unsigned lm_compatibility_level;
     struct gw_config_tls tls;
-    char *proxy; /* NULL */
+    char *keytab_file;                         /* NULL */
+    int logon_format;                          /* enum dav_logon_format */
+    bool channel_binding;
+    char *proxy;                               /* NULL */
+    char *proxy_account, *proxy_password_file; /* NULL, both or none */
     unsigned max_connections;
     double max_requests_per_second;
     char **allowed_hosts;

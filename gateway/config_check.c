@@ -154,17 +154,27 @@ static void check_server(struct gw_reading *r, const struct gw_config_server *s,
     check_server_files(r, s, i);
 }
 
+/* `path` NULL: nothing to check. */
+static void check_secret(struct gw_reading *r, const char *path, const char *name, unsigned i)
+{
+    char why[300], *key = mem_printf("servers[%u].%s", i, name);
+    struct secret *secret = path ? secret_read(path, why, sizeof why) : NULL;
+    if (path && !secret)
+        gw_problem_at(r, "config-secret", key, "%s", why);
+    secret_free(&secret);
+    free(key);
+}
+
 static void check_server_files(struct gw_reading *r, const struct gw_config_server *s, unsigned i)
 {
     unsigned before = r->problems;
-    if (s->password_file) {
-        char why[300], *key = mem_printf("servers[%u].password_file", i);
-        struct secret *secret = secret_read(s->password_file, why, sizeof why);
-        if (!secret)
-            gw_problem_at(r, "config-secret", key, "%s", why);
-        secret_free(&secret);
-        free(key);
-    }
+    bool by_keytab = s->keytab_file && s->auth_count == 1 && s->auth[0] == GW_SCHEME_NEGOTIATE;
+    if (!s->password_file && !by_keytab)
+        SAY(r, "is missing", "servers[%u].password_file", i);
+    if (!s->proxy_account != !s->proxy_password_file)
+        SAY(r, "needs proxy_account and proxy_password_file together", "servers[%u].proxy", i);
+    check_secret(r, s->password_file, "password_file", i);
+    check_secret(r, s->proxy_password_file, "proxy_password_file", i);
     struct {
         const char *path, *name;
         bool is_private;

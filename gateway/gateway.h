@@ -117,6 +117,11 @@ int gw_listen_fd(const struct gateway *g, unsigned listener);
  * file alone. */
 void gw_account(const struct gw_config *config, const struct gw_config_server *server, struct dav_account *ret);
 
+/* The password for the server's proxy, to be put into the account and freed by the caller. NULL: none is configured, or it cannot
+ * be read (why). */
+struct secret;
+struct secret *gw_proxy_secret(const struct gw_config_server *server, char *why, size_t why_size);
+
 /*
  * The faces' part, implemented in http_api.c and ctl.c, called by gw_new/gw_reload/gw_free. Each returns NULL with a
  * sentence in why.

@@ -132,7 +132,7 @@ static bool plan_one_server(struct gateway *g, struct plan *plan, unsigned i, ch
         return p->is_new;
     }
     const struct gw_config_server *before = p->server->config;
-    if (!same(before->password_file, now->password_file)) {
+    if (now->password_file && !same(before->password_file, now->password_file)) {
         gw_stamp_of(now->password_file, &p->secret_stamp);
         p->secret = secret_read(now->password_file, why, why_size);
         if (!p->secret)
@@ -312,7 +312,9 @@ static bool account_same(const struct gw_config_server *a, const struct gw_confi
            same(a->tls.min_version, b->tls.min_version) && same(a->tls.pinned_key, b->tls.pinned_key) &&
            same(a->tls.client_cert_file, b->tls.client_cert_file) &&
            same(a->tls.client_key_file, b->tls.client_key_file) && a->tls.legacy_ciphers == b->tls.legacy_ciphers &&
-           same(a->proxy, b->proxy) && same(a->zone, b->zone) && a->max_connections == b->max_connections &&
+           same(a->proxy, b->proxy) && same(a->proxy_account, b->proxy_account) &&
+           same(a->proxy_password_file, b->proxy_password_file) && same(a->keytab_file, b->keytab_file) &&
+           a->logon_format == b->logon_format && a->channel_binding == b->channel_binding && same(a->zone, b->zone) && a->max_connections == b->max_connections &&
            !(a->max_requests_per_second < b->max_requests_per_second ||
              a->max_requests_per_second > b->max_requests_per_second) &&
            same_list(a->allowed_hosts, a->allowed_hosts_count, b->allowed_hosts, b->allowed_hosts_count) &&

@@ -102,6 +102,8 @@ static void look(void *arg)
     job->config->refs++;
     job->secrets = mem_calloc(g->server_count + 1, sizeof *job->secrets);
     for (unsigned i = 0; i < g->server_count; i++) {
+        if (!g->servers[i]->config->password_file)
+            continue;
         struct secret_file *s = &job->secrets[job->secret_count++];
         s->server = g->servers[i]->config->name;
         s->path = g->servers[i]->config->password_file;

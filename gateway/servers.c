@@ -21,12 +21,14 @@ struct gw_server *gw_server_new(struct gateway *g, const struct gw_config *confi
     struct gw_server *s = mem_calloc(1, sizeof *s);
     s->config = server;
     s->number = UINT32_MAX;
-    gw_stamp_of(server->password_file, &s->secret_stamp);
-    s->secret = secret_read(server->password_file, why, why_size);
-    if (s->secret) {
-        s->secret_changed_at = secret_mtime_ms(s->secret) / 1000;
-        s->session = gw_server_session(g, config, server, s->secret, why, why_size);
+    if (server->password_file) {
+        gw_stamp_of(server->password_file, &s->secret_stamp);
+        s->secret = secret_read(server->password_file, why, why_size);
     }
+    if (s->secret || !server->password_file)
+        s->session = gw_server_session(g, config, server, s->secret, why, why_size);
+    if (s->secret)
+        s->secret_changed_at = secret_mtime_ms(s->secret) / 1000;
     if (!s->session)
         gw_server_free(&s, "not started");
     return s;
@@ -52,7 +54,12 @@ struct dav_session *gw_server_session(struct gateway *g, const struct gw_config 
     struct dav_account account;
     char reason[300] = "";
     gw_account(config, server, &account);
-    struct dav_session *session = dav_session_new(g->loop, &account, secret, reason, sizeof reason);
+    struct secret *proxy = gw_proxy_secret(server, reason, sizeof reason);
+    account.proxy_secret = proxy;
+    struct dav_session *session = NULL;
+    if (proxy || !server->proxy_password_file)
+        session = dav_session_new(g->loop, &account, secret, reason, sizeof reason);
+    secret_free(&proxy);
     if (!session)
         snprintf(why, why_size, "%s:%u: server %s: %s", config->path, server->line, server->name, reason);
     return session;
