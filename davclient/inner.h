@@ -208,6 +208,7 @@ bool dav_session_secret_in(struct dav_session *s); /* it was accepted; true: it 
 void dav_session_refused(struct dav_session *s, const char *code, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 void dav_session_stuck(struct dav_session *s, const char *code, const char *evidence, bool shown);
+void dav_session_acquit(struct dav_session *s, const struct dav_query *q);
 bool dav_session_hold(struct dav_session *s); /* no proof now: the secret may be bad, and had its one rejection */
 
 /* session_logon.c: the session's own requests. Each returns the state that follows. */

@@ -231,8 +231,10 @@ void dav_session_answer(struct dav_session *s, struct dav_query *q, const struct
     int64_t asked = 0;
     char text[64];
 
-    if (answer->status / 100 == 2 && q->epoch == s->secret_epoch && (s->accepted || q->shown))
+    if (answer->status / 100 == 2 && q->epoch == s->secret_epoch && (s->accepted || q->shown)) {
         dav_session_secret_in(s);
+        dav_session_acquit(s, q);
+    }
     if (answer->status / 100 == 2 && q->epoch == s->secret_epoch && q->shown) {
         if (q->number > s->good)
             s->good = q->number;

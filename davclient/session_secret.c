@@ -133,6 +133,19 @@ bool dav_session_hold(struct dav_session *s)
     return true;
 }
 
+/* The person could be read: that 401 was not about them. */
+void dav_session_acquit(struct dav_session *s, const struct dav_query *q)
+{
+    uint64_t id;
+
+    if (s->accused_next == 0)
+        return;
+    id = person(q);
+    for (size_t i = 0; i < DAV_ACCUSED; i++)
+        if (s->accused[i] == id)
+            s->accused[i] = 0;
+}
+
 static void fall_back(struct dav_session *s, const char *code)
 {
     char now[UTC_TEXT_MAX];
