@@ -8,7 +8,6 @@ import shutil
 import socket
 import subprocess
 import threading
-import urllib.parse
 
 import harness
 import kdc
@@ -170,12 +169,13 @@ class Stage:
     def _fill(self, text):
         """What files may leave open."""
         fault = self.fault
-        values = {"port": self.port, "folder": self.folder, "address": self.address, "secret": SECRET, "certificates": self.stages.certificates, "ca": self.certificate("ca"),
-                  "scheme": "https" if fault.tls or fault.openssl else "http", "host": "localhost" if fault.tls or fault.openssl else "127.0.0.1"}
+        values = {"port": self.port, "folder": self.folder, "address": self.address, "secret": SECRET,
+                  "certificates": self.stages.certificates, "ca": self.certificate("ca"),
+                  "scheme": "https" if fault.tls or fault.openssl else "http",
+                  "host": "localhost" if fault.tls or fault.openssl else "127.0.0.1"}
         if "{proxy" in text:
             proxy = self.stages.proxy(fault.squid)
             values["proxy"], values["proxy_port"] = proxy.url, proxy.port
-            values["proxy_secret"] = urllib.parse.quote(PROXY_SECRET, safe="")
         return re.sub(r"\{(\w+)\}", lambda m: str(values[m[1]]) if m[1] in values else m[0], text)
 
     def yaml(self):
@@ -187,7 +187,7 @@ class Stage:
         if (fault.tls or fault.openssl) and fault.trust == "ca":
             tls = [line.partition(":")[2].strip() for line in fault.server if line.startswith("tls:")]
             lines.append("tls: { " + ", ".join([f"ca_file: {self.certificate('ca')}", *map(self._fill, tls)]) + " }")
-        if fault.squid and not any(line.startswith("proxy:") for line in fault.server):
+        if fault.squid:
             lines.append(self._fill("proxy: {proxy}"))
         lines += [self._fill(line) for line in fault.server if not line.startswith("tls:")]
         return "  - " + "\n    ".join(lines) + "\n"
