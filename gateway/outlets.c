@@ -45,7 +45,18 @@ static const struct outlet_kind kinds[] = {
 };
 enum { KINDS = sizeof kinds / sizeof kinds[0] };
 
+/* One that a reload took away, for as long as it says goodbye. */
+struct retired {
+    struct gw_outlets *all;
+    struct retired *next;
+    struct pres_publisher *publisher;
+    struct tls *tls;
+    struct loop_timer *timer;
+    int64_t until_ms;
+};
+
 struct gw_outlets {
+    struct retired *retired;
     struct gateway *g;
     struct gw_outlet_store *store;
     struct pres_journal_reader *reader;
@@ -54,6 +65,9 @@ struct gw_outlets {
 };
 
 static void apply_one(struct gateway *g, unsigned i, const struct gw_config *old);
+static void retire(struct gateway *g, struct outlet *o);
+static void on_retired(void *arg);
+static void retired_free(struct retired *r);
 static void on_journal(void *arg);
 static struct secret *xmpp_secret(void *arg, char *why, size_t why_size);
 static int64_t real_ms(void);
@@ -100,6 +114,8 @@ void gw_outlets_free(struct gw_outlets **o)
 {
     if (!*o)
         return;
+    while ((*o)->retired)
+        retired_free((*o)->retired);
     for (unsigned i = 0; i < KINDS; i++) {
         pres_publisher_free(&(*o)->outlets[i].publisher);
         tls_free(&(*o)->outlets[i].tls);
@@ -170,6 +186,8 @@ static void apply_one(struct gateway *g, unsigned i, const struct gw_config *old
         return;
     if (was)
         log_notice("outlets", "outlet=%s %s", kinds[i].name, is ? "configuration changed" : "removed");
+    if (was && !is) /* one that is replaced leaves the last word to its successor */
+        retire(g, o);
     pres_publisher_free(&o->publisher);
     tls_free(&o->tls);
     if (!is)
@@ -180,6 +198,40 @@ static void apply_one(struct gateway *g, unsigned i, const struct gw_config *old
         pres_publisher_start(o->publisher);
     else
         log_error("outlets", "outlet=%s cannot be made: %s", kinds[i].name, o->why);
+}
+
+static void retire(struct gateway *g, struct outlet *o)
+{
+    struct retired *r = mem_calloc(1, sizeof *r);
+    *r = (struct retired){.all = g->outlets, .next = g->outlets->retired, .publisher = o->publisher, .tls = o->tls};
+    o->publisher = NULL;
+    o->tls = NULL;
+    g->outlets->retired = r;
+    r->until_ms = clk_mono_ms(loop_clk(g->loop)) + FAREWELL_MS;
+    r->timer = loop_timer_new(g->loop, "outlet farewell", on_retired, r);
+    loop_timer_in(r->timer, 0);
+}
+
+static void on_retired(void *arg)
+{
+    struct retired *r = arg;
+    bool late = clk_mono_ms(loop_clk(r->all->g->loop)) >= r->until_ms;
+    if (late || !r->publisher || pres_publisher_farewell(r->publisher))
+        retired_free(r);
+    else
+        loop_timer_in(r->timer, TURN_MS);
+}
+
+static void retired_free(struct retired *r)
+{
+    struct retired **link = &r->all->retired;
+    while (*link != r)
+        link = &(*link)->next;
+    *link = r->next;
+    pres_publisher_free(&r->publisher);
+    tls_free(&r->tls);
+    loop_timer_free(&r->timer);
+    free(r);
 }
 
 /* Once a turn in which something changed. */

@@ -311,6 +311,12 @@ def refused(folder, kind):
         daemon.write(yaml(sim, [ANNA], server, "    rate: 1001\n"))
         daemon.ctl("reload")
         wait_up(daemon)
+
+        # the outlet is taken out of the configuration: nobody goes on looking at an old state
+        daemon.write(company.yaml(sim.url, [ANNA]) + "state: { directory: \"{folder}\" }\n")
+        check_equal(daemon.ctl("reload")[0], 0, "reload")
+        bob.wait(contact(ANNA), "unavailable", "the outlet is gone")
+        check_equal(outlet(daemon), {}, "status without the outlet")
         bob.close()
         eve.close()
     finally:
