@@ -73,6 +73,7 @@ struct loop *loop_new(struct clk *clk)
     loop->wake = event_new(loop->base, -1, 0, on_wake, loop);
     if (!loop->wake)
         die("event_new failed");
+    loop_step_start(loop);
     return loop;
 }
 
@@ -85,6 +86,7 @@ void loop_free(struct loop **loop)
     if (l->in_turn)
         die("loop_free inside a callback");
     finish_everything(l);
+    loop_step_stop(l);
     if (l->objects > 0)
         log_warning("loop", "freed before its users left=%zu", l->objects);
     event_free(l->wake);

@@ -1,6 +1,7 @@
 /*
- * What loop.c (turns, descriptors, signals, deferred work), loop_timer.c (the heap of timers) and loop_worker.c (the
- * thread) know of each other; io.c, whose streams libevent drives, needs the event base. Nobody else includes this.
+ * What loop.c (turns, descriptors, signals, deferred work), loop_timer.c (the heap of timers), loop_step.c (a wall
+ * clock that is set) and loop_worker.c (the thread) know of each other; io.c, whose streams libevent drives, needs the
+ * event base. Nobody else includes this.
  */
 #ifndef BASE_LOOP_PRIVATE_H
 #define BASE_LOOP_PRIVATE_H
@@ -52,9 +53,12 @@ struct loop {
     struct loop_calls running;  /* being run right now */
     struct loop_calls reaped;
     struct loop_worker *worker; /* NULL until first used */
-    size_t objects;             /* timers, descriptors and signals alive */
-    int64_t spent_us;           /* in callbacks during this turn */
-    int64_t lag_us;             /* the most of them since last asked */
+    size_t objects;             /* timers, descriptors, signals and step watches alive */
+    int step_at;                /* the kernel's notice that the wall clock was set */
+    struct loop_fd *step_watch; /* NULL: there is none */
+    struct loop_step *steps, *step_next;
+    int64_t spent_us; /* in callbacks during this turn */
+    int64_t lag_us;   /* the most of them since last asked */
 };
 
 /* Around each callback: returns the start to hand to loop_clock_stop, which warns when it took too long. */
@@ -66,6 +70,13 @@ bool loop_timer_next(const struct loop *loop, int64_t *ret_ms);
 
 /* Runs what is due now; what is armed meanwhile waits for the next call, even when it is due at once. */
 void loop_timer_run_due(struct loop *loop);
+
+/* Every appointment looks at the wall clock in the next turn. */
+void loop_timer_look_again(struct loop *loop);
+
+/* The loop's own watch for a wall clock that is set; nothing for a fake clock. */
+void loop_step_start(struct loop *loop);
+void loop_step_stop(struct loop *loop);
 
 /* Waits until every job has been worked on. True: some of them still need their `done`. */
 bool loop_worker_drain(struct loop *loop);

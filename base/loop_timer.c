@@ -117,6 +117,20 @@ void loop_timer_run_due(struct loop *loop)
     }
 }
 
+/* Those that are due by the new time are so now; the sleep of the others has another length. */
+void loop_timer_look_again(struct loop *loop)
+{
+    size_t n = loop->heap.len;
+    struct loop_timer **timers = mem_calloc(n + 1, sizeof(*timers));
+
+    for (size_t i = 0; i < n; i++)
+        timers[i] = loop->heap.entries[i].timer;
+    for (size_t i = 0; i < n; i++)
+        if (timers[i]->wall_ms != NO_APPOINTMENT)
+            arm_stretch(timers[i]);
+    free(timers);
+}
+
 static void arm(struct loop_timer *t, int64_t ms)
 {
     int64_t due_ms;

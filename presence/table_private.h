@@ -96,6 +96,7 @@ struct pres_table {
     size_t queue_first, queue_len, queue_cap;
     uint32_t sweep; /* after a backward step of the clock: the next id to be looked at, PRES_NOBODY: none */
     struct loop_timer *timer, *minute;
+    struct loop_step *step;
     int64_t armed_for;  /* s, PRES_NEVER: not armed */
     int64_t settled_at; /* latest wall second at which changes were looked for */
     bool deferred;

@@ -35,6 +35,7 @@
 static void on_deferred(void *arg);
 static void on_timer(void *arg);
 static void on_minute(void *arg);
+static void on_step(void *arg);
 static void work(struct pres_table *t);
 static void look_at_clock(struct pres_table *t, int64_t now);
 static bool work_left(const struct pres_table *t, int64_t now);
@@ -58,6 +59,7 @@ void pres_report_start(struct pres_table *t)
     t->timer = loop_timer_new(t->loop, "presence transition", on_timer, t);
     t->minute = loop_timer_new(t->loop, "presence clock check", on_minute, t);
     loop_timer_in(t->minute, MINUTE_MS);
+    t->step = loop_step_new(t->loop, on_step, t);
 }
 
 void pres_report_stop(struct pres_table *t)
@@ -65,6 +67,7 @@ void pres_report_stop(struct pres_table *t)
     loop_undefer(t->loop, on_deferred, t);
     loop_timer_free(&t->timer);
     loop_timer_free(&t->minute);
+    loop_step_free(&t->step);
     free(t->queue);
 }
 
@@ -182,6 +185,12 @@ static void on_minute(void *arg)
 
     loop_timer_in(t->minute, MINUTE_MS);
     defer(t);
+}
+
+/* Backwards is a matter for everybody, see look_at_clock; forwards for those who are due. */
+static void on_step(void *arg)
+{
+    defer(arg);
 }
 
 static void work(struct pres_table *t)

@@ -301,6 +301,72 @@ static void appointment_follows_a_set_clock(void **state)
     loop_timer_free(&timers[0]);
 }
 
+static struct loop_step *steps[3];
+static char step_text[] = "step ";
+
+static void say_and_free_all(void *arg)
+{
+    say(arg);
+    for (unsigned i = 0; i < 3; i++)
+        loop_step_free(&steps[i]);
+}
+
+/* Told by the kernel: at once, appointments that moved nearer and those that moved away. */
+static void a_set_clock_is_noticed_at_once(void **state)
+{
+    (void)state;
+    timers[0] = loop_timer_new(loop, "at", say_time, NULL);
+    timers[1] = loop_timer_new(loop, "in", say_time, NULL);
+    timers[2] = loop_timer_new(loop, "later", say_time, NULL);
+    loop_timer_at(timers[0], START_MS + 3600000);
+    loop_timer_at(timers[2], START_MS + 3600500);
+    loop_timer_in(timers[1], 40000);
+    clk_fake_step_wall(clk, 3600000);
+    loop_stepped(loop);
+    loop_advance(loop, 0);
+    assert_string_equal(trace, "3600000 ");
+    loop_advance(loop, 500);
+    assert_string_equal(trace, "3600000 3600500 ");
+    loop_advance(loop, 39500);
+    assert_string_equal(trace, "3600000 3600500 3640000 "); /* not an appointment: as long as it was */
+
+    trace[0] = '\0';
+    for (unsigned i = 0; i < 3; i++)
+        steps[i] = loop_step_new(loop, i == 1 ? say_and_free_all : say_arg, step_text);
+    loop_stepped(loop);
+    loop_stepped(loop);
+    assert_string_equal(trace, "");
+    loop_advance(loop, 0);
+    assert_string_equal(trace, "step step ");
+    loop_stepped(loop);
+    for (unsigned i = 0; i < 3; i++)
+        loop_timer_free(&timers[i]);
+}
+
+/* Setting the machine's clock is nothing for a test: that the kernel was asked to tell is what can be seen. */
+static void kernel_is_asked_to_tell(void **state)
+{
+    char path[64], text[512];
+    bool asked = false;
+
+    (void)state;
+    for (int fd = 3; fd < 64; fd++) {
+        FILE *f;
+        size_t n;
+
+        snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+        f = fopen(path, "r");
+        if (!f)
+            continue;
+        n = fread(text, 1, sizeof(text) - 1, f);
+        text[n] = '\0';
+        fclose(f);
+        asked = asked || (strstr(text, "clockid: 0\n") && strstr(text, "settime flags: 03\n"));
+    }
+    assert_true(asked);
+    loop_turn(loop, 0); /* and is not ready */
+}
+
 static void in_replaces_at(void **state)
 {
     (void)state;
@@ -789,6 +855,8 @@ int main(void)
         VIRTUAL(thousands_of_timers),
         VIRTUAL(appointment_is_exact),
         VIRTUAL(appointment_follows_a_set_clock),
+        VIRTUAL(a_set_clock_is_noticed_at_once),
+        REAL(kernel_is_asked_to_tell),
         VIRTUAL(in_replaces_at),
         VIRTUAL(deferred_once_then_next_turn),
         VIRTUAL(undefer_takes_back_all_of_a_pair),

@@ -454,6 +454,32 @@ static void test_clock_set_back(void **state)
     teardown(&f);
 }
 
+/* The kernel says so: nobody waits for the next minute. */
+static void test_clock_set_and_told(void **state)
+{
+    struct fixture f;
+    pres_id alice;
+
+    (void)state;
+    setup(&f);
+    alice = add(&f, "alice@example.com", NULL);
+    answer(&f, alice, NOON + 600, NOON + 7200);
+    forget(&f);
+    clk_fake_step_wall(f.clk, 700 * 1000);
+    loop_stepped(f.loop);
+    for (unsigned turn = 0; turn < 3; turn++)
+        loop_advance(f.loop, 0);
+    assert_int_equal(f.n, 1);
+    assert_int_equal(f.reports[0].now.state, PRES_BUSY);
+    clk_fake_step_wall(f.clk, -650 * 1000);
+    loop_stepped(f.loop);
+    for (unsigned turn = 0; turn < 3; turn++)
+        loop_advance(f.loop, 0);
+    assert_int_equal(f.n, 2);
+    assert_int_equal(f.reports[1].now.state, PRES_FREE);
+    teardown(&f);
+}
+
 static void test_clock_set_forward(void **state)
 {
     struct pres_table_stats stats;
@@ -629,6 +655,7 @@ int main(void)
         cmocka_unit_test(test_slices),
         cmocka_unit_test(test_clock_set_back),
         cmocka_unit_test(test_clock_set_forward),
+        cmocka_unit_test(test_clock_set_and_told),
         cmocka_unit_test(test_known_is_lent),
         cmocka_unit_test(test_random_company),
     };

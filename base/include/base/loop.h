@@ -16,6 +16,7 @@ struct loop;
 struct loop_timer;
 struct loop_fd;
 struct loop_signal;
+struct loop_step;
 
 typedef void loop_fn(void *arg);
 
@@ -49,10 +50,18 @@ void loop_timer_stop(struct loop_timer *t);
 bool loop_timer_armed(const struct loop_timer *t);
 
 /*
- * Arms for a moment of the wall clock (ms since 1970). Wakes at least every 60 s to look at the wall clock again, so
- * that a clock that is set does not lose or delay the appointment; the callback comes when the moment has been reached.
+ * Arms for a moment of the wall clock (ms since 1970); the callback comes when the moment has been reached. A clock
+ * that is set does not lose or delay the appointment: the loop looks at the wall clock again when the kernel says that
+ * it was set, and every 60 s in any case.
  */
 void loop_timer_at(struct loop_timer *t, int64_t wall_ms);
+
+/* `fn` comes, from the loop, after the wall clock was set. */
+struct loop_step *loop_step_new(struct loop *loop, loop_fn *fn, void *arg);
+void loop_step_free(struct loop_step **s); /* safe inside any such fn */
+
+/* What happens when the kernel says that the wall clock was set. Tests with a fake clock say it themselves. */
+void loop_stepped(struct loop *loop);
 
 /* Watches `fd`, which stays the caller's. want: LOOP_READ | LOOP_WRITE, 0 for a pause. */
 struct loop_fd *loop_fd_new(struct loop *loop, const char *name, int fd, loop_fd_fn *fn, void *arg);
