@@ -136,6 +136,8 @@ void gw_server_view(const struct gateway *g, size_t i, struct gw_server_view *re
         .secret_changed_at = s->secret_changed_at,
     };
     dav_session_info(s->session, &ret->session);
+    if (!ret->secret_note) /* the file is in order; was what it says refused? */
+        ret->secret_note = ret->session.secret_note;
 }
 
 bool gw_unbreak(struct gateway *g, const char *server)

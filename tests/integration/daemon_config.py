@@ -167,6 +167,16 @@ def secret_rotated(folder):
     check_equal(sim.control("GET", "/counters")["logons"]["rejected"], 0, "rejected logons")
     check(all(daemon.presence(p)["state"] == "busy" for p in people), "everybody is still busy")
 
+    def note():
+        return daemon.ctl_json("servers")["servers"][0]["secret_note"] or ""
+    check_equal(note(), "", "nothing to say about a secret that works")
+    harness.secret_file(folder, "password", "svc-mistyped")
+    wait_until(lambda: "refused" in note() and "the one before stays in use" in note(), "the refused secret to be told", 20)
+    check("the one before stays in use" in daemon.ctl("servers")[1], f"freebusyctl servers: {daemon.ctl('servers')}")
+    check(all(daemon.presence(p)["state"] == "busy" for p in people), "everybody is still busy with the secret before")
+    harness.secret_file(folder, "password", "svc-secret")
+    wait_until(lambda: note() == "", "the note to go", 20)
+
 
 def notify_systemd(folder):
     """READY, the watchdog, RELOADING with its time, READY again, STOPPING."""
