@@ -22,13 +22,17 @@ uint8_t gw_causes_enter(struct gw_causes *c, uint8_t from, const struct dav_caus
 {
     uint8_t number = entry_for(c, cause);
     struct gw_cause_entry *e = &c->entries[number - 1];
-    if (evidence) /* printable already */
-        snprintf(e->evidence, sizeof e->evidence, "%s", evidence);
-    e->example = id;
+    if (evidence || e->persons == 0 || e->example == id) { /* printable already */
+        if (evidence)
+            snprintf(e->evidence, sizeof e->evidence, "%s", evidence);
+        else if (from != number)
+            e->evidence[0] = '\0';
+        e->example = id;
+    }
     if (from == number)
         return number;
     if (from)
-        gw_causes_leave(c, from, server, now);
+        gw_causes_leave(c, from, id, server, now);
     e = &c->entries[number - 1];
     if (e->persons++ == 0) {
         e->since = now;
@@ -38,12 +42,13 @@ uint8_t gw_causes_enter(struct gw_causes *c, uint8_t from, const struct dav_caus
     return number;
 }
 
-void gw_causes_leave(struct gw_causes *c, uint8_t from, const char *server, int64_t now)
+void gw_causes_leave(struct gw_causes *c, uint8_t from, uint32_t id, const char *server, int64_t now)
 {
     struct gw_cause_entry *e = &c->entries[from - 1];
+    if (e->example == id || e->persons == 1)
+        e->evidence[0] = '\0';
     if (--e->persons > 0)
         return;
-    e->evidence[0] = '\0';
     if (e->open)
         log_notice("poll", "over server=%s code=%s lasted=%llds", server, e->cause->code, (long long)(now - e->since));
     e->open = false;

@@ -13,8 +13,8 @@ struct gw_cause_entry {
     const struct dav_cause *cause;
     size_t persons;
     int64_t since; /* wall s, of the first of those who have it now */
-    char evidence[200];
-    uint32_t example;  /* who had it last */
+    char evidence[200]; /* of the example, nobody else's; "": none */
+    uint32_t example;   /* who had it last and has it still, when there is evidence */
     int64_t logged_at; /* 0: never */
     size_t logged_persons;
     bool open; /* its beginning is in the log, its end is not */
@@ -29,7 +29,7 @@ struct gw_causes {
  * Returns the entry's number, from 1. `who` is for the log. */
 uint8_t gw_causes_enter(struct gw_causes *c, uint8_t from, const struct dav_cause *cause, const char *evidence,
                         uint32_t id, const char *server, const char *who, int64_t now);
-void gw_causes_leave(struct gw_causes *c, uint8_t from, const char *server, int64_t now);
+void gw_causes_leave(struct gw_causes *c, uint8_t from, uint32_t id, const char *server, int64_t now);
 
 /* Time went by: says again what lasts. */
 void gw_causes_tick(struct gw_causes *c, const char *server, int64_t now);

@@ -133,7 +133,7 @@ static void take_answer(struct gateway *g, pres_id id, const struct dav_result *
             g->scratch[n++] = (struct pres_interval){.start = span->start, .end = span->end, .kind = kind};
     }
     if (p->cause)
-        gw_causes_leave(&s->causes, p->cause, s->config->name, clk_wall_s(loop_clk(g->loop)));
+        gw_causes_leave(&s->causes, p->cause, id, s->config->name, clk_wall_s(loop_clk(g->loop)));
     p->cause = 0;
     p->was_read = 1;
     uint16_t skipped = result->skipped < UINT16_MAX ? (uint16_t)result->skipped : UINT16_MAX;

@@ -71,7 +71,7 @@ struct gw_person_view {
     const char *remember;                            /* where the calendar was found, NULL */
     int64_t last_asked_at, last_ok_at, next_poll_at; /* wall s, 0: never / not planned */
     const char *code;     /* of the last failure when it is newer than the last success, NULL */
-    const char *evidence; /* NULL */
+    const char *evidence; /* this person's own, if it is kept: the last of each cause is; NULL */
     unsigned skipped;     /* broken items left out of the last answer */
     const char *way;      /* how the calendar is read and what cannot be known that way, NULL */
 };

@@ -129,7 +129,7 @@ void gw_person_view(const struct gateway *g, pres_id id, struct gw_person_view *
         .last_ok_at = poll.last_ok_at,
         .next_poll_at = poll.next_poll_at,
         .code = cause ? cause->cause->code : NULL,
-        .evidence = cause && cause->evidence[0] ? cause->evidence : NULL,
+        .evidence = cause && cause->evidence[0] && cause->example == id ? cause->evidence : NULL,
         .skipped = p->skipped,
         .way = p->way,
     };
@@ -220,7 +220,7 @@ static bool person_change(struct gateway *g, pres_id id, const struct gw_user *u
 static void leave_server(struct gateway *g, struct gw_person *p, struct gw_server *s)
 {
     if (p->cause)
-        gw_causes_leave(&s->causes, p->cause, s->config->name, clk_wall_s(loop_clk(g->loop)));
+        gw_causes_leave(&s->causes, p->cause, (pres_id)(p - g->persons), s->config->name, clk_wall_s(loop_clk(g->loop)));
     p->cause = 0;
     s->persons--;
     s->classes[p->class]--;

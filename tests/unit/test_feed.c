@@ -292,6 +292,35 @@ static void causes_are_grouped(void **state)
     assert_null(view.code);
 }
 
+static const char *evidence_of(const struct fixture *f, pres_id id)
+{
+    struct gw_person_view view;
+    gw_person_view(&f->g, id, &view);
+    return view.evidence;
+}
+
+static void evidence_is_ones_own(void **state)
+{
+    struct fixture *f = *state;
+    struct gw_cause_row rows[10];
+    answer_failure(f, f->alice, DAV_FORBIDDEN, "receive-as-missing", "403 for alice");
+    assert_string_equal(evidence_of(f, f->alice), "403 for alice");
+    answer_failure(f, f->bob, DAV_FORBIDDEN, "receive-as-missing", "403 for bob");
+    assert_null(evidence_of(f, f->alice)); /* of each cause, the last one's is kept */
+    assert_string_equal(evidence_of(f, f->bob), "403 for bob");
+    answer_failure(f, f->alice, DAV_FORBIDDEN, "receive-as-missing", NULL); /* nothing to show */
+    assert_null(evidence_of(f, f->alice));
+    assert_string_equal(evidence_of(f, f->bob), "403 for bob");
+    answer_failure(f, f->bob, DAV_FORBIDDEN, "receive-as-missing", NULL); /* what it showed is still hers */
+    assert_string_equal(evidence_of(f, f->bob), "403 for bob");
+    answer_spans(f, f->bob, NULL, 0);
+    assert_int_equal(gw_causes(&f->g, rows, 10), 1);
+    assert_int_equal(rows[0].example, f->alice);
+    assert_string_equal(rows[0].evidence, "");
+    answer_failure(f, f->bob, DAV_FORBIDDEN, "receive-as-missing", NULL);
+    assert_null(evidence_of(f, f->bob)); /* that was before */
+}
+
 static unsigned log_count(const struct fixture *f, const char *words)
 {
     unsigned n = 0;
@@ -362,6 +391,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(never_free_by_failure, setup, teardown),
         cmocka_unit_test_setup_teardown(grows_old, setup, teardown),
         cmocka_unit_test_setup_teardown(causes_are_grouped, setup, teardown),
+        cmocka_unit_test_setup_teardown(evidence_is_ones_own, setup, teardown),
         cmocka_unit_test_setup_teardown(log_is_folded, setup, teardown),
         cmocka_unit_test_setup_teardown(every_change_is_news, setup, teardown),
         cmocka_unit_test_setup_teardown(counted, setup, teardown),
