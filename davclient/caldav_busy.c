@@ -39,13 +39,15 @@ void dav_caldav_ask_busy(struct dav_caldav *c)
 void dav_caldav_busy_answered(struct dav_caldav *c, const struct dav_reply *reply)
 {
     enum dav_ical_verdict verdict;
+    const char *component = NULL;
 
     if (reply->status == 403) {
         dav_query_fail(c->q, "calendar-forbidden", "neither events nor free/busy may be read at %s", reply->path);
         return;
     }
-    if (reply->status != 200 || str_find_nocase(reply->body, reply->body_len, "BEGIN:VFREEBUSY") == NULL ||
-        !covers(dav_query_question(c->q), reply->body)) {
+    if (reply->status == 200)
+        component = str_find_nocase(reply->body, reply->body_len, "BEGIN:VFREEBUSY");
+    if (component == NULL || !covers(dav_query_question(c->q), component)) {
         dav_caldav_refuse(c, reply);
         return;
     }
