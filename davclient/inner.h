@@ -69,6 +69,15 @@ struct dav_host {
     struct dav_lane *lanes; /* connections that NTLM logs on, each with a client of its own */
 };
 
+/* One whose mailbox answered that we come too often (session_throttle.c). */
+#define DAV_THROTTLED 16
+struct dav_throttled {
+    uint64_t person; /* hash of the address */
+    int64_t at;      /* wall s, last */
+    uint64_t served; /* then */
+    unsigned times;  /* with good answers about others in between; 0: nobody */
+};
+
 struct dav_session {
     struct loop *loop;
     unsigned id;                /* in log lines */
@@ -85,6 +94,9 @@ struct dav_session {
     unsigned unjudged;     /* logons in a row that showed the secret and got no verdict */
     uint64_t accused[DAV_ACCUSED]; /* persons whose 401 could not be told from a refused logon */
     unsigned accused_next;
+    struct dav_throttled throttled[DAV_THROTTLED]; /* of whom it was said to come later */
+    unsigned throttled_next;
+    uint64_t served;    /* good answers about others */
     bool denies_by_401; /* it was seen to say 401 to the right account, for a closed mailbox */
     struct dav_url home;
     char *base_path; /* with trailing slash */
@@ -162,6 +174,7 @@ struct dav_query {
     const char *code;
     char evidence[200];
     int64_t retry_after_s;
+    bool throttled_alone; /* the pause is asked for this person only */
 
     struct dav_ask ask;
     struct buf url;    /* absolute, of the ask */
@@ -210,6 +223,10 @@ void dav_session_refused(struct dav_session *s, const char *code, const char *fm
 void dav_session_stuck(struct dav_session *s, const char *code, const char *evidence, bool shown);
 void dav_session_acquit(struct dav_session *s, const struct dav_query *q);
 bool dav_session_hold(struct dav_session *s); /* no proof now: the secret may be bad, and had its one rejection */
+
+/* session_throttle.c */
+void dav_session_served(struct dav_session *s, const struct dav_query *q);         /* a good answer */
+bool dav_session_throttles_one(struct dav_session *s, const struct dav_query *q); /* or everybody? */
 
 /* session_logon.c: the session's own requests. Each returns the state that follows. */
 enum dav_session_state dav_session_probe(struct dav_session *s);

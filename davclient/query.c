@@ -379,7 +379,7 @@ static void on_whole(struct dav_query *q, const struct fetch_answer *answer)
     dav_session_answer(s, q, answer);
     if (answer->status == 429 || q->retry_after_s > 0) {
         snprintf(text, sizeof(text), "answered %d", answer->status);
-        dav_query_end(q, "throttled", text);
+        dav_query_end(q, q->throttled_alone ? "mailbox-throttled" : "throttled", text);
     } else if (dav_redirect_is(answer->status)) {
         on_redirect(q, answer);
     } else if (answer->status == 401 || answer->status == 440) {

@@ -234,6 +234,7 @@ void dav_session_answer(struct dav_session *s, struct dav_query *q, const struct
     if (answer->status / 100 == 2 && q->epoch == s->secret_epoch && (s->accepted || q->shown)) {
         dav_session_secret_in(s);
         dav_session_acquit(s, q);
+        dav_session_served(s, q);
     }
     if (answer->status / 100 == 2 && q->epoch == s->secret_epoch && q->shown) {
         if (q->number > s->good)
@@ -241,7 +242,7 @@ void dav_session_answer(struct dav_session *s, struct dav_query *q, const struct
         if (!s->guarded && !s->good_url)
             s->good_url = mem_strdup(q->url.data);
     }
-    if (answer->status < 500) {
+    if (answer->status < 500 && answer->status != 429) {
         s->streak = 0;
         s->attempts = 0;
         s->good_at_ms = clk_mono_ms(loop_clk(s->loop));
@@ -251,6 +252,9 @@ void dav_session_answer(struct dav_session *s, struct dav_query *q, const struct
     if (answer->status == 429 || asked > 0) {
         snprintf(text, sizeof(text), "%d, to be repeated after %lld s", answer->status, (long long)asked);
         q->retry_after_s = asked;
+        q->throttled_alone = dav_session_throttles_one(s, q);
+        if (q->throttled_alone)
+            return;
         s->asked_pause_s = asked;
         if (s->state == DAV_SESSION_READY || s->state == DAV_SESSION_DOUBT) {
             dav_session_blame(s, "throttled", "%s", text);

@@ -30,7 +30,7 @@ static const struct {
     {DAV_STEP_MAILBOX,
      "own-mailbox-missing mailbox-not-found mailbox-moved receive-as-missing receive-as-pending store-offline"},
     {DAV_STEP_CALENDAR, "calendar-not-found"},
-    {DAV_STEP_READ, "answer-malformed answer-too-large throttled never-read stale removed"},
+    {DAV_STEP_READ, "answer-malformed answer-too-large throttled mailbox-throttled never-read stale removed"},
     {DAV_STEP_CONFIG,
      "config-unknown-key config-wrong-type config-missing config-value config-duplicate config-secret"},
 };

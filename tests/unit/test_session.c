@@ -510,6 +510,43 @@ static void a_server_that_asks_for_a_pause(void **state)
     assert_in_range(info().retry_at, clk_wall_s(clk) + 500, clk_wall_s(clk) + 700);
 }
 
+static bool one_overloaded(struct httpd_req *req, const char *method, const char *path, bool authorized)
+{
+    return strstr(path, "bad") && overloaded(req, method, path, authorized);
+}
+
+/* It is the mailbox, not the server: after a few times only its person is told to wait. */
+static void one_mailbox_that_asks_for_a_pause(void **state)
+{
+    (void)state;
+    ask_about("anna");
+    server.answer = one_overloaded;
+    pause_status = 429;
+    pause_header = "Retry-After: 30";
+    for (unsigned i = 0; i < 2; i++) { /* nobody else was served in between: the server's */
+        ask_about("bad");
+        assert_string_equal(got[0].code, "throttled");
+        assert_string_equal(info().state, "backing off");
+        loop_advance(loop, 600000);
+    }
+    for (unsigned i = 0; i < 6; i++) {
+        ask_about("anna");
+        assert_int_equal(got[0].err, DAV_OK);
+        ask_about("bad");
+        assert_string_equal(got[0].code, i < 1 ? "throttled" : "mailbox-throttled");
+        assert_int_equal(got[0].err, DAV_LATER);
+        assert_int_equal(got[0].retry_after_s, 30);
+        if (i < 1)
+            loop_advance(loop, 600000);
+        else
+            assert_string_equal(info().state, "ready");
+    }
+    server.answer = overloaded; /* and now all of it */
+    ask_about("anna");
+    assert_string_equal(got[0].code, "throttled");
+    assert_string_equal(info().state, "backing off");
+}
+
 static bool broken_store(struct httpd_req *req, const char *method, const char *path, bool authorized)
 {
     (void)method;
@@ -613,6 +650,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_budget_of_requests, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_person_who_never_gets_an_answer_delays_nobody, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_server_that_asks_for_a_pause, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(one_mailbox_that_asks_for_a_pause, set_up, tear_down),
         cmocka_unit_test_setup_teardown(one_store_is_not_the_server, set_up, tear_down),
         cmocka_unit_test_setup_teardown(errors_in_a_row_are_the_server, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_server_that_goes_away, set_up, tear_down),
