@@ -111,13 +111,14 @@ void gw_http_get_events(struct gw_face *face, struct httpd_req *req, const char 
 }
 
 /*
- * The persons named by `address` parameters, as far as there are any; NULL for everybody. Answers the request itself when it sets
+ * The persons named by `address` parameters, as far as there are any, and the members of `group`; NULL for everybody. Answers the request itself when it sets
  * *ret_ok to false.
  */
 static pres_id *asked_for(struct gw_face *face, struct httpd_req *req, size_t *ret_n, bool *ret_ok)
 {
     bool bad = false;
     unsigned n = 0;
+    const char *group = httpd_param(req, "group", 0, &bad);
     while (n < WATCHED_MAX && httpd_param(req, "address", n, &bad))
         n++;
     if (bad) {
@@ -125,12 +126,18 @@ static pres_id *asked_for(struct gw_face *face, struct httpd_req *req, size_t *r
         *ret_ok = false;
         return NULL;
     }
-    if (n == 0)
+    if (n == 0 && !group)
         return NULL;
-    pres_id *ids = mem_calloc(n, sizeof(*ids));
+    struct pres_table *table = gw_table(face->gateway);
+    pres_id *ids = mem_calloc(n + (group ? pres_table_count(table) : 0) + 1, sizeof(*ids));
     for (unsigned i = 0; i < n; i++)
-        ids[i] = pres_table_find(gw_table(face->gateway), httpd_param(req, "address", i, &bad));
+        ids[i] = pres_table_find(table, httpd_param(req, "address", i, &bad));
     *ret_n = n;
+    for (pres_id id = PRES_NOBODY; group && (id = pres_table_next(table, id)) != PRES_NOBODY;) {
+        const char *of = pres_table_group(table, id);
+        if (of && strcmp(of, group) == 0)
+            ids[(*ret_n)++] = id;
+    }
     return ids;
 }
 

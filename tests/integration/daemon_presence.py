@@ -128,6 +128,12 @@ def watched_csv(folder):
     check("users.csv:3" in daemon.program.log(), "the garbage line is named with file and line")
     status, text, _ = daemon.get("/v1/presence?group=quoted,%20group")
     check_equal([p["address"] for p in json.loads(text)["presence"]], ["u1@example.test"], f"a group by name ({status})")
+    some = harness.Events(daemon.port, "?group=quoted,%20group&address=u0@example.test")
+    some.wait(lambda d: d["address"] == "u1@example.test", "the snapshot of a group")
+    wait_until(lambda: some.comments > 0 and len(some.events) >= 2, "both states")
+    none, grouped = harness.Events(daemon.port, "?group=nobodys"), harness.Events(daemon.port, "?group=quoted,%20group")
+    grouped.wait(lambda d: d["address"] == "u1@example.test", "the snapshot of a group alone")
+    check_equal({f[0] for f in facts(grouped.events)} | {f[0] for f in facts(none.events)}, {"u1@example.test"}, "persons of a group")
     with open(path, "a", encoding="utf-8") as file:
         file.write("u2@example.test,office\n")
     wait_until(lambda: daemon.get("/v1/presence/u2@example.test")[0] == 200, "the added line to be seen", 15)
