@@ -51,7 +51,13 @@ static const char *const text_headers[] = {"Content-Type: text/plain; charset=ut
 static const char *const calendar_headers[] = {"Content-Type: text/calendar; charset=utf-8",
                                                "Cache-Control: private, max-age=30", NULL};
 
-static const struct gw_http_route *find(const struct gw_http_route *routes, struct httpd_req *req, bool *ret_path_known);
+struct allowed {
+    char header[64]; /* "Allow: GET, HEAD"; "": nobody knows the path */
+};
+
+static const struct gw_http_route *find(const struct gw_http_route *routes, struct httpd_req *req, struct allowed *allowed);
+static void refuse_method(struct httpd_req *req, const struct allowed *allowed);
+static void problem(struct httpd_req *req, int status, const char *const *headers, const char *code, const char *detail);
 static bool same_method(const char *have, const char *asked);
 static pres_id known_person(struct gw_face *face, struct httpd_req *req, const char *address);
 static void add_presence(struct gw_face *face, struct buf *out, pres_id id);
@@ -61,12 +67,12 @@ static bool window_of(struct httpd_req *req, const struct pres_known *known, int
 
 void gw_http_dispatch(struct gw_face *face, struct httpd_req *req, const struct gw_http_route *extra)
 {
-    bool path_known = false;
-    const struct gw_http_route *route = extra ? find(extra, req, &path_known) : NULL;
+    struct allowed allowed = {""};
+    const struct gw_http_route *route = extra ? find(extra, req, &allowed) : NULL;
     if (!route)
-        route = find(public_routes, req, &path_known);
-    if (!route && path_known) {
-        gw_http_problem(req, 405, "method-not-allowed", "This resource does not know that method.");
+        route = find(public_routes, req, &allowed);
+    if (!route && allowed.header[0]) {
+        refuse_method(req, &allowed);
         return;
     }
     if (!route) {
@@ -88,9 +94,19 @@ void gw_http_dispatch(struct gw_face *face, struct httpd_req *req, const struct 
 void gw_http_problem(struct httpd_req *req, int status, const char *code, const char *detail)
 {
     static const char *const headers[] = {"Content-Type: application/problem+json", "Cache-Control: no-store", NULL};
-    static const char *const headers_405[] = {"Content-Type: application/problem+json", "Allow: GET, HEAD", NULL};
     static const char *const headers_503[] = {"Content-Type: application/problem+json", "Cache-Control: no-store", "Retry-After: 30",
                                               NULL};
+    problem(req, status, status == 503 ? headers_503 : headers, code, detail);
+}
+
+static void refuse_method(struct httpd_req *req, const struct allowed *allowed)
+{
+    const char *const headers[] = {"Content-Type: application/problem+json", allowed->header, NULL};
+    problem(req, 405, headers, "method-not-allowed", "This resource does not know that method.");
+}
+
+static void problem(struct httpd_req *req, int status, const char *const *headers, const char *code, const char *detail)
+{
     struct buf b;
     buf_init(&b, 8192);
     buf_adds(&b, "{\"type\":\"about:blank\",\"title\":");
@@ -100,7 +116,7 @@ void gw_http_problem(struct httpd_req *req, int status, const char *code, const 
     buf_adds(&b, ",\"detail\":");
     jv_quote(&b, detail);
     buf_adds(&b, "}\n");
-    httpd_reply(req, status, status == 405 ? headers_405 : status == 503 ? headers_503 : headers, b.data, b.len);
+    httpd_reply(req, status, headers, b.data, b.len);
     buf_free(&b);
 }
 
@@ -124,7 +140,7 @@ void gw_http_nobody(struct httpd_req *req)
     gw_http_problem(req, 404, "no-such-person", "There is no person with this address, or none that you may see.");
 }
 
-static const struct gw_http_route *find(const struct gw_http_route *routes, struct httpd_req *req, bool *ret_path_known)
+static const struct gw_http_route *find(const struct gw_http_route *routes, struct httpd_req *req, struct allowed *allowed)
 {
     const char *path = httpd_path(req);
     for (const struct gw_http_route *r = routes; r->path; r++) {
@@ -132,7 +148,9 @@ static const struct gw_http_route *find(const struct gw_http_route *routes, stru
         bool here = r->prefix ? strncmp(path, r->path, len) == 0 && path[len] : strcmp(path, r->path) == 0;
         if (!here)
             continue;
-        *ret_path_known = true;
+        size_t at = strlen(allowed->header);
+        snprintf(allowed->header + at, sizeof(allowed->header) - at, "%s%s", at ? ", " : "Allow: ",
+                 strcmp(r->method, "GET") == 0 ? "GET, HEAD" : r->method);
         if (same_method(r->method, httpd_method(req)))
             return r;
     }
