@@ -374,10 +374,10 @@ static enum MHD_Result httpd_on_request(void *cls, struct MHD_Connection *mhd, c
     h->idle_runs = 0;
     (void)mhd;
     (void)url;
-    (void)version;
     if (h->closing) {
         go_on = false;
     } else if (!req->begun) {
+        req->http_1_1 = strcmp(version, "HTTP/1.1") == 0;
         go_on = httpd_req_begin(req, method);
     } else if (*len > 0) {
         go_on = httpd_req_upload(req, data, *len);

@@ -104,6 +104,7 @@ struct httpd_req {
     struct buf body;
     uint64_t overrun; /* bytes of a body above the ceiling, thrown away */
     int64_t moved_ms; /* when the last piece of header or body came */
+    bool http_1_1;
     bool begun;
     bool too_big;
     bool queued; /* the response was given to libmicrohttpd */

@@ -252,6 +252,8 @@ static int httpd_req_verdict(struct httpd_req *req)
     int status = httpd_req_check_header_size(req);
     if (status == 0 && !httpd_req_split_target(req))
         status = 400;
+    if (status == 0 && req->conn->h->settings.require_host && req->http_1_1 && httpd_header(req, "Host") == NULL)
+        status = 400;
     return status != 0 ? status : httpd_req_check_framing(req);
 }
 

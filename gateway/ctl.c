@@ -34,7 +34,7 @@ struct gw_ctl *gw_ctl_new(struct gateway *g, char *why, size_t why_size)
     struct gw_ctl *c = mem_calloc(1, sizeof(*c));
     c->face = (struct gw_face){.gateway = g, .events = gw_events_new(g), .admin = true};
     char *listen = mem_printf("unix:%s", gw_config(g)->control_socket);
-    struct httpd_settings settings = {.listen = listen, .unix_mode = 0660, .max_connections = 200};
+    struct httpd_settings settings = {.listen = listen, .unix_mode = 0660, .require_host = true, .max_connections = 200};
     c->httpd = httpd_new(gw_loop(g), &settings, handle, &c->face, why, why_size);
     free(listen);
     if (!c->httpd)

@@ -78,6 +78,7 @@ static bool open_all(struct gw_http *h, const struct gw_config *config, char *wh
                                           .tls_cert_pem = cert,
                                           .tls_key_pem = key,
                                           .max_connections = http->max_connections,
+                                          .require_host = true,
                                           .stream_block = STREAM_BLOCK};
         h->listeners[i] = httpd_new(gw_loop(h->face.gateway), &settings, handle, &h->face, why, why_size);
         if (!h->listeners[i]) {

@@ -68,6 +68,15 @@ def raw(port, data):
     return answer.split(b"\r\n")[0].decode("latin-1")
 
 
+def raw_unix(path, text):
+    """The whole answer of the control socket."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(10)
+        connection.connect(path)
+        connection.sendall(text.encode())
+        return b"".join(iter(lambda: connection.recv(65536), b"")).decode("latin-1")
+
+
 def bad_requests(folder):
     """Oversize headers and path, bad escapes, unknown methods, broken requests: the right 4xx, and the daemon lives."""
     daemon = start(folder)
@@ -92,6 +101,11 @@ def bad_requests(folder):
     problem("/ctl/users", 404, "not-found")
     problem("/v1/status", 405, "method-not-allowed", "DELETE")
     problem("/v1/status", 405, "method-not-allowed", "PROPFIND")
+    check_equal(daemon.get("/v1/status", method="DELETE")[2]["Allow"], "GET, HEAD", "what is allowed")
+    for path, allowed in (("/ctl/reload", "POST"), ("/ctl/users", "GET, HEAD")):
+        check(f"\r\nAllow: {allowed}\r\n" in raw_unix(daemon.socket, f"PUT {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"), f"Allow of {path}")
+    check(" 400 " in raw(daemon.port, b"GET /v1/status HTTP/1.1\r\n\r\n"), "HTTP/1.1 without Host")
+    check(" 200 " in raw(daemon.port, b"GET /v1/status HTTP/1.0\r\n\r\n"), "HTTP/1.0 without Host")
 
     check(" 414 " in raw(daemon.port, b"GET /" + b"a" * 200000 + b" HTTP/1.1\r\nHost: x\r\n\r\n"), "a request line of 200 kB")
     check(" 431 " in raw(daemon.port, b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"a" * 200000 + b"\r\n\r\n"), "a header of 200 kB")

@@ -37,6 +37,7 @@ struct httpd_settings {
     size_t max_header;        /* [32 KiB]: 431 above; a request line too long: 414 */
     size_t max_body;          /* [1 MiB]: 413 above */
     unsigned idle_s;          /* [60] connection without traffic is closed; streams that wait are not idle */
+    bool require_host;        /* HTTP/1.1 without Host is answered 400, as RFC 9112 3.2 wants it */
     size_t stream_block;      /* bytes a stream writes at a time [16 KiB] */
 };
 
