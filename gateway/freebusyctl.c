@@ -1,6 +1,6 @@
 /*
- * freebusyctl: arguments and the table of commands. Exit codes: 0 well, 1 the thing asked about is not well, 2 wrong usage or configuration,
- * 3 the daemon cannot be reached.
+ * freebusyctl: arguments and the table of commands. Exit codes: 0 well, 1 the thing asked about is not well, 2 wrong
+ * usage or configuration, 3 the daemon cannot be reached.
  */
 #include "freebusyctl.h"
 
@@ -23,19 +23,34 @@ const struct ctl_command ctl_commands[] = {
     {"refresh", "ADDRESS", "ask the mail server about this person now", 1, 1, ctl_refresh},
     {"reload", "", "take the configuration file again, whole or not at all", 0, 0, ctl_reload},
     {"unbreak", "SERVER", "let a refused password be tried once more", 1, 1, ctl_unbreak},
-    {"check", "[SERVER] [--user ADDRESS]", "walk to a calendar step by step and name the cause of a failure", 0, 1, ctl_check},
+    {"check", "[SERVER] [--user ADDRESS]", "walk to a calendar step by step and name the cause of a failure", 0, 1,
+     ctl_check},
     {NULL, NULL, NULL, 0, 0, NULL},
 };
 
-enum { OPTION_SOCKET = 256, OPTION_CONFIG, OPTION_USER, OPTION_STATE, OPTION_CHANGES, OPTION_JSON, OPTION_HELP, OPTION_VERSION,
-       OPTION_COMMANDS };
+enum {
+    OPTION_SOCKET = 256,
+    OPTION_CONFIG,
+    OPTION_USER,
+    OPTION_STATE,
+    OPTION_CHANGES,
+    OPTION_JSON,
+    OPTION_HELP,
+    OPTION_VERSION,
+    OPTION_COMMANDS
+};
 
 static const struct option long_options[] = {
-    {"socket", required_argument, NULL, OPTION_SOCKET},   {"config", required_argument, NULL, OPTION_CONFIG},
-    {"user", required_argument, NULL, OPTION_USER},       {"state", required_argument, NULL, OPTION_STATE},
-    {"changes", required_argument, NULL, OPTION_CHANGES}, {"json", no_argument, NULL, OPTION_JSON},
-    {"help", no_argument, NULL, OPTION_HELP},             {"version", no_argument, NULL, OPTION_VERSION},
-    {"print-commands", no_argument, NULL, OPTION_COMMANDS}, {NULL, 0, NULL, 0},
+    {"socket", required_argument, NULL, OPTION_SOCKET},
+    {"config", required_argument, NULL, OPTION_CONFIG},
+    {"user", required_argument, NULL, OPTION_USER},
+    {"state", required_argument, NULL, OPTION_STATE},
+    {"changes", required_argument, NULL, OPTION_CHANGES},
+    {"json", no_argument, NULL, OPTION_JSON},
+    {"help", no_argument, NULL, OPTION_HELP},
+    {"version", no_argument, NULL, OPTION_VERSION},
+    {"print-commands", no_argument, NULL, OPTION_COMMANDS},
+    {NULL, 0, NULL, 0},
 };
 
 static bool read_options(int argc, char **argv, struct ctl_options *o, int *ret_exit);

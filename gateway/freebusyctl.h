@@ -23,12 +23,12 @@ enum ctl_exit { CTL_WELL = 0, CTL_NOT_WELL = 1, CTL_USAGE = 2, CTL_NO_DAEMON = 3
 
 struct ctl_options {
     const char *socket;
-    const char *config;   /* check without a daemon */
-    const char *user;     /* check --user */
-    const char *state;    /* users --state */
-    int64_t changes;      /* watch --changes N: end after so many, 0: never */
+    const char *config; /* check without a daemon */
+    const char *user;   /* check --user */
+    const char *state;  /* users --state */
+    int64_t changes;    /* watch --changes N: end after so many, 0: never */
     bool json;
-    char **args;          /* after the command */
+    char **args; /* after the command */
     int arg_count;
 };
 
@@ -43,24 +43,28 @@ struct ctl_command {
 /* The table; ends with a NULL name. */
 extern const struct ctl_command ctl_commands[];
 
-ctl_command_fn ctl_status, ctl_show, ctl_servers, ctl_users, ctl_subscribers, ctl_refresh, ctl_reload, ctl_unbreak, ctl_watch, ctl_check;
+ctl_command_fn ctl_status, ctl_show, ctl_servers, ctl_users, ctl_subscribers, ctl_refresh, ctl_reload, ctl_unbreak,
+    ctl_watch, ctl_check;
 
 /*
- * One request. CTL_WELL: *ret holds the answer's JSON (caller frees) when the status was 2xx. Else the reason has been printed: CTL_NO_DAEMON
- * when nobody answers on the socket, CTL_NOT_WELL or CTL_USAGE by the status.
+ * One request. CTL_WELL: *ret holds the answer's JSON (caller frees) when the status was 2xx. Else the reason has been
+ * printed: CTL_NO_DAEMON when nobody answers on the socket, CTL_NOT_WELL or CTL_USAGE by the status.
  */
 enum ctl_exit ctl_talk(const struct ctl_options *o, const char *method, const char *path, struct jv **ret);
 
-/* One request whose 2xx body is handed over line by line (without line end, NUL-terminated); `line` returns false to end it. */
+/* One request whose 2xx body is handed over line by line (without line end, NUL-terminated); `line` returns false to
+ * end it. */
 typedef bool ctl_line_fn(void *arg, char *line);
 enum ctl_exit ctl_talk_lines(const struct ctl_options *o, const char *path, ctl_line_fn *line, void *arg);
 
 /* "/ctl/person/" + address, escaped. malloc'ed. */
 char *ctl_path(const char *prefix, const char *argument);
 
-/* Text for people. `when` gives "09:30", or "Tue 24 Nov 09:30" on another day, in local time; "" for null. Four static buffers in turn. */
+/* Text for people. `when` gives "09:30", or "Tue 24 Nov 09:30" on another day, in local time; "" for null. Four static
+ * buffers in turn. */
 const char *ctl_when(const struct jv *time);
-const char *ctl_text(const struct jv *v, const char *otherwise); /* control characters made harmless; static buffers in turn */
+const char *ctl_text(const struct jv *v,
+                     const char *otherwise); /* control characters made harmless; static buffers in turn */
 void ctl_print_json(const struct jv *v);
 void ctl_print_causes(const struct jv *causes);
 void ctl_print_outlets(const struct jv *outlets);

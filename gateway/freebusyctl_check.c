@@ -1,6 +1,7 @@
 /*
- * freebusyctl_check: walks to a calendar step by step. The running daemon does it when there is one, with its user, certificates and network;
- * with --config the daemon program does it from that file alone (`freebusyd --check-server`). Both print the same lines.
+ * freebusyctl_check: walks to a calendar step by step. The running daemon does it when there is one, with its user,
+ * certificates and network; with --config the daemon program does it from that file alone (`freebusyd --check-server`).
+ * Both print the same lines.
  */
 #include <limits.h>
 #include <stdio.h>
@@ -127,10 +128,12 @@ static void print_step(const struct jv *v)
 
 static void print_end(const struct jv *v)
 {
-    const char *by = strcmp(jv_str(jv_get(v, "by"), ""), "daemon") == 0 ? "the running daemon" : "this program, from the file";
+    const char *by =
+        strcmp(jv_str(jv_get(v, "by"), ""), "daemon") == 0 ? "the running daemon" : "this program, from the file";
     if (jv_truth(jv_get(v, "ok"), false))
         printf("all steps passed: %lld appointments of %s read from %s (checked by %s)\n",
-               (long long)jv_num(jv_get(v, "appointments"), 0), ctl_text(jv_get(v, "user"), "?"), ctl_text(jv_get(v, "server"), "?"), by);
+               (long long)jv_num(jv_get(v, "appointments"), 0), ctl_text(jv_get(v, "user"), "?"),
+               ctl_text(jv_get(v, "server"), "?"), by);
     else
         printf("stopped at the first step that failed (checked by %s)\n", by);
 }

@@ -23,8 +23,10 @@ enum ctl_exit ctl_status(const struct ctl_options *o)
         ctl_print_json(v);
     } else {
         const struct jv *persons = jv_get(v, "persons");
-        printf("freebusyd %s, running since %s, %s\n", ctl_text(jv_get(v, "version"), "?"), ctl_when(jv_get(v, "started_at")),
-               jv_truth(jv_get(v, "ready"), false) ? "ready" : "not ready yet: a server has neither answered nor failed");
+        printf("freebusyd %s, running since %s, %s\n", ctl_text(jv_get(v, "version"), "?"),
+               ctl_when(jv_get(v, "started_at")),
+               jv_truth(jv_get(v, "ready"), false) ? "ready"
+                                                   : "not ready yet: a server has neither answered nor failed");
         printf("%s persons:", number(jv_get(persons, "all")));
         const char *key;
         struct jv *count;
@@ -50,7 +52,8 @@ static void print_person(const struct jv *v)
     printf("  read from %s", ctl_text(jv_get(v, "server"), "?"));
     if (jv_is_string(jv_get(v, "calendar")))
         printf(" (%s)", ctl_text(jv_get(v, "calendar"), ""));
-    printf(", last good answer %s, next question %s\n", jv_is_null(jv_get(v, "last_ok_at")) ? "never" : ctl_when(jv_get(v, "last_ok_at")),
+    printf(", last good answer %s, next question %s\n",
+           jv_is_null(jv_get(v, "last_ok_at")) ? "never" : ctl_when(jv_get(v, "last_ok_at")),
            jv_is_null(jv_get(v, "next_poll_at")) ? "not planned" : ctl_when(jv_get(v, "next_poll_at")));
     if (jv_is_string(jv_get(v, "way")))
         printf("  read by %s\n", ctl_text(jv_get(v, "way"), ""));
@@ -64,7 +67,8 @@ static void print_person(const struct jv *v)
     const struct jv *intervals = jv_get(v, "intervals");
     for (size_t i = 0; i < jv_count(intervals) && i < 20; i++) {
         const struct jv *one = jv_at(intervals, i);
-        printf("  %-10s %s - %s\n", ctl_text(jv_get(one, "state"), ""), ctl_when(jv_get(one, "start")), ctl_when(jv_get(one, "end")));
+        printf("  %-10s %s - %s\n", ctl_text(jv_get(one, "state"), ""), ctl_when(jv_get(one, "start")),
+               ctl_when(jv_get(one, "end")));
     }
 }
 
@@ -87,7 +91,8 @@ enum ctl_exit ctl_show(const struct ctl_options *o)
 
 enum ctl_exit ctl_servers(const struct ctl_options *o)
 {
-    static const char *const heads[] = {"SERVER", "STATE", "PRODUCT", "LOGON", "CONN", "REQUESTS", "MS", "FRESH", "STALE", "OLDEST"};
+    static const char *const heads[] = {"SERVER",   "STATE", "PRODUCT", "LOGON", "CONN",
+                                        "REQUESTS", "MS",    "FRESH",   "STALE", "OLDEST"};
     struct jv *v = NULL;
     enum ctl_exit result = ctl_talk(o, "GET", "/v1/servers", &v);
     if (result != CTL_WELL)
@@ -126,8 +131,9 @@ enum ctl_exit ctl_users(const struct ctl_options *o)
         struct ctl_table *t = ctl_table_new(heads, 7);
         for (size_t i = 0; i < jv_count(users); i++) {
             const struct jv *u = jv_at(users, i), *next = jv_get(u, "next");
-            const char *cells[] = {ctl_text(jv_get(u, "address"), ""), ctl_text(jv_get(u, "state"), ""), ctl_when(jv_get(u, "until")),
-                                   ctl_when(jv_get(next, "start")),    ctl_when(jv_get(u, "as_of")),     ctl_text(jv_get(u, "server"), ""),
+            const char *cells[] = {ctl_text(jv_get(u, "address"), ""), ctl_text(jv_get(u, "state"), ""),
+                                   ctl_when(jv_get(u, "until")),       ctl_when(jv_get(next, "start")),
+                                   ctl_when(jv_get(u, "as_of")),       ctl_text(jv_get(u, "server"), ""),
                                    ctl_text(jv_get(u, "reason"), "")};
             ctl_table_row(t, cells);
         }
@@ -228,12 +234,20 @@ static void print_server(struct ctl_table *t, const struct jv *s)
 {
     char connections[50];
     const struct jv *persons = jv_get(s, "persons");
-    snprintf(connections, sizeof(connections), "%s/%s", number(jv_get(s, "connections")), number(jv_get(s, "max_connections")));
+    snprintf(connections, sizeof(connections), "%s/%s", number(jv_get(s, "connections")),
+             number(jv_get(s, "max_connections")));
     char stale[24];
-    snprintf(stale, sizeof(stale), "%lld", (long long)(jv_num(jv_get(persons, "stale"), 0) + jv_num(jv_get(persons, "unknown"), 0)));
-    const char *cells[] = {ctl_text(jv_get(s, "name"), "?"),   ctl_text(jv_get(s, "state"), ""),     ctl_text(jv_get(s, "product"), "-"),
-                           ctl_text(jv_get(s, "scheme"), "-"), connections,                          number(jv_get(s, "requests")),
-                           number(jv_get(s, "latency_ms")),    number(jv_get(persons, "fresh")),     stale,
+    snprintf(stale, sizeof(stale), "%lld",
+             (long long)(jv_num(jv_get(persons, "stale"), 0) + jv_num(jv_get(persons, "unknown"), 0)));
+    const char *cells[] = {ctl_text(jv_get(s, "name"), "?"),
+                           ctl_text(jv_get(s, "state"), ""),
+                           ctl_text(jv_get(s, "product"), "-"),
+                           ctl_text(jv_get(s, "scheme"), "-"),
+                           connections,
+                           number(jv_get(s, "requests")),
+                           number(jv_get(s, "latency_ms")),
+                           number(jv_get(persons, "fresh")),
+                           stale,
                            ctl_when(jv_get(s, "oldest_as_of"))};
     ctl_table_row(t, cells);
 }

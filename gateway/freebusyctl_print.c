@@ -71,7 +71,8 @@ void ctl_print_causes(const struct jv *causes)
         int64_t persons = jv_num(jv_get(row, "persons"), 0);
         printf("%s: %s: %s\n", ctl_text(jv_get(row, "server"), "?"), ctl_text(jv_get(row, "code"), "?"),
                ctl_text(jv_get(row, "meaning"), ""));
-        printf("    %lld %s since %s", (long long)persons, persons == 1 ? "person" : "persons", ctl_when(jv_get(row, "since")));
+        printf("    %lld %s since %s", (long long)persons, persons == 1 ? "person" : "persons",
+               ctl_when(jv_get(row, "since")));
         if (jv_is_string(jv_get(row, "example")))
             printf(", for example %s", ctl_text(jv_get(row, "example"), ""));
         putchar('\n');
@@ -140,7 +141,8 @@ void ctl_table_print(struct ctl_table **table)
     }
     for (size_t i = 0; i < t->rows * columns; i++) {
         bool last = i % columns == columns - 1;
-        printf("%s%*s", t->cells[i], last ? 0 : (int)(widths[i % columns] - width_of(t->cells[i])) + 2, last ? "\n" : "");
+        printf("%s%*s", t->cells[i], last ? 0 : (int)(widths[i % columns] - width_of(t->cells[i])) + 2,
+               last ? "\n" : "");
         free(t->cells[i]);
     }
     free(t->cells);

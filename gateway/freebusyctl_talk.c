@@ -1,5 +1,6 @@
 /*
- * freebusyctl_talk: one request over the control socket. The loop runs until the answer is there: a command-line client may wait.
+ * freebusyctl_talk: one request over the control socket. The loop runs until the answer is there: a command-line client
+ * may wait.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,7 +22,7 @@ struct talk {
     struct loop *loop;
     ctl_line_fn *line; /* NULL: the whole answer */
     void *arg;
-    struct buf rest;   /* of a line that is not whole yet */
+    struct buf rest; /* of a line that is not whole yet */
     struct jv *answer;
     enum ctl_exit result;
 };
@@ -63,8 +64,13 @@ static enum ctl_exit talk(struct talk *t, const char *method, const char *path)
     struct fetch_client_settings settings = {.name = "control", .unix_socket = t->options->socket, .idle_ms = 120000};
     struct fetch_client *client = fetch_client_new(t->loop, &settings);
     char *url = mem_printf("http://localhost%s", path);
-    struct fetch_request request = {.method = method, .url = url, .total_ms = -1, .max_body = ANSWER_MAX,
-                                    .on_data = t->line ? on_data : NULL, .done = on_done, .arg = t};
+    struct fetch_request request = {.method = method,
+                                    .url = url,
+                                    .total_ms = -1,
+                                    .max_body = ANSWER_MAX,
+                                    .on_data = t->line ? on_data : NULL,
+                                    .done = on_done,
+                                    .arg = t};
     fetch_start(client, &request);
     loop_run(t->loop);
     fetch_client_free(&client);

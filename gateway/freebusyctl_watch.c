@@ -1,6 +1,6 @@
 /*
- * freebusyctl_watch: presence as it changes. Reads the same event stream as every subscriber; the first event of a person is the present state,
- * each later one is told as a change from the one before.
+ * freebusyctl_watch: presence as it changes. Reads the same event stream as every subscriber; the first event of a
+ * person is the present state, each later one is told as a change from the one before.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -84,7 +84,8 @@ static bool on_presence(struct watching *w, const struct jv *person, const char 
         map_put(w->seen, s->address, s);
     }
     bool changed = !first && strcmp(s->state, state) != 0;
-    bool counts = changed && strcmp(s->state, "unknown") != 0; /* what is learnt at the start is no change of a person */
+    bool counts =
+        changed && strcmp(s->state, "unknown") != 0; /* what is learnt at the start is no change of a person */
     if (w->options->json) {
         puts(line);
     } else if (first || changed) {
