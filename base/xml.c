@@ -10,6 +10,9 @@
  * encodings are left to libxml2; the parser is fed in slices, so that what follows a stop or an error is not parsed in
  * vain. Then a result that sticks until xml_reader_reset().
  *
+ * With limits.hold a document that fits into one slice is kept until its end and parsed in one go: libxml2 is faster
+ * when it need not look after every tag whether the next one is complete.
+ *
  * libxml2 runs in recovery mode, which accepts nearly anything, a document that was cut included. We only want a part
  * of that: on_error() lets pass what concerns single characters and names, and everything else breaks the document.
  * Whether it ended is our own count of open elements.
@@ -50,6 +53,8 @@ struct xml_reader {
     struct xml_limits limits;
     xmlParserCtxt *ctxt;
     enum xml_result result;
+    bool stale;   /* the parser is still in the document before */
+    bool holding; /* the parser gets nothing before the end */
     bool in_body; /* the head is over */
     bool foreign; /* the document declares another encoding than UTF-8 */
     bool seen_root;
@@ -59,6 +64,7 @@ struct xml_reader {
     size_t head_len;
     struct xml_rest rest;
     struct buf clean;
+    struct buf held;
     struct scope *scopes;
     size_t scope_count;
     size_t scope_cap;
@@ -71,9 +77,12 @@ static const char EMPTY[] = "";
 
 static xmlParserCtxt *context_new(struct xml_reader *r);
 static void context_renew(struct xml_reader *r);
+static void context_reset(struct xml_reader *r, const char *data, size_t len);
 static bool head_add(struct xml_reader *r, const char **data, size_t *len);
 static void feed_body(struct xml_reader *r, const char *data, size_t len);
 static void parse(struct xml_reader *r, const char *data, size_t len, bool last);
+static void push(struct xml_reader *r, const char *data, size_t len, bool last);
+static void pull(struct xml_reader *r);
 static const char *attr_decode(const struct xml_reader *r, const char *value, size_t len, size_t *ret_len);
 
 struct xml_reader *xml_reader_new(const struct xml_handler *handler, void *arg, const struct xml_limits *limits)
@@ -84,8 +93,10 @@ struct xml_reader *xml_reader_new(const struct xml_handler *handler, void *arg, 
     r->arg = arg;
     r->limits = *limits;
     r->ctxt = context_new(r);
+    r->holding = r->limits.hold && !limits->stream;
     r->attr_text = arena_new(2 * limits->max_bytes);
     buf_init(&r->clean, 3 * (SLICE + sizeof(r->rest.bytes)));
+    buf_init(&r->held, SLICE);
     return r;
 }
 
@@ -98,6 +109,7 @@ void xml_reader_free(struct xml_reader **rp)
     *rp = NULL;
     xmlFreeParserCtxt(r->ctxt);
     buf_free(&r->clean);
+    buf_free(&r->held);
     arena_free(&r->attr_text);
     free(r->scopes);
     free(r);
@@ -113,10 +125,11 @@ void xml_reader_reset(struct xml_reader *r, void *arg)
     r->in_body = r->foreign = r->seen_root = false;
     r->depth = 0;
     r->total = r->head_len = r->rest.len = r->scope_count = 0;
+    r->holding = r->limits.hold && !r->limits.stream;
+    buf_reset(&r->held);
+    r->stale = true;
     if (anew)
         context_renew(r);
-    else if (xmlCtxtResetPush(r->ctxt, NULL, 0, NULL, NULL) != 0)
-        abort();       /* no memory */
 }
 
 enum xml_result xml_reader_feed(struct xml_reader *r, const char *data, size_t len)
@@ -131,8 +144,10 @@ enum xml_result xml_reader_feed(struct xml_reader *r, const char *data, size_t l
         if (!head_add(r, &data, &len))
             return XML_OK;
         r->in_body = true;
-        if (r->foreign)
+        if (r->foreign) {
             context_renew(r); /* one that was reset does not look at the encoding again */
+            r->holding = false;
+        }
         feed_body(r, r->head, r->head_len);
     }
     feed_body(r, data, len);
@@ -297,11 +312,35 @@ static void feed_body(struct xml_reader *r, const char *data, size_t len)
 
 static void parse(struct xml_reader *r, const char *data, size_t len, bool last)
 {
-    if (len == 0 && !last)
+    if (r->holding && !last && len <= SLICE - r->held.len) {
+        buf_add(&r->held, data, len);
         return;
-    xmlParseChunk(r->ctxt, data, (int)len, last);
+    }
+    if (r->holding && last) {
+        pull(r);
+    } else if (r->holding) {
+        r->holding = false;
+        push(r, r->held.data, r->held.len, false);
+    }
+    if (!r->holding && r->result == XML_OK)
+        push(r, data, len, last);
     if (r->result == XML_OK && r->ctxt->disableSAX)
         r->result = XML_BROKEN; /* libxml2 gave up */
+}
+
+static void push(struct xml_reader *r, const char *data, size_t len, bool last)
+{
+    if (len == 0 && !last)
+        return;
+    if (r->stale)
+        context_reset(r, NULL, 0);
+    xmlParseChunk(r->ctxt, data, (int)len, last);
+}
+
+static void pull(struct xml_reader *r)
+{
+    context_reset(r, r->held.data, r->held.len);
+    xmlParseDocument(r->ctxt);
 }
 
 /* From a SAX callback only, never from on_error(): libxml2 frees its input here. */
@@ -477,11 +516,28 @@ static bool is_harmless(int code)
     }
 }
 
+/*
+ * A tag without a usable name is where libxml2 gives up when it is fed; when it has the whole document it would make
+ * text of the rest. A bare '&' is reported by the same code.
+ */
+static bool is_nameless_tag(const struct xml_reader *r, int code)
+{
+    const xmlParserInput *input = r->ctxt->input;
+    const xmlChar *at = input ? input->cur : NULL;
+
+    if (!r->holding || r->depth == 0 || code != XML_ERR_NAME_REQUIRED)
+        return false;
+    if (at && at > input->base && at[-1] == '\r') /* of a line's end it passes over the first half */
+        at--;
+    return !at || at == input->base || at[-1] != '&';
+}
+
 static void on_error(void *arg, xmlError *error)
 {
     struct xml_reader *r = arg;
 
-    if (r->result == XML_OK && error->level == XML_ERR_FATAL && (r->limits.stream || !is_harmless(error->code)))
+    if (r->result == XML_OK && error->level == XML_ERR_FATAL &&
+        (r->limits.stream || !is_harmless(error->code) || is_nameless_tag(r, error->code)))
         r->result = XML_BROKEN;
 }
 
@@ -523,6 +579,15 @@ static void context_renew(struct xml_reader *r)
 {
     xmlFreeParserCtxt(r->ctxt);
     r->ctxt = context_new(r);
+    r->stale = false;
+}
+
+/* Ready for another document, whose beginning this is. */
+static void context_reset(struct xml_reader *r, const char *data, size_t len)
+{
+    r->stale = false;
+    if (xmlCtxtResetPush(r->ctxt, data, (int)len, NULL, NULL) != 0)
+        abort(); /* no memory */
 }
 
 /*

@@ -118,7 +118,8 @@ struct dav_ms *dav_ms_new(const struct dav_ms_spec *spec, const struct dav_ms_li
 {
     struct dav_ms *m = mem_calloc(1, sizeof(*m));
     struct xml_limits xml = {.max_bytes = limits->max_bytes,
-                             .max_depth = limits->max_depth ? limits->max_depth : DEFAULT_DEPTH};
+                             .max_depth = limits->max_depth ? limits->max_depth : DEFAULT_DEPTH,
+                             .hold = true};
 
     m->spec = spec;
     m->last = m->known;

@@ -66,6 +66,7 @@ static bool on_text(void *arg, const char *text, size_t len)
 
 static const struct xml_handler HANDLER = {on_start, on_end, on_text};
 static const struct xml_limits LIMITS = {.max_bytes = 1 << 20, .max_depth = 20};
+static const struct xml_limits HELD = {.max_bytes = 1 << 20, .max_depth = 20, .hold = true};
 
 static void trace_init(struct trace *t, const struct xml_limits *limits)
 {
@@ -115,11 +116,15 @@ static void check_bytes(struct trace *t, const char *doc, size_t len, enum xml_r
     assert_string_equal(t->out.data, "{}a 1/");
 }
 
+/* Whether the document is fed as it comes or held until its end must not be seen. */
 static void check(const char *doc, enum xml_result result, const char *expected)
 {
     struct trace t;
 
     trace_init(&t, &LIMITS);
+    check_bytes(&t, doc, strlen(doc), result, expected);
+    trace_free(&t);
+    trace_init(&t, &HELD);
     check_bytes(&t, doc, strlen(doc), result, expected);
     trace_free(&t);
 }
@@ -236,6 +241,8 @@ static void test_not_xml(void **state)
     check("<a/><a/>", XML_BROKEN, NULL);
     check("<a/>x", XML_BROKEN, NULL);
     check("<a></a></a>", XML_BROKEN, NULL);
+    check("<a><\r\n0>1</0></a>", XML_BROKEN, NULL);
+    check("<a>x &\r\n y</a>", XML_OK, NULL);
     check("<a b=1/>", XML_BROKEN, NULL);
     check("<a b='1' 2='3'/>", XML_BROKEN, NULL);
     check("<a> < b</a>", XML_BROKEN, NULL);

@@ -33,6 +33,9 @@ struct xml_limits {
      * at most 64 attributes.
      */
     bool stream;
+    /* Not for a stream. A document of up to 32 KiB is read only when it is whole, which is faster: callbacks and results
+     * then come with xml_reader_finish(). */
+    bool hold;
 };
 
 /*
