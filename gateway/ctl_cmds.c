@@ -1,5 +1,5 @@
 /*
- * ctl_cmds: what an administrator may ask of the running daemon: people with their polls, a refresh that is answered when the mail server
+ * ctl_cmds: what an administrator may ask of the running daemon: a person with the polls, a refresh that is answered when the mail server
  * answered, a reload, another try for a refused secret.
  */
 #include <stdio.h>
@@ -21,33 +21,8 @@ struct refresh {
     char *address;
 };
 
-static bool matches(struct gateway *g, pres_id id, const char *state, const char *server);
 static void refreshed(void *arg, enum dav_err err, const char *code);
 static void asker_gone(void *arg);
-
-void gw_ctl_get_users(struct gw_face *face, struct httpd_req *req, const char *rest)
-{
-    (void)rest;
-    struct gateway *g = face->gateway;
-    bool bad = false;
-    const char *state = httpd_param(req, "state", 0, &bad), *server = httpd_param(req, "server", 0, &bad);
-    enum pres_kind kind;
-    if (bad || (state && !pres_kind_parse(state, &kind))) {
-        gw_http_problem(req, 400, "bad-state", "The states are free, elsewhere, tentative, busy, oof and unknown.");
-        return;
-    }
-    struct jv *list = jv_array();
-    for (pres_id id = PRES_NOBODY; (id = pres_table_next(gw_table(g), id)) != PRES_NOBODY;) {
-        if (!matches(g, id, state, server))
-            continue;
-        struct jv *row = gw_report_presence(g, id);
-        jv_set_str(row, "group", pres_table_group(gw_table(g), id));
-        size_t number = pres_table_server(gw_table(g), id);
-        jv_set_str(row, "server", number < gw_config(g)->servers_count ? gw_config(g)->servers[number].name : NULL);
-        jv_add(list, row);
-    }
-    gw_http_json(req, 200, jv_set(jv_object(), "users", list));
-}
 
 void gw_ctl_get_person(struct gw_face *face, struct httpd_req *req, const char *rest)
 {
@@ -87,18 +62,6 @@ void gw_ctl_post_reload(struct gw_face *face, struct httpd_req *req, const char 
         gw_http_json(req, 200, jv_set_str(jv_set_bool(jv_object(), "ok", true), "changes", why));
     else
         gw_http_problem(req, 422, "config-refused", why);
-}
-
-static bool matches(struct gateway *g, pres_id id, const char *state, const char *server)
-{
-    if (state) {
-        struct pres_presence p;
-        pres_table_presence(gw_table(g), id, &p);
-        if (strcmp(state, pres_kind_name(p.state)) != 0)
-            return false;
-    }
-    size_t number = pres_table_server(gw_table(g), id);
-    return !server || (number < gw_config(g)->servers_count && strcmp(gw_config(g)->servers[number].name, server) == 0);
 }
 
 static void refresh_free(struct refresh *r)

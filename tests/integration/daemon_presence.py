@@ -150,6 +150,12 @@ def watched_csv(folder):
         gone = events.wait(lambda d: d["address"] == "u0@example.test" and d["reason"] == "removed", "the last word on the removed person")[3]
         check_equal([gone[k] for k in ("state", "until", "next", "as_of", "valid_until")], ["unknown", None, None, None, None], "a removed person")
     check_equal(daemon.get("/v1/events?address=u0@example.test")[0], 404, "a stream about nobody")
+    with open(path, "w", encoding="utf-8") as file:
+        file.write("address,group\nu2@example.test,office\n" + "".join(f"many{i}@example.test,many\n" for i in range(2000)))
+    wait_until(lambda: daemon.get("/v1/presence/many1999@example.test")[0] == 200, "many more people", 15)
+    listed = [p["address"] for p in daemon.ctl_json("users")["users"]]
+    check_equal((len(listed), len(set(listed))), (2001, 2001), "everybody once, in however many pieces")
+    check_equal(daemon.ctl_json("users", "--state", "oof")["users"], [], "nobody, in as many pieces")
 
 
 def stops_cleanly(folder):
