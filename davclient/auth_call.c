@@ -31,7 +31,7 @@ struct dav_call *dav_call_start(struct dav_session *s, const struct dav_call_req
     struct dav_call *c = mem_calloc(1, sizeof(*c));
 
     c->session = s;
-    c->auth = request->bare ? NULL : s->auth;
+    c->auth = request->bare ? NULL : dav_session_auth(s, request->host);
     c->request = *request;
     c->url = mem_strdup(request->http.url);
     c->epoch = s->secret_epoch;

@@ -61,7 +61,7 @@ static void authenticate(struct dav_call *c, const struct fetch_answer *answer, 
 static void note_server(struct dav_session *s, const struct buf *type2);
 static bool says_close(const struct fetch *fetch);
 static bool is_lost(const struct fetch_answer *answer);
-static const char *word(const struct dav_session *s);
+static const char *word(const struct dav_call *c);
 
 const struct dav_auth_ops dav_auth_ntlm = {
     .scheme = DAV_SCHEME_NTLM,
@@ -176,7 +176,7 @@ static void send_leg(struct dav_call *c, enum leg leg, const struct buf *message
 
     buf_init(&line, LINE_MAX_LEN);
     if (message) {
-        buf_addf(&line, "Authorization: %s ", word(c->session));
+        buf_addf(&line, "Authorization: %s ", word(c));
         crypto_base64_encode(&line, message->data, message->len);
     }
     c->leg = (int)leg;
@@ -247,7 +247,7 @@ static void on_sent1(struct dav_call *c, const struct fetch_answer *answer)
         send_leg(c, LEG_PLAIN, NULL);
         return;
     }
-    if (!dav_auth_token(answer->fetch, word(c->session), &challenge)) {
+    if (!dav_auth_token(answer->fetch, word(c), &challenge)) {
         on_no_challenge(c, answer);
         return;
     }
@@ -339,7 +339,7 @@ static void on_sent3(struct dav_call *c, const struct fetch_answer *answer)
         on_loss(c, "when the challenge was answered");
     } else if (answer->err != FETCH_OK) {
         dav_call_answered(c, answer);
-    } else if (answer->status == 401 && dav_auth_token(answer->fetch, word(s), &challenge)) {
+    } else if (answer->status == 401 && dav_auth_token(answer->fetch, word(c), &challenge)) {
         dav_call_end(c, DAV_CALL_STUCK, false, "ntlm-connection-broken",
                      "the answer to the challenge got another challenge: messages reach different servers");
     } else {
@@ -408,9 +408,10 @@ static bool is_lost(const struct fetch_answer *answer)
     return answer->err == FETCH_PIN_LOST || (answer->err == FETCH_TCP_RESET && answer->status == 0);
 }
 
-static const char *word(const struct dav_session *s)
+/* Of the scheme, in headers. */
+static const char *word(const struct dav_call *c)
 {
-    bool only_negotiate = s->probed && !(s->offered & 1U << DAV_SCHEME_NTLM) && s->offered & 1U << DAV_SCHEME_NEGOTIATE;
+    dav_auth_set offered = c->request.host->offered ? c->request.host->offered : c->session->offered;
 
-    return only_negotiate ? "Negotiate" : "NTLM";
+    return offered & 1U << DAV_SCHEME_NEGOTIATE && !(offered & 1U << DAV_SCHEME_NTLM) ? "Negotiate" : "NTLM";
 }

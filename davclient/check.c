@@ -109,12 +109,19 @@ static void describe(const struct dav_session *s, enum dav_step step, char *out,
         return;
     case DAV_STEP_SCHEMES:
         if (s->auth)
-            snprintf(out, size, "offered: %s; used: %s", s->offered_text, dav_scheme_name(s->auth->scheme));
+            snprintf(out, size, "offered: %.50s; used: %.120s", s->offered_text, s->chosen_because);
         return;
     case DAV_STEP_LOGON:
-        snprintf(out, size, "as %.190s", s->account.user);
+        snprintf(out, size, "as %.70s%s%.90s", s->account.user, s->server_says[0] ? "; the server says: " : "",
+                 s->server_says);
         return;
-    case DAV_STEP_PROXY:
+    case DAV_STEP_PROXY: { /* without what stands before an @ in it */
+        const char *at = strrchr(s->account.proxy, '@');
+
+        snprintf(out, size, "%.120s%s%.60s", at ? at + 1 : s->account.proxy, s->account.proxy_user ? " as " : "",
+                 s->account.proxy_user ? s->account.proxy_user : "");
+        return;
+    }
     case DAV_STEP_MAILBOX:
     case DAV_STEP_CALENDAR:
     case DAV_STEP_READ:

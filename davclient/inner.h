@@ -67,6 +67,8 @@ struct dav_host {
     char *origin;       /* "https://ex2.example.com" */
     struct fetch_client *client;
     struct dav_lane *lanes; /* connections that NTLM logs on, each with a client of its own */
+    const struct dav_auth_ops *auth; /* of a host that wants another logon than the account's own; NULL: the session's */
+    dav_auth_set offered;            /* by it */
 };
 
 /* One whose mailbox answered that we come too often (session_throttle.c). */
@@ -117,6 +119,7 @@ struct dav_session {
     dav_auth_set unfit;  /* schemes that failed without a verdict on the secret, since the last pause */
     const char *unfit_code; /* of the first of them */
     char unfit_evidence[200];
+    bool unfit_stays; /* over the next pause */
     char chosen_because[160];
     char server_says[160];   /* what an NTLM challenge told of the server */
     struct dav_call *showing; /* between showing the secret and the verdict; others wait with it */
@@ -249,6 +252,8 @@ void dav_session_on_deadline(void *session);
 bool dav_session_add_home(struct dav_session *s);
 struct dav_host *dav_session_host(struct dav_session *s, const char *url); /* NULL: not allowed, or too many */
 bool dav_session_private_line(const struct dav_url *url);
+const struct dav_auth_ops *dav_session_auth(const struct dav_session *s, const struct dav_host *host);
+bool dav_session_logon_there(struct dav_session *s, struct dav_host *host, const struct fetch_answer *answer);
 struct fetch_client *dav_session_client(struct dav_session *s, unsigned connections, int64_t keep_ms);
 struct dav_ms *dav_session_parser(struct dav_session *s, const struct dav_ms_spec *spec);
 void dav_session_give_back(struct dav_session *s, struct dav_ms **ms);

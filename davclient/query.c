@@ -229,7 +229,7 @@ static void send_ask(struct dav_query *q)
         dav_query_end(q, "redirect-foreign", text);
         return;
     }
-    if (s->auth->shows_secret && !dav_session_private_line(&host->url)) {
+    if (dav_session_auth(s, host)->shows_secret && !dav_session_private_line(&host->url)) {
         snprintf(text, sizeof(text), "%.120s is neither https nor on this machine", host->origin);
         dav_query_end(q, "auth-cleartext-refused", text);
         return;
@@ -434,9 +434,20 @@ static void on_redirect(struct dav_query *q, const struct fetch_answer *answer)
 static void on_denied(struct dav_query *q, const struct fetch_answer *answer)
 {
     struct dav_session *s = q->session;
+    struct dav_host *host = dav_session_host(s, q->url.data);
     enum dav_auth_verdict verdict = DAV_AUTH_REJECTED;
     const char *code = NULL;
+    char text[160];
 
+    if (host != &s->hosts[0] && dav_session_auth(s, host)->scheme == DAV_SCHEME_FORMS) {
+        if (dav_session_logon_there(s, host, answer)) {
+            dav_session_put(s, q, DAV_QUERY_WAITING);
+            return;
+        }
+        snprintf(text, sizeof(text), "%.80s wants a logon of its own that we may not use", host->origin);
+        dav_query_end(q, "auth-none-usable", text);
+        return;
+    }
     if (answer->status == 401 && q->shown)
         verdict = dav_auth_verdict_of(answer->body, answer->body_len, &code);
     if (q->epoch != s->secret_epoch && !q->resent) { /* it was the old secret that was refused */

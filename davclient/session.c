@@ -345,9 +345,13 @@ static enum dav_session_state entry_unreachable(struct dav_session *s)
 {
     bool settled = s->cause && (s->cause->err == DAV_AUTH || s->cause->err == DAV_PROTOCOL);
     int64_t first = settled ? SETTLED_PAUSE_MS : FIRST_PAUSE_MS;
+    const char *unused;
 
-    s->unfit = 0;
-    s->unfit_code = NULL;
+    if (!s->unfit_stays || !dav_auth_choose(&s->account, s->offered, s->unfit, true, &unused)) {
+        s->unfit = 0;
+        s->unfit_code = NULL;
+    }
+    s->unfit_stays = false;
     hold_back(s, dav_pace_backoff_ms(s->attempts++, first, LONGEST_PAUSE_MS, crypto_random_u64()));
     return DAV_SESSION_UNREACHABLE;
 }

@@ -50,6 +50,31 @@ bool dav_session_private_line(const struct dav_url *url)
     return url->tls || dav_url_is_loopback(url->host);
 }
 
+const struct dav_auth_ops *dav_session_auth(const struct dav_session *s, const struct dav_host *host)
+{
+    return host->auth ? host->auth : s->auth;
+}
+
+/*
+ * A host that a redirect led to refuses, and wants another logon than the account's own host: from now on it gets that.
+ * False: it has nothing else to offer that we may use. (Its forms are not for us: cookies belong to one host.)
+ */
+bool dav_session_logon_there(struct dav_session *s, struct dav_host *host, const struct fetch_answer *answer)
+{
+    dav_auth_set offered = dav_auth_offered(answer->fetch, answer->status) & ~(1U << DAV_SCHEME_FORMS);
+    const struct dav_auth_ops *now = dav_session_auth(s, host), *next;
+    const char *unused;
+
+    if (host == &s->hosts[0] || !offered || offered & 1U << now->scheme)
+        return false;
+    next = dav_auth_choose(&s->account, offered, 0, dav_session_private_line(&host->url), &unused);
+    if (!next || next == now)
+        return false;
+    host->auth = next;
+    host->offered = offered;
+    return true;
+}
+
 struct dav_ms *dav_session_parser(struct dav_session *s, const struct dav_ms_spec *spec)
 {
     struct dav_ms_limits limits = {.max_bytes = s->account.max_answer_bytes, .max_rows = s->account.max_rows};

@@ -458,13 +458,14 @@ static const char *judge_redirect(struct dav_session *s, const char *location, c
 static void fail(struct dav_session *s, const char *code, const char *text)
 {
     char copy[sizeof(s->evidence)];
+    bool proxy;
 
     snprintf(copy, sizeof(copy), "%s", text ? text : s->evidence);
     dav_session_blame(s, code, "%s", copy);
     /* a password that the proxy refused is not shown to it again and again */
-    dav_session_enter(
-        s, strcmp(code, "proxy-auth") == 0 && s->account.proxy_user ? DAV_SESSION_REFUSED : DAV_SESSION_UNREACHABLE,
-        code);
+    proxy = strcmp(code, "proxy-auth") == 0 && s->account.proxy &&
+            (s->account.proxy_user || strchr(s->account.proxy, '@'));
+    dav_session_enter(s, proxy ? DAV_SESSION_REFUSED : DAV_SESSION_UNREACHABLE, code);
 }
 
 static void pardon_all(struct dav_session *s)

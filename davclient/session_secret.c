@@ -21,6 +21,7 @@
 
 static void fall_back(struct dav_session *s, const char *code);
 static bool try_next_scheme(struct dav_session *s, const char *code, const char *evidence);
+static void note_unfit(struct dav_session *s, const char *code, const char *evidence);
 static uint64_t person(const struct dav_query *q);
 static bool was_accused(const struct dav_session *s, uint64_t id);
 
@@ -96,8 +97,12 @@ void dav_session_refused(struct dav_session *s, const char *code, const char *fm
 /* The scheme cannot be carried through, and nobody judged the secret: the next one may do better. */
 void dav_session_stuck(struct dav_session *s, const char *code, const char *evidence, bool shown)
 {
-    if (try_next_scheme(s, code, evidence))
+    if (!shown && try_next_scheme(s, code, evidence))
         return;
+    if (shown) { /* not twice in one go; after the pause the next scheme has its turn */
+        note_unfit(s, code, evidence);
+        s->unfit_stays = true;
+    }
     s->unjudged += shown;
     dav_session_blame(s, s->unfit_code, "%s", s->unfit_evidence);
     /* a secret that is shown again and again may be counted by somebody who does not tell */
@@ -163,8 +168,18 @@ static void fall_back(struct dav_session *s, const char *code)
 
 static bool try_next_scheme(struct dav_session *s, const char *code, const char *evidence)
 {
-    const struct dav_auth_ops *failed = s->auth;
     const char *unused;
+
+    note_unfit(s, code, evidence);
+    if (!dav_auth_choose(&s->account, s->offered, s->unfit, dav_session_private_line(&s->home), &unused))
+        return false;
+    dav_session_enter(s, DAV_SESSION_NEW, "next scheme");
+    return true;
+}
+
+static void note_unfit(struct dav_session *s, const char *code, const char *evidence)
+{
+    const struct dav_auth_ops *failed = s->auth;
 
     s->unfit |= 1U << failed->scheme;
     if (!s->unfit_code) {
@@ -173,10 +188,6 @@ static bool try_next_scheme(struct dav_session *s, const char *code, const char 
     }
     log_notice("dav", "[%u] srv=%s %s cannot be used: %s (%s)", s->id, s->account.name, dav_scheme_name(failed->scheme),
                code, evidence);
-    if (!dav_auth_choose(&s->account, s->offered, s->unfit, dav_session_private_line(&s->home), &unused))
-        return false;
-    dav_session_enter(s, DAV_SESSION_NEW, "next scheme");
-    return true;
 }
 
 /* FNV-1a. */

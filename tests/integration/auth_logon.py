@@ -461,6 +461,42 @@ def scheme_fallback(folder):
             check("ntlm" in info["chosen_because"], info["chosen_because"])
 
 
+def redirected(folder):
+    """A mailbox that lives elsewhere: one logs on there by what that host wants, and shows it no cookie."""
+    with Simulator(os.path.join(folder, "there"), switches=("auth=basic",)) as there, \
+            Simulator(os.path.join(folder, "here"), "2003", ("auth=forms",)) as here:
+        here.ask("PUT", "/faults", {"mailbox": "bob@corp.example", "moved": f"http://127.0.0.1:{there.port}"})
+        with Query(folder, here.url, auth="forms,basic", allowed_host=f"127.0.0.1:{there.port}") as query:
+            equal(query.ask(9), {"ok": 9}, "bob is elsewhere")
+            equal(here.logons(), {"accepted": 1, "rejected": 0}, "logons here")
+            equal(there.logons()["rejected"], 0, "logons there")
+        with Query(folder, here.url, auth="forms", allowed_host=f"127.0.0.1:{there.port}") as query:
+            equal(query.ask(9), {"ok": 6, "auth-none-usable": 3}, "nothing that may be used there")
+            check("wants a logon of its own" in query.say("ask 2")["evidence"], "said so")
+        with Query(folder, here.url, auth="forms,basic") as query:
+            equal(query.ask(3), {"ok": 2, "mailbox-moved": 1}, "a host that is not allowed")
+        check(not any("Cookie" in str(row) for row in there.ask("GET", "/counters").get("violations", [])), "no cookie there")
+
+
+def check_steps(folder):
+    """Each step with what was seen, and nothing secret in it."""
+    with Simulator(os.path.join(folder, "sim")) as sim, \
+            apache_ntlm.ApacheNtlm(os.path.join(folder, "web"), 3, upstream=f"http://127.0.0.1:{sim.port}",
+                                   upstream_authorization=BEHIND) as web:
+        with Query(folder, web.url + "exchange/", auth="ntlm,basic") as query:
+            said = query.say("check")
+            equal(said["code"], None, str(said))
+            steps = {name: evidence for name, ok, evidence in said["steps"] if ok}
+            equal(list(steps), ["config", "dns", "tcp", "http", "schemes", "logon", "mailbox", "calendar", "read"], "steps")
+            check("ntlm: first in auth" in steps["schemes"], steps["schemes"])
+            check("clock" in steps["logon"], steps["logon"])
+        before = web.error_log().count("gss_accept_sec_context() failed")
+        with Query(folder, web.url + "exchange/", auth="ntlm,basic", password="wrong") as query:
+            said = query.say("check")
+            equal((said["code"], said["steps"][-1][:2]), ("logon-rejected", ["logon", False]), str(said))
+        equal(web.error_log().count("gss_accept_sec_context() failed"), before + 1, "one logon attempt")
+
+
 def main():
     name = sys.argv[1]
     with tempfile.TemporaryDirectory(prefix="fb-auth-") as folder:

@@ -244,6 +244,8 @@ struct outcome {
     char header[100]; /* of X-Test */
     bool reused;
     int64_t connection_id, total_ms, cert_not_after;
+    uint8_t cert_hash[64];
+    size_t cert_hash_len;
     char data[20000]; /* what on_data got */
     size_t data_len;
     unsigned pieces;
@@ -291,6 +293,9 @@ static inline void on_done(void *arg, const struct fetch_answer *answer)
     o->connection_id = answer->connection_id;
     o->total_ms = answer->total_ms;
     o->cert_not_after = answer->cert_not_after;
+    o->cert_hash_len = answer->cert_hash_len;
+    if (answer->cert_hash_len > 0)
+        memcpy(o->cert_hash, answer->cert_hash, answer->cert_hash_len);
     if (o->in_done)
         o->in_done(o);
     /* whatever it did, the answer can still be read */

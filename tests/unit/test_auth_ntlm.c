@@ -481,6 +481,26 @@ static void the_next_scheme(void **state)
     assert_int_equal(server.authorized, 2); /* Type 1 and Type 3 */
 }
 
+/* The password was shown and nobody judged it: the next scheme does not show it in the same breath. */
+static void the_next_scheme_after_a_pause(void **state)
+{
+    struct dav_account account = ntlm_account();
+
+    (void)state;
+    account.auth[1] = DAV_SCHEME_BASIC;
+    account.auth_count = 2;
+    server.answer = ntlm_or_basic;
+    mode = SECOND_TYPE2;
+    session_anew(&account);
+    ask_all(10, "ntlm-connection-broken");
+    assert_int_equal(type3, 1);
+    assert_int_equal(server.authorized, 2);
+    loop_advance(loop, 80000);
+    ask_all(10, "");
+    assert_int_equal(type3, 1);
+    assert_string_equal(info().scheme, "basic");
+}
+
 /* At every stage of the handshake. */
 static void cancelled_at_any_time(void **state)
 {
@@ -522,6 +542,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(challenges_that_are_none, set_up, tear_down),
         cmocka_unit_test_setup_teardown(never_weaker_than_told, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_next_scheme, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_next_scheme_after_a_pause, set_up, tear_down),
         cmocka_unit_test_setup_teardown(cancelled_at_any_time, set_up, tear_down),
     };
 

@@ -170,6 +170,15 @@ static void tls_once(const char *alt, long from_s, long to_s, const struct cert 
         wait_done(&w, &again);
         assert_true(again.reused);
         assert_int_equal(again.cert_not_after, 0);
+        /* what a logon binds itself to: the certificate's hash, of the connection whether new or not */
+        unsigned char hash[EVP_MAX_MD_SIZE];
+        unsigned len = 0;
+
+        X509_digest(cert.x509, EVP_sha256(), hash, &len);
+        assert_int_equal(o->cert_hash_len, len);
+        assert_memory_equal(o->cert_hash, hash, len);
+        assert_int_equal(again.cert_hash_len, len);
+        assert_memory_equal(again.cert_hash, hash, len);
     }
     httpd_free(&httpd);
     teardown(&w);

@@ -321,6 +321,33 @@ static void a_right_that_was_taken_away(void **state)
     assert_null(info().code);
 }
 
+static unsigned answered;
+
+static void count_answer(void *arg, const struct dav_result *result)
+{
+    (void)arg;
+    assert_string_equal(result->code, "logon-rejected");
+    answered++;
+}
+
+/* Five thousand persons, asked every five minutes for an hour. */
+static void an_hour_with_a_wrong_password(void **state)
+{
+    struct dav_question question = question_about("anna");
+    unsigned asked = 0;
+
+    (void)state;
+    right = "another";
+    for (int round = 0; round < 12; round++) {
+        for (int i = 0; i < 5000; i++, asked++)
+            dav_query_start(session, &question, count_answer, NULL);
+        wait_for(&answered, asked);
+        loop_advance(loop, 300000);
+    }
+    assert_int_equal(shown_old, 1);
+    assert_int_equal(info().rejected_logons, 1);
+}
+
 static void no_secret_and_no_scheme_that_wants_none(void **state)
 {
     struct dav_account account = usual_account();
@@ -349,6 +376,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_hiccup, set_up, tear_down),
         cmocka_unit_test_setup_teardown(not_lately, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_right_that_was_taken_away, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(an_hour_with_a_wrong_password, set_up, tear_down),
         cmocka_unit_test_setup_teardown(no_secret_and_no_scheme_that_wants_none, set_up, tear_down),
     };
 
