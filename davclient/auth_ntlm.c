@@ -70,6 +70,15 @@ const struct dav_auth_ops dav_auth_ntlm = {
     .release = release,
 };
 
+/* For every start: what the configuration asks for is weaker than most people know. */
+void dav_ntlm_warn(const struct dav_session *s)
+{
+    for (size_t i = 0; i < s->account.auth_count; i++)
+        if (s->account.auth[i] == DAV_SCHEME_NTLM && dav_ntlm_level_has_lm(s->account.lm_compatibility_level))
+            log_warning("dav", "srv=%s lm_compatibility_level %d sends LM responses, from which the password can be found",
+                        s->account.name, s->account.lm_compatibility_level);
+}
+
 void dav_ntlm_lanes_free(struct dav_host *host)
 {
     struct dav_lane *lane;

@@ -259,6 +259,7 @@ struct dav_ms *dav_session_parser(struct dav_session *s, const struct dav_ms_spe
 void dav_session_give_back(struct dav_session *s, struct dav_ms **ms);
 
 /* auth_ntlm.c */
+void dav_ntlm_warn(const struct dav_session *s);
 void dav_ntlm_lanes_free(struct dav_host *host);
 unsigned dav_ntlm_lanes_load(const struct dav_host *host); /* connections */
 

@@ -107,7 +107,9 @@ struct dav_session *dav_session_new(struct loop *loop, const struct dav_account 
     if (!dav_session_add_home(s)) {
         snprintf(why, why_size, "%s: the url or its path cannot be used", account->name);
         dav_session_close(&s, "not usable");
+        return NULL;
     }
+    dav_ntlm_warn(s);
     return s;
 }
 

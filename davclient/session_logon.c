@@ -369,6 +369,8 @@ static void choose(struct dav_session *s, dav_auth_set offered, enum dav_session
     s->auth = dav_auth_choose(&s->account, offered, s->unfit, dav_session_private_line(&s->home), &code);
     if (s->auth) {
         explain(s, offered);
+        if (s->auth->scheme == DAV_SCHEME_NTLM) /* it brings connections of its own, and all count */
+            fetch_client_drop_connections(s->hosts[0].client);
         /* cookies must be there before the first question */
         dav_session_enter(s, s->auth->scheme == DAV_SCHEME_FORMS ? DAV_SESSION_LOGGING_ON : next, s->chosen_because);
         return;

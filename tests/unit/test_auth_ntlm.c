@@ -228,7 +228,7 @@ static void one_handshake_a_connection(void **state)
     assert_int_equal(bodies_at_type1, 0);
     assert_int_equal(most_handshakes, 1);
     assert_int_equal(info().handshakes, type3);
-    assert_in_range(info().connections, 1, 5); /* the lanes, and the probe's */
+    assert_in_range(info().connections, 1, 4);
     assert_string_equal(info().scheme, "ntlm");
     assert_non_null(strstr(info().chosen_because, "first in auth"));
     unsigned before = type3;
