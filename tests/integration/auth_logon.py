@@ -21,6 +21,7 @@ import kdc  # noqa: E402
 import peer  # noqa: E402
 import squid  # noqa: E402
 import tls_server  # noqa: E402
+import winbind  # noqa: E402
 
 COMPANY = """\
 domain CORP
@@ -252,6 +253,29 @@ def ntlm_channel_binding(folder):
             Query(folder, web.url + "dav/", auth="ntlm", ca_file=ca, no_binding=1) as query:
         equal(query.ask(3), {"logon-rejected": 3}, "unbound, where it is required")
         equal(len(web.logons), 1, "one logon")
+
+
+def ntlm_every_request(folder):
+    """Samba's verdicts, on a server that forgets the logon after each request and on one that does not; they change while we work."""
+    helper = winbind.lone_helper(folder, PASSWORD)
+    for level in (0, 1, 2, 3):
+        with Simulator(os.path.join(folder, f"sim{level}"), switches=("auth=ntlm",), extra=("--ntlm-helper", helper)) as sim, \
+                Query(folder, sim.url, auth="ntlm", level=level, connections=3) as query:
+            equal(query.ask(30), {"ok": 30}, f"level {level}")
+            logons = sim.logons()
+            check(logons["rejected"] == 0 and 1 <= logons["accepted"] <= 3, f"a logon for each connection: {logons}")
+            sim.ask("PUT", "/faults", {"ntlm-break": "single"})
+            equal(query.ask(30), {"ok": 30}, "a logon for each request")
+            sim.ask("PUT", "/faults", {"ntlm-break": None})
+            equal(query.ask(30), {"ok": 30}, "and again for each connection")
+            equal(sim.logons()["rejected"], 0, "rejected")
+    with Simulator(os.path.join(folder, "mixed"), switches=("auth=ntlm",), extra=("--ntlm-helper", helper)) as sim, \
+            Query(folder, sim.url, auth="ntlm") as query:
+        equal(query.ask(9), {"ok": 9}, "before")
+        sim.ask("PUT", "/faults", {"mailbox": "carl@corp.example", "deny": "401"})
+        for _ in range(3):
+            equal(query.ask(9), {"ok": 6, "receive-as-missing": 3}, "a closed mailbox that says 401")
+        equal((query.info()["rejected_logons"], query.info()["state"]), (0, "ready"), "one person's trouble")
 
 
 def ntlm_over_negotiate(folder):
