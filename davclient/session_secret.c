@@ -81,6 +81,12 @@ void dav_session_refused(struct dav_session *s, const char *code, const char *fm
     va_start(ap, fmt);
     vsnprintf(text, sizeof(text), fmt, ap);
     va_end(ap);
+    if (s->auth->scheme == DAV_SCHEME_NTLM) { /* what besides the password may be the reason: level, domain, clock */
+        size_t len = strlen(text);
+
+        snprintf(text + len, sizeof(text) - len, " at level %d%s%s", s->account.lm_compatibility_level,
+                 s->server_says[0] ? "; the server says: " : "", s->server_says);
+    }
     s->rejected_logons++;
     if (s->auth->keyless && try_next_scheme(s, code, text))
         return; /* that was not the password */

@@ -518,6 +518,7 @@ def check_steps(folder):
         with Query(folder, web.url + "exchange/", auth="ntlm,basic", password="wrong") as query:
             said = query.say("check")
             equal((said["code"], said["steps"][-1][:2]), ("logon-rejected", ["logon", False]), str(said))
+            check("at level 3" in said["evidence"] and "clock" in said["evidence"], said["evidence"])
         equal(web.error_log().count("gss_accept_sec_context() failed"), before + 1, "one logon attempt")
 
 
