@@ -416,6 +416,8 @@ static void take_defaults(struct gw_config *c, struct gw_reading *r)
         rules->unanswered = rules->unanswered ? rules->unanswered : mem_strdup_or_null(all->unanswered);
         rules->oof = rules->oof ? rules->oof : mem_strdup_or_null(all->oof);
         rules->elsewhere = rules->elsewhere ? rules->elsewhere : mem_strdup_or_null(all->elsewhere);
+        rules->outside_hours =
+            rules->outside_hours ? rules->outside_hours : mem_strdup_or_null(all->outside_hours);
     }
 }
 

@@ -66,6 +66,7 @@ struct gw_config_rules {
     char *unanswered; /* "tentative" | "busy" | "free" */
     char *oof;        /* "oof" | "busy" | "free" */
     char *elsewhere;  /* "elsewhere" | "busy" | "free" */
+    char *outside_hours; /* "oof" | "busy" | "free" */
     bool all_day;
 };
 

@@ -142,6 +142,7 @@ static const struct gw_option group_options[] = {
     RULE(unanswered, "tentative busy free", NULL, "As presence.unanswered, for this group."),
     RULE(oof, "oof busy free", NULL, "As presence.oof, for this group."),
     RULE(elsewhere, "elsewhere busy free", NULL, "As presence.elsewhere, for this group."),
+    RULE(outside_hours, "oof busy free", NULL, "As presence.outside_hours, for this group."),
     {"all_day", GW_OPT_FLAG, IN(gw_config_rules, all_day), .sentence = "As presence.all_day, for this group."},
 };
 static const struct gw_section groups_section = {
@@ -165,6 +166,8 @@ static const struct gw_option presence_options[] = {
      .sentence = "What time out of office counts as."},
     {"elsewhere", GW_OPT_WORD, .dflt = "elsewhere", .words = "elsewhere busy free", DEFAULT_RULES(elsewhere),
      .sentence = "What time working elsewhere counts as."},
+    {"outside_hours", GW_OPT_WORD, .dflt = "oof", .words = "oof busy free", DEFAULT_RULES(outside_hours),
+     .sentence = "What time outside the working hours counts as that a calendar publishes (VAVAILABILITY, RFC 7953)."},
     {"all_day", GW_OPT_FLAG, .dflt = "true", DEFAULT_RULES(all_day), .sentence = "Whether all-day events count."},
     {"stale_after", GW_OPT_S, .dflt = "15m", .min = 2000, .max = 604800000, IN(gw_config, stale_after_s),
      .sentence = "How old an answer may grow before the person is unknown; at least twice poll.interval."},

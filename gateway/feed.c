@@ -30,7 +30,8 @@ _Static_assert((int)DAV_TRAIT_ALL_DAY == PRES_TRAIT_ALL_DAY && (int)DAV_TRAIT_CA
                    (int)DAV_TRAIT_DECLINED == PRES_TRAIT_DECLINED &&
                    (int)DAV_TRAIT_UNANSWERED == PRES_TRAIT_UNANSWERED &&
                    (int)DAV_TRAIT_ACCEPTED_MAYBE == PRES_TRAIT_ACCEPTED_MAYBE &&
-                   (int)DAV_TRAIT_PRIVATE == PRES_TRAIT_PRIVATE,
+                   (int)DAV_TRAIT_PRIVATE == PRES_TRAIT_PRIVATE &&
+                   (int)DAV_TRAIT_OUTSIDE_HOURS == PRES_TRAIT_OUTSIDE_HOURS,
                "one set of traits");
 
 static void question(void *arg, uint32_t id, struct dav_question *ret);
@@ -207,6 +208,7 @@ static struct pres_rules rules_from(const struct gw_config_rules *words)
     rules.unanswered = kind_of(words->unanswered);
     rules.oof = kind_of(words->oof);
     rules.elsewhere = kind_of(words->elsewhere);
+    rules.outside_hours = kind_of(words->outside_hours);
     rules.all_day_counts = words->all_day;
     return rules;
 }

@@ -20,6 +20,7 @@ enum dav_trait {
     DAV_TRAIT_UNANSWERED = 8,
     DAV_TRAIT_ACCEPTED_MAYBE = 16,
     DAV_TRAIT_PRIVATE = 32,
+    DAV_TRAIT_OUTSIDE_HOURS = 64, /* no event: time outside the availability that the calendar publishes (RFC 7953) */
 };
 
 struct dav_span {
