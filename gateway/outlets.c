@@ -1,7 +1,7 @@
 /*
- * outlets: see outlets.h. One row a kind of outlet says how its configuration becomes a publisher, and whether it has
- * changed; adding a kind is adding a row. Changes come from the journal once a turn, so a slow outlet is nobody's
- * business but its own queue's.
+ * outlets: see outlets.h. One row a kind of outlet says how its configuration becomes publishers (outlets_private.h);
+ * here they are made, kept over a reload where nothing changed, fed, and said goodbye to. Changes come from the journal
+ * once a turn, so a slow outlet is nobody's business but its own queue's.
  */
 #include "outlets.h"
 
@@ -10,39 +10,15 @@
 #include <time.h>
 
 #include "base/clk.h"
-#include "base/io.h"
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/mem.h"
-#include "base/secret.h"
 #include "base/tls.h"
-#include "gateway_private.h"
-#include "presence/pub_xmpp.h"
+#include "outlets_private.h"
 
 enum { FAREWELL_MS = 3000, TURN_MS = 20 };
 
-struct outlet {
-    struct pres_publisher *publisher; /* NULL: not configured, or it could not be made */
-    struct tls *tls;                  /* of the publisher */
-    char why[300];                    /* why it could not be made */
-    int64_t since;
-};
-
-/* How one kind of outlet is made of the configuration. */
-struct outlet_kind {
-    const char *name;
-    bool (*configured)(const struct gw_config *c);
-    bool (*same)(const struct gw_config *a, const struct gw_config *b);
-    struct pres_publisher *(*make)(struct gateway *g, struct outlet *o);
-};
-
-static bool xmpp_configured(const struct gw_config *c);
-static bool xmpp_same(const struct gw_config *a, const struct gw_config *b);
-static struct pres_publisher *xmpp_make(struct gateway *g, struct outlet *o);
-
-static const struct outlet_kind kinds[] = {
-    {"xmpp", xmpp_configured, xmpp_same, xmpp_make},
-};
+static const struct gw_outlet_kind *const kinds[] = {&gw_outlet_xmpp};
 enum { KINDS = sizeof kinds / sizeof kinds[0] };
 
 /* One that a reload took away, for as long as it says goodbye. */
@@ -61,37 +37,64 @@ struct gw_outlets {
     struct gw_outlet_store *store;
     struct pres_journal_reader *reader;
     uint64_t seq; /* last change taken from the journal */
-    struct outlet outlets[KINDS];
+    struct gw_outlet **list;
+    size_t count;
 };
 
-static void apply_one(struct gateway *g, unsigned i, const struct gw_config *old);
-static void retire(struct gateway *g, struct outlet *o);
+static struct gw_outlet *outlet_new(struct gateway *g, const struct gw_outlet_kind *kind, unsigned i, char *label);
+static void outlet_free(struct gw_outlet **o);
+static struct gw_outlet *take(struct gw_outlet **list, size_t count, const struct gw_outlet_kind *kind,
+                              const char *label);
+static void retire(struct gateway *g, struct gw_outlet *o);
 static void on_retired(void *arg);
 static void retired_free(struct retired *r);
 static void on_journal(void *arg);
-static struct secret *xmpp_secret(void *arg, char *why, size_t why_size);
 static int64_t real_ms(void);
-static bool same(const char *a, const char *b);
-static bool same_list(char *const *a, unsigned a_count, char *const *b, unsigned b_count);
 
 void gw_outlets_apply(struct gateway *g, const struct gw_config *old)
 {
-    if (!g->outlets) {
-        g->outlets = mem_calloc(1, sizeof *g->outlets);
-        g->outlets->g = g;
-        g->outlets->store = gw_outlet_store_new(g->loop, g->config->state_directory);
-        g->outlets->seq = pres_journal_head(g->journal);
-        g->outlets->reader = pres_journal_reader_new(g->journal, on_journal, g->outlets);
+    struct gw_outlets *all = g->outlets;
+    if (!all) {
+        all = g->outlets = mem_calloc(1, sizeof *g->outlets);
+        all->g = g;
+        all->store = gw_outlet_store_new(g->loop, g->config->state_directory);
+        all->seq = pres_journal_head(g->journal);
+        all->reader = pres_journal_reader_new(g->journal, on_journal, all);
     }
-    for (unsigned i = 0; i < KINDS; i++)
-        apply_one(g, i, old);
+    struct gw_outlet **before = all->list;
+    size_t before_count = all->count;
+    all->list = NULL;
+    all->count = 0;
+    for (unsigned k = 0; k < KINDS; k++)
+        for (unsigned i = 0; i < kinds[k]->count(g->config); i++) {
+            char *label = kinds[k]->label(g->config, i);
+            struct gw_outlet *o = take(before, before_count, kinds[k], label);
+            if (o && kinds[k]->same(old, o->index, g->config, i)) {
+                o->index = i;
+                free(label);
+            } else {
+                if (o)
+                    log_notice("outlets", "outlet=%s configuration changed", label);
+                outlet_free(&o); /* it leaves the last word to its successor */
+                o = outlet_new(g, kinds[k], i, label);
+            }
+            all->list = mem_realloc(all->list, all->count + 1, sizeof(struct gw_outlet *));
+            all->list[all->count++] = o;
+        }
+    for (size_t i = 0; i < before_count; i++)
+        if (before[i]) {
+            log_notice("outlets", "outlet=%s removed", before[i]->label);
+            retire(g, before[i]);
+            outlet_free(&before[i]);
+        }
+    free(before);
 }
 
 void gw_outlets_people_changed(struct gateway *g)
 {
-    for (unsigned i = 0; g->outlets && i < KINDS; i++)
-        if (g->outlets->outlets[i].publisher)
-            pres_publisher_people_changed(g->outlets->outlets[i].publisher);
+    for (size_t i = 0; g->outlets && i < g->outlets->count; i++)
+        if (g->outlets->list[i]->publisher)
+            pres_publisher_people_changed(g->outlets->list[i]->publisher);
 }
 
 void gw_outlets_farewell(struct gateway *g)
@@ -100,8 +103,8 @@ void gw_outlets_farewell(struct gateway *g)
     bool done = g->outlets == NULL;
     while (!done && real_ms() < end) {
         done = true;
-        for (unsigned i = 0; i < KINDS; i++)
-            if (g->outlets->outlets[i].publisher && !pres_publisher_farewell(g->outlets->outlets[i].publisher))
+        for (size_t i = 0; i < g->outlets->count; i++)
+            if (g->outlets->list[i]->publisher && !pres_publisher_farewell(g->outlets->list[i]->publisher))
                 done = false;
         if (!done)
             loop_turn(g->loop, TURN_MS);
@@ -116,55 +119,38 @@ void gw_outlets_free(struct gw_outlets **o)
         return;
     while ((*o)->retired)
         retired_free((*o)->retired);
-    for (unsigned i = 0; i < KINDS; i++) {
-        pres_publisher_free(&(*o)->outlets[i].publisher);
-        tls_free(&(*o)->outlets[i].tls);
-    }
+    for (size_t i = 0; i < (*o)->count; i++)
+        outlet_free(&(*o)->list[i]);
     pres_journal_reader_free(&(*o)->reader);
     gw_outlet_store_free(&(*o)->store);
+    free((*o)->list);
     free(*o);
     *o = NULL;
 }
 
 size_t gw_outlet_count(const struct gateway *g)
 {
-    size_t n = 0;
-    for (unsigned i = 0; i < KINDS; i++)
-        n += kinds[i].configured(g->config);
-    return n;
-}
-
-/* The i-th of those that are configured. */
-static const struct outlet *nth(const struct gateway *g, size_t i, const char **ret_name)
-{
-    for (unsigned k = 0; k < KINDS; k++)
-        if (kinds[k].configured(g->config) && i-- == 0) {
-            *ret_name = kinds[k].name;
-            return &g->outlets->outlets[k];
-        }
-    return NULL;
+    return g->outlets ? g->outlets->count : 0;
 }
 
 void gw_outlet_status(const struct gateway *g, size_t i, struct pres_publisher_status *ret)
 {
-    const char *name = "?";
-    const struct outlet *o = nth(g, i, &name);
-    if (o && o->publisher)
+    const struct gw_outlet *o = g->outlets->list[i];
+    if (o->publisher)
         pres_publisher_status(o->publisher, ret);
     else
-        *ret = (struct pres_publisher_status){.name = name,
-                                              .kind = name,
+        *ret = (struct pres_publisher_status){.name = o->label,
+                                              .kind = o->kind->name,
                                               .state = "stopped",
-                                              .since = o ? o->since : 0,
+                                              .since = o->since,
                                               .code = "config-value",
-                                              .text = o ? o->why : ""};
+                                              .text = o->why};
 }
 
 size_t gw_outlet_counts(const struct gateway *g, size_t i, struct pres_count *rows, size_t max)
 {
-    const char *name;
-    const struct outlet *o = nth(g, i, &name);
-    return o && o->publisher ? pres_publisher_counts(o->publisher, rows, max) : 0;
+    const struct gw_outlet *o = g->outlets->list[i];
+    return o->publisher ? pres_publisher_counts(o->publisher, rows, max) : 0;
 }
 
 bool gw_outlets_well(const struct gateway *g)
@@ -178,29 +164,75 @@ bool gw_outlets_well(const struct gateway *g)
     return true;
 }
 
-static void apply_one(struct gateway *g, unsigned i, const struct gw_config *old)
+const struct pres_store *gw_outlets_store(const struct gateway *g)
 {
-    struct outlet *o = &g->outlets->outlets[i];
-    bool was = old && kinds[i].configured(old), is = kinds[i].configured(g->config);
-    if (was == is && (!is || kinds[i].same(old, g->config)))
-        return;
-    if (was)
-        log_notice("outlets", "outlet=%s %s", kinds[i].name, is ? "configuration changed" : "removed");
-    if (was && !is) /* one that is replaced leaves the last word to its successor */
-        retire(g, o);
-    pres_publisher_free(&o->publisher);
-    tls_free(&o->tls);
-    if (!is)
-        return;
+    return gw_outlet_store_face(g->outlets->store);
+}
+
+bool gw_same_text(const char *a, const char *b)
+{
+    return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+bool gw_same_list(char *const *a, unsigned a_count, char *const *b, unsigned b_count)
+{
+    if (a_count != b_count)
+        return false;
+    for (unsigned i = 0; i < a_count; i++)
+        if (strcmp(a[i], b[i]) != 0)
+            return false;
+    return true;
+}
+
+bool gw_same_words(char *const *a, char *const *b, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        if (!gw_same_text(a[i], b[i]))
+            return false;
+    return true;
+}
+
+/* Takes the label. */
+static struct gw_outlet *outlet_new(struct gateway *g, const struct gw_outlet_kind *kind, unsigned i, char *label)
+{
+    struct gw_outlet *o = mem_calloc(1, sizeof *o);
+    o->kind = kind;
+    o->label = label;
+    o->index = i;
     o->since = clk_wall_s(loop_clk(g->loop));
-    o->publisher = kinds[i].make(g, o);
+    o->publisher = kind->make(g, o);
     if (o->publisher)
         pres_publisher_start(o->publisher);
     else
-        log_error("outlets", "outlet=%s cannot be made: %s", kinds[i].name, o->why);
+        log_error("outlets", "outlet=%s cannot be made: %s", label, o->why);
+    return o;
 }
 
-static void retire(struct gateway *g, struct outlet *o)
+static void outlet_free(struct gw_outlet **o)
+{
+    if (!*o)
+        return;
+    pres_publisher_free(&(*o)->publisher);
+    tls_free(&(*o)->tls);
+    free((*o)->label);
+    free(*o);
+    *o = NULL;
+}
+
+/* Out of the list; NULL: it is not there. */
+static struct gw_outlet *take(struct gw_outlet **list, size_t count, const struct gw_outlet_kind *kind,
+                              const char *label)
+{
+    for (size_t i = 0; i < count; i++)
+        if (list[i] && list[i]->kind == kind && strcmp(list[i]->label, label) == 0) {
+            struct gw_outlet *o = list[i];
+            list[i] = NULL;
+            return o;
+        }
+    return NULL;
+}
+
+static void retire(struct gateway *g, struct gw_outlet *o)
 {
     struct retired *r = mem_calloc(1, sizeof *r);
     *r = (struct retired){.all = g->outlets, .next = g->outlets->retired, .publisher = o->publisher, .tls = o->tls};
@@ -246,78 +278,14 @@ static void on_journal(void *arg)
         pres_id id = change ? change->id : PRES_NOBODY;
         if (id == PRES_NOBODY || !all->g->persons[id].used) /* removed meanwhile */
             continue;
-        for (unsigned i = 0; i < KINDS; i++)
-            if (all->outlets[i].publisher)
-                pres_publisher_changed(all->outlets[i].publisher, id);
+        for (size_t i = 0; i < all->count; i++)
+            if (all->list[i]->publisher)
+                pres_publisher_changed(all->list[i]->publisher, id);
     }
     all->seq = head;
-    for (unsigned i = 0; missed && i < KINDS; i++)
-        if (all->outlets[i].publisher)
-            pres_publisher_resync(all->outlets[i].publisher);
-}
-
-static bool xmpp_configured(const struct gw_config *c)
-{
-    return c->xmpp.component != NULL;
-}
-
-static bool xmpp_same(const struct gw_config *a, const struct gw_config *b)
-{
-    const struct gw_config_xmpp *x = &a->xmpp, *y = &b->xmpp;
-    for (unsigned i = 0; i < GW_KINDS_SHOWN; i++)
-        if (!same(x->show[i], y->show[i]))
-            return false;
-    for (unsigned i = 0; i < GW_KINDS_TOLD; i++)
-        if (!same(x->text[i], y->text[i]))
-            return false;
-    return same(x->component, y->component) && same(x->server, y->server) && same(x->secret_file, y->secret_file) &&
-           x->tls == y->tls && same(x->ca_file, y->ca_file) && same(x->domain, y->domain) && same(x->zone, y->zone) &&
-           !(x->rate < y->rate || x->rate > y->rate) && x->max_watchers == y->max_watchers &&
-           same_list(x->allow, x->allow_count, y->allow, y->allow_count) &&
-           same_list(x->admins, x->admins_count, y->admins, y->admins_count);
-}
-
-static struct pres_publisher *xmpp_make(struct gateway *g, struct outlet *o)
-{
-    _Static_assert((int)GW_KINDS_TOLD == PRES_KINDS && (int)GW_KINDS_SHOWN == PRES_UNKNOWN, "a word for each kind");
-    const struct gw_config_xmpp *x = &g->config->xmpp;
-    char host[300];
-    struct pres_publisher_settings publisher = {.name = "xmpp", .rate = x->rate};
-    struct pres_xmpp_settings s = {.component = x->component,
-                                   .host = host,
-                                   .secret = xmpp_secret,
-                                   .secret_arg = g,
-                                   .domain = x->domain,
-                                   .allow = (const char *const *)x->allow,
-                                   .allow_count = x->allow_count,
-                                   .admins = (const char *const *)x->admins,
-                                   .admin_count = x->admins_count,
-                                   .zone = x->zone,
-                                   .max_watchers = x->max_watchers,
-                                   .store = gw_outlet_store_face(g->outlets->store)};
-    const char *parent = strchr(x->component, '.');
-    const char *const below[] = {parent ? parent + 1 : NULL};
-    if (!x->allow_count && parent) { /* without a word, the domain that the component is below */
-        s.allow = below;
-        s.allow_count = 1;
-    }
-    for (unsigned i = 0; i < GW_KINDS_TOLD; i++) {
-        s.show[i] = i < GW_KINDS_SHOWN && strcmp(x->show[i], "none") != 0 ? x->show[i] : "";
-        s.text[i] = x->text[i];
-    }
-    io_parse_server(x->server, host, sizeof host, &s.port); /* checked with the file */
-    struct tls_settings tls = {.ca_file = x->ca_file};
-    if (x->tls && !(o->tls = tls_client_new(&tls, o->why, sizeof o->why)))
-        return NULL;
-    s.tls = o->tls;
-    return pres_xmpp_new(g->loop, g->table, &publisher, &s, o->why, sizeof o->why);
-}
-
-/* Anew for each connection: a changed secret needs no reload. */
-static struct secret *xmpp_secret(void *arg, char *why, size_t why_size)
-{
-    struct gateway *g = arg;
-    return secret_read(g->config->xmpp.secret_file, why, why_size);
+    for (size_t i = 0; missed && i < all->count; i++)
+        if (all->list[i]->publisher)
+            pres_publisher_resync(all->list[i]->publisher);
 }
 
 static int64_t real_ms(void)
@@ -325,19 +293,4 @@ static int64_t real_ms(void)
     struct timespec ts = {0};
     clock_gettime(CLOCK_MONOTONIC, &ts);
     return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
-static bool same(const char *a, const char *b)
-{
-    return a && b ? strcmp(a, b) == 0 : a == b;
-}
-
-static bool same_list(char *const *a, unsigned a_count, char *const *b, unsigned b_count)
-{
-    if (a_count != b_count)
-        return false;
-    for (unsigned i = 0; i < a_count; i++)
-        if (strcmp(a[i], b[i]) != 0)
-            return false;
-    return true;
 }
