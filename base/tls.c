@@ -5,26 +5,30 @@
 #include "base/tls.h"
 
 #include <arpa/inet.h>
-#include <stdint.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
 
-static bool name_sent(SSL *session, const char *host);
-
 struct tls {
     SSL_CTX *context;
+    char *host;   /* of tls_context_for */
+    long verdict; /* X509_V_OK, or why a certificate was refused */
 };
 
 static bool set_up(SSL_CTX *context, const struct tls_settings *s, const char **ret_step);
 static int version_of(const char *text);
 static int no_passphrase(char *out, int size, int writing, void *arg);
+static bool demand_name(X509_VERIFY_PARAM *param, const char *host, bool *ret_numeric);
+static bool name_sent(SSL *session, const char *host);
+static void on_info(const SSL *session, int where, int value);
+static int on_verify(int good, X509_STORE_CTX *store);
 
 struct tls *tls_client_new(const struct tls_settings *settings, char *why, size_t why_size)
 {
@@ -48,6 +52,7 @@ void tls_free(struct tls **t)
     if (!*t)
         return;
     SSL_CTX_free((*t)->context);
+    free((*t)->host);
     free(*t);
     *t = NULL;
 }
@@ -72,21 +77,34 @@ const char *tls_files_wrong(const char *certificate_file, const char *key_file)
 
 void *tls_session_new(struct tls *t, const char *host)
 {
-    struct in6_addr address;
+    bool numeric;
     SSL *session = SSL_new(t->context);
     if (!session)
         return NULL;
-    X509_VERIFY_PARAM *param = SSL_get0_param(session);
-    bool numeric = inet_pton(AF_INET, host, &address) == 1 || inet_pton(AF_INET6, host, &address) == 1;
-    X509_VERIFY_PARAM_set_hostflags(param, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-    bool ok = numeric
-                  ? X509_VERIFY_PARAM_set1_ip_asc(param, host) == 1
-                  : X509_VERIFY_PARAM_set1_host(param, host, 0) == 1 && name_sent(session, host);
-    if (!ok) {
+    if (!demand_name(SSL_get0_param(session), host, &numeric) || (!numeric && !name_sent(session, host))) {
         SSL_free(session);
         return NULL;
     }
     return session;
+}
+
+void *tls_context_for(struct tls *t, const char *host)
+{
+    bool numeric;
+    if (!demand_name(SSL_CTX_get0_param(t->context), host, &numeric))
+        return NULL;
+    free(t->host);
+    t->host = numeric ? NULL : mem_strdup(host);
+    t->verdict = X509_V_OK;
+    SSL_CTX_set_app_data(t->context, t);
+    SSL_CTX_set_verify(t->context, SSL_VERIFY_PEER, on_verify);
+    SSL_CTX_set_info_callback(t->context, on_info);
+    return t->context;
+}
+
+const char *tls_context_why(const struct tls *t)
+{
+    return t->verdict == X509_V_OK ? NULL : X509_verify_cert_error_string(t->verdict);
 }
 
 char *tls_session_why(const void *session, unsigned long error, char *out, size_t out_size)
@@ -130,6 +148,37 @@ static int no_passphrase(char *out, int size, int writing, void *arg)
 {
     (void)out, (void)size, (void)writing, (void)arg;
     return -1;
+}
+
+static bool demand_name(X509_VERIFY_PARAM *param, const char *host, bool *ret_numeric)
+{
+    struct in6_addr address;
+    *ret_numeric = inet_pton(AF_INET, host, &address) == 1 || inet_pton(AF_INET6, host, &address) == 1;
+    X509_VERIFY_PARAM_set_hostflags(param, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+    return *ret_numeric ? X509_VERIFY_PARAM_set1_ip_asc(param, host) == 1
+                        : X509_VERIFY_PARAM_set1_host(param, host, 0) == 1;
+}
+
+/* The library that made the session knows the address only, and has sent that as a name: set right before the first
+ * message is written. */
+static void on_info(const SSL *session, int where, int value)
+{
+    (void)value;
+    const struct tls *t = SSL_CTX_get_app_data(SSL_get_SSL_CTX(session));
+    union {
+        const SSL *from;
+        SSL *to;
+    } s = {.from = session}; /* OpenSSL's callback has it const, its setter has not */
+    if ((where & SSL_CB_HANDSHAKE_START) && t->host)
+        name_sent(s.to, t->host);
+}
+
+static int on_verify(int good, X509_STORE_CTX *store)
+{
+    const SSL *session = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
+    struct tls *t = SSL_CTX_get_app_data(SSL_get_SSL_CTX(session));
+    t->verdict = good ? t->verdict : X509_STORE_CTX_get_error(store);
+    return good;
 }
 
 /* What SSL_set_tlsext_host_name() does; that macro casts the const away in a way that clang refuses. */

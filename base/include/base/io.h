@@ -63,4 +63,14 @@ const char *io_end_code(enum io_end why);
  */
 bool io_parse_server(const char *text, char *ret_host, size_t host_size, unsigned *ret_port);
 
+/*
+ * The first address of a host's name, without blocking, for those who cannot hand the name to io_open. `address` is numeric,
+ * NULL when there is none (`why`, with words in text). The callback comes once, from the loop, and the search is gone then;
+ * not after io_name_cancel.
+ */
+struct io_name;
+typedef void io_name_fn(void *arg, const char *address, enum io_end why, const char *text);
+struct io_name *io_name_find(struct loop *loop, const char *host, io_name_fn *fn, void *arg);
+void io_name_cancel(struct io_name **n); /* NULL is fine */
+
 #endif

@@ -27,6 +27,15 @@ const char *tls_files_wrong(const char *certificate_file, const char *key_file);
  * NULL: no memory, or not a name. */
 void *tls_session_new(struct tls *t, const char *host);
 
+/*
+ * For libraries that make sessions themselves and know the peer by its address only: OpenSSL's SSL_CTX of `t`, from now on
+ * good for `host` alone, whose name it sends and demands. Borrowed. NULL: not a name.
+ */
+void *tls_context_for(struct tls *t, const char *host);
+
+/* Why the peer's certificate was refused last with such a context; NULL: it was not. Static text. */
+const char *tls_context_why(const struct tls *t);
+
 /* For io.c: why the handshake failed, in words. `error`: OpenSSL's code, 0: none. Returns `out`. */
 char *tls_session_why(const void *session, unsigned long error, char *out, size_t out_size);
 
