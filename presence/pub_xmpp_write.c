@@ -8,14 +8,12 @@
 #include "base/loop.h"
 #include "base/utc.h"
 #include "base/xml.h"
+#include "pub_text.h"
 #include "pub_xmpp.h"
-#include "pub_zone.h"
 
-enum { OLD_S = 60, TEXT_MAX = 200 };
+enum { OLD_S = 60 };
 
-static void add_text(const struct pub_xmpp *x, const char *text, int64_t until, struct buf *out);
 static void add_headers(const struct pres_presence *now, struct buf *out);
-static const char *closing(const char *text);
 
 void pres_pub_body(struct pub_xmpp *x, const struct pres_presence *now, bool stamped, struct buf *out,
                    const char **ret_type)
@@ -24,7 +22,7 @@ void pres_pub_body(struct pub_xmpp *x, const struct pres_presence *now, bool sta
     struct buf text;
     bool unknown = now->state == PRES_UNKNOWN;
     int64_t wall = clk_wall_s(loop_clk(x->loop));
-    buf_init(&text, TEXT_MAX);
+    buf_init(&text, PRES_TEXT_MAX);
     pres_pub_text(x, now, &text);
     *ret_type = unknown ? " type='unavailable'" : "";
     if (!unknown && x->show[now->state][0])
@@ -45,21 +43,12 @@ void pres_pub_body(struct pub_xmpp *x, const struct pres_presence *now, bool sta
 
 void pres_pub_text(const struct pub_xmpp *x, const struct pres_presence *now, struct buf *out)
 {
-    add_text(x, x->text[now->state], now->until, out);
+    pres_text_add(x->text[now->state], x->zone, clk_wall_s(loop_clk(x->loop)), now->until, out);
 }
 
 void pres_pub_clock(const struct pub_xmpp *x, int64_t t, struct buf *out)
 {
-    static const char *const days[] = {"Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"};
-    const char *zone;
-    int64_t now = clk_wall_s(loop_clk(x->loop));
-    int64_t local = t + pres_zone_offset(x->zone, t, &zone), today = now + pres_zone_offset(x->zone, now, &zone);
-    char text[UTC_TEXT_MAX];
-    utc_rfc3339(local, text);
-    pres_zone_offset(x->zone, t, &zone);
-    if (local / 86400 != today / 86400)
-        buf_addf(out, "%s %.10s ", days[(local / 86400 % 7 + 7) % 7], text);
-    buf_addf(out, "%.5s %s", text + 11, zone);
+    pres_text_clock(x->zone, clk_wall_s(loop_clk(x->loop)), t, out);
 }
 
 void pres_pub_write(struct pub_xmpp *x, const char *local, bool with_resource, const char *to, const char *type,
@@ -76,39 +65,6 @@ void pres_pub_write(struct pub_xmpp *x, const char *local, bool with_resource, c
         buf_addf(&x->out, "'%s/>", type);
 }
 
-bool pres_xmpp_text_valid(const char *text)
-{
-    bool open = false;
-    for (const char *p = text; *p; p++) {
-        if ((*p == '[' && open) || (*p == ']' && !open))
-            return false;
-        open = *p == '[' || (open && *p != ']');
-        if (*p == '{') {
-            if (strncmp(p, "{until}", 7) != 0)
-                return false;
-            p += 6;
-        } else if (*p == '}' || (unsigned char)*p < ' ') {
-            return false;
-        }
-    }
-    return !open && strlen(text) <= TEXT_MAX / 2;
-}
-
-static void add_text(const struct pub_xmpp *x, const char *text, int64_t until, struct buf *out)
-{
-    bool known = until != PRES_NEVER && until > 0;
-    for (const char *p = text; *p; p++) {
-        if (*p == '[' && !known)
-            p = closing(p);
-        else if (strncmp(p, "{until}", 7) == 0) {
-            if (known)
-                pres_pub_clock(x, until, out);
-            p += 6;
-        } else if (*p != '[' && *p != ']')
-            buf_addc(out, *p);
-    }
-}
-
 static void add_headers(const struct pres_presence *now, struct buf *out)
 {
     char text[UTC_TEXT_MAX];
@@ -121,11 +77,4 @@ static void add_headers(const struct pres_presence *now, struct buf *out)
     if (stop)
         buf_addf(out, "<header name='Stop'>%s</header>", utc_rfc3339(now->until, text));
     buf_adds(out, "</headers>");
-}
-
-/* The bracket that closes this one; the template has been checked. */
-static const char *closing(const char *text)
-{
-    const char *end = strchr(text, ']');
-    return end ? end : text + strlen(text) - 1;
 }
