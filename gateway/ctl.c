@@ -20,6 +20,7 @@ struct gw_ctl {
 static const struct gw_http_route routes[] = {
     {"GET", "/ctl/users", false, gw_ctl_get_users},
     {"GET", "/ctl/person/", true, gw_ctl_get_person},
+    {"GET", "/ctl/why/", true, gw_ctl_get_why},
     {"GET", "/ctl/check", false, gw_ctl_get_check},
     {"POST", "/ctl/refresh/", true, gw_ctl_post_refresh},
     {"POST", "/ctl/unbreak/", true, gw_ctl_post_unbreak},

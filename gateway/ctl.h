@@ -7,6 +7,7 @@ struct httpd_req;
 
 void gw_ctl_get_users(struct gw_face *face, struct httpd_req *req, const char *rest);    /* ?state=busy&server=hq: {"users":[...]} */
 void gw_ctl_get_person(struct gw_face *face, struct httpd_req *req, const char *rest);   /* everything known of one person */
+void gw_ctl_get_why(struct gw_face *face, struct httpd_req *req, const char *rest); /* ?at=TIME: answered when the server answered */
 void gw_ctl_get_check(struct gw_face *face, struct httpd_req *req, const char *rest);    /* ?server=&user=: JSON lines, see check.h */
 void gw_ctl_post_refresh(struct gw_face *face, struct httpd_req *req, const char *rest); /* answered when the server answered */
 void gw_ctl_post_unbreak(struct gw_face *face, struct httpd_req *req, const char *rest);

@@ -14,6 +14,7 @@
 #include "base/map.h"
 #include "base/mem.h"
 #include "gateway_private.h"
+#include "why.h"
 
 enum { DAY_S = 86400, HOUR_S = 3600, FOLD_S = 600 };
 
@@ -84,6 +85,11 @@ void gw_feed_free(struct gateway *g)
     map_free(&g->group_rules);
 }
 
+bool gw_feed_has_rules(const struct gateway *g, pres_id id)
+{
+    return rules_of(g, id) != &g->rules;
+}
+
 static void question(void *arg, uint32_t id, struct dav_question *ret)
 {
     struct gateway *g = arg;
@@ -110,6 +116,8 @@ static void answer(void *arg, uint32_t id, const struct dav_result *result)
         else
             g->stats.polls_failed++;
     }
+    if (g->whys)
+        gw_why_take(g, id, rules_of(g, id), result);
     if (result->err == DAV_OK)
         take_answer(g, id, result);
     else

@@ -20,6 +20,7 @@ const struct ctl_command ctl_commands[] = {
     {"servers", "", "each mail server: product, logon, requests, freshness", 0, 0, ctl_servers},
     {"users", "[--state STATE]", "everybody, or everybody in one state", 0, 0, ctl_users},
     {"subscribers", "", "how many subscribers are connected", 0, 0, ctl_subscribers},
+    {"why", "ADDRESS [--at TIME]", "what decides a person's state now, or at another time", 1, 1, ctl_why},
     {"refresh", "ADDRESS", "ask the mail server about this person now", 1, 1, ctl_refresh},
     {"reload", "", "take the configuration file again, whole or not at all", 0, 0, ctl_reload},
     {"unbreak", "SERVER", "let a refused password be tried once more", 1, 1, ctl_unbreak},
@@ -33,6 +34,7 @@ enum {
     OPTION_CONFIG,
     OPTION_USER,
     OPTION_STATE,
+    OPTION_AT,
     OPTION_CHANGES,
     OPTION_JSON,
     OPTION_HELP,
@@ -45,6 +47,7 @@ static const struct option long_options[] = {
     {"config", required_argument, NULL, OPTION_CONFIG},
     {"user", required_argument, NULL, OPTION_USER},
     {"state", required_argument, NULL, OPTION_STATE},
+    {"at", required_argument, NULL, OPTION_AT},
     {"changes", required_argument, NULL, OPTION_CHANGES},
     {"json", no_argument, NULL, OPTION_JSON},
     {"help", no_argument, NULL, OPTION_HELP},
@@ -98,6 +101,9 @@ static bool read_options(int argc, char **argv, struct ctl_options *o, int *ret_
             break;
         case OPTION_STATE:
             o->state = optarg;
+            break;
+        case OPTION_AT:
+            o->at = optarg;
             break;
         case OPTION_CHANGES:
             if (str_to_int(optarg, 1, 1000000000, &o->changes))

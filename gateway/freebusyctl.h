@@ -6,6 +6,7 @@
  *   freebusyctl_cmds.c   the commands
  *   freebusyctl_watch.c  watch: the event stream, told as changes
  *   freebusyctl_check.c  check: by the daemon, or by `freebusyd --check-server` from the file alone
+ *   freebusyctl_why.c    why: what decided somebody's state
  *   freebusyctl_print.c  text for people
  */
 #ifndef GATEWAY_FREEBUSYCTL_H
@@ -26,6 +27,7 @@ struct ctl_options {
     const char *config; /* check without a daemon */
     const char *user;   /* check --user */
     const char *state;  /* users --state */
+    const char *at;     /* why --at */
     int64_t changes;    /* watch --changes N: end after so many, 0: never */
     bool json;
     char **args; /* after the command */
@@ -44,7 +46,7 @@ struct ctl_command {
 extern const struct ctl_command ctl_commands[];
 
 ctl_command_fn ctl_status, ctl_show, ctl_servers, ctl_users, ctl_subscribers, ctl_refresh, ctl_reload, ctl_unbreak,
-    ctl_watch, ctl_check;
+    ctl_watch, ctl_check, ctl_why;
 
 /*
  * One request. CTL_WELL: *ret holds the answer's JSON (caller frees) when the status was 2xx. Else the reason has been

@@ -92,6 +92,7 @@ struct gateway {
     struct gw_stamp certificate, key; /* of the listeners, as they were when they were read */
     struct loop_timer *cause_timer;
     struct gw_check *checks;
+    struct gw_why *whys; /* explanations that wait for an answer */
     int64_t started_at, reloaded_at;
     char *reload_error;
     struct gw_stats stats;
@@ -130,6 +131,7 @@ extern const struct gw_poller_ops gw_feed_ops;
 void gw_feed_change(void *arg, pres_id id, const struct pres_presence *now); /* pres_change_fn */
 void gw_feed_rules(struct gateway *g);                                       /* from the configuration */
 void gw_feed_free(struct gateway *g);
+bool gw_feed_has_rules(const struct gateway *g, pres_id id); /* are there rules of this group? */
 
 /* secrets.c: looks at secret and CSV files every few seconds, in the worker. */
 struct gw_files *gw_files_new(struct gateway *g);

@@ -80,24 +80,35 @@ struct jv *gw_report_presence(struct gateway *g, pres_id id)
 {
     struct pres_presence p;
     pres_table_presence(gw_table(g), id, &p);
+    return gw_report_presence_object(pres_table_publish_as(gw_table(g), id), &p);
+}
+
+struct jv *gw_report_presence_object(const char *address, const struct pres_presence *p)
+{
     struct jv *v = jv_object();
-    jv_set_str(v, "address", pres_table_publish_as(gw_table(g), id));
-    jv_set_str(v, "state", pres_kind_name(p.state));
-    jv_set(v, "since", gw_report_time(p.since));
-    jv_set(v, "until", gw_report_time(p.until));
+    jv_set_str(v, "address", address);
+    jv_set_str(v, "state", pres_kind_name(p->state));
+    jv_set(v, "since", gw_report_time(p->since));
+    jv_set(v, "until", gw_report_time(p->until));
     struct jv *next = jv_null();
-    if (p.next.some) {
+    if (p->next.some) {
         jv_free(&next);
         next = jv_object();
-        jv_set_str(next, "state", pres_kind_name(p.next.kind));
-        jv_set(next, "start", gw_report_time(p.next.start));
-        jv_set(next, "end", gw_report_time(p.next.end));
+        jv_set_str(next, "state", pres_kind_name(p->next.kind));
+        jv_set(next, "start", gw_report_time(p->next.start));
+        jv_set(next, "end", gw_report_time(p->next.end));
     }
     jv_set(v, "next", next);
-    jv_set(v, "as_of", gw_report_time(p.as_of));
-    jv_set(v, "valid_until", gw_report_time(p.valid_until));
-    jv_set_str(v, "reason", p.reason);
-    return v;
+    jv_set(v, "as_of", gw_report_time(p->as_of));
+    jv_set(v, "valid_until", gw_report_time(p->valid_until));
+    return jv_set_str(v, "reason", p->reason);
+}
+
+struct jv *gw_report_failure(const char *code, const char *evidence)
+{
+    if (!code)
+        return jv_null();
+    return jv_set_str(cause_object(dav_cause_find(code)), "evidence", evidence);
 }
 
 /* Of what davclient remembers of a CalDAV person, the paths of the calendars; anything else is such a path itself. */
@@ -133,10 +144,7 @@ struct jv *gw_report_person(struct gateway *g, pres_id id)
     jv_set(v, "next_poll_at", gw_report_time(view.next_poll_at));
     jv_set_int(v, "broken_items", view.skipped);
     jv_set_str(v, "way", view.way);
-    struct jv *failure = view.code ? cause_object(dav_cause_find(view.code)) : jv_null();
-    if (view.code)
-        jv_set_str(failure, "evidence", view.evidence);
-    jv_set(v, "failure", failure);
+    jv_set(v, "failure", gw_report_failure(view.code, view.evidence));
 
     struct pres_known known;
     pres_table_known(gw_table(g), id, &known);

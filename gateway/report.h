@@ -27,6 +27,13 @@ struct jv *gw_report_person(struct gateway *g, pres_id id);
 /* The same presence object as the API's, as a tree. */
 struct jv *gw_report_presence(struct gateway *g, pres_id id);
 
+/* Any presence, as the API writes one. */
+struct pres_presence;
+struct jv *gw_report_presence_object(const char *address, const struct pres_presence *p);
+
+/* {"code","meaning","advice","evidence"}; code NULL: null. */
+struct jv *gw_report_failure(const char *code, const char *evidence);
+
 struct jv *gw_report_time(int64_t t); /* seconds; 0 and PRES_NEVER: null */
 
 #endif

@@ -12,6 +12,7 @@ fb_daemon_tests(daemon_presence punctual_and_resumed killed_and_restarted odd_ad
 fb_daemon_tests(daemon_faults one_person_fails broken_items whole_server_fails two_servers refused_password bad_certificate
   clear_text_refused)
 fb_daemon_tests(daemon_config refused_files documented_files reload_whole_or_not secret_rotated notify_systemd)
+fb_daemon_tests(daemon_why why_weighs_events why_without_a_server)
 fb_daemon_tests(daemon_http every_row bad_requests tls_listener control_client)
 
 add_test(NAME daemon-caldav-radicale COMMAND /usr/bin/python3 ${CMAKE_CURRENT_SOURCE_DIR}/daemon_caldav.py)

@@ -10,7 +10,14 @@
 
 #include "davclient/cause.h"
 
-enum dav_busy { DAV_FREE, DAV_ELSEWHERE, DAV_TENTATIVE, DAV_BUSY, DAV_OOF };
+enum dav_busy {
+    DAV_FREE,
+    DAV_ELSEWHERE,
+    DAV_TENTATIVE,
+    DAV_BUSY,
+    DAV_OOF,
+    DAV_NOT_UNDERSTOOD, /* time that a refused item may take; the rules have it count as busy */
+};
 
 /* Traits of a span; the rules that weigh them are the caller's. */
 enum dav_trait {
@@ -40,6 +47,7 @@ struct dav_result {
     int64_t retry_after_s;  /* what the server asked for, 0: nothing */
     const char *remember;   /* what to hand in with the next question about this person (calendar URL found), NULL: nothing */
     const char *way;        /* how it was read, when that limits what can be known: one phrase; NULL: nothing to say. Static */
+    const char *method, *url; /* of the last request that was sent for it; NULL: none. They live during the call */
     unsigned requests;      /* HTTP requests that it took */
     unsigned skipped;       /* items that were broken and left out, each counted, none guessed */
 };
