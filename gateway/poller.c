@@ -41,7 +41,9 @@ static void flight_done(void *arg, const struct dav_result *result);
 static void flight_drop(struct poll_flight *f);
 static void flight_cancel(struct gw_poller *p, uint32_t id);
 static void settle(struct poll_server *s, uint32_t id, const struct dav_result *result);
-static bool is_whole_server(struct poll_server *s, const struct dav_cause *cause, const struct dav_result *result);
+static bool is_whole_server(struct poll_server *s, uint32_t id, const struct dav_cause *cause,
+                            const struct dav_result *result);
+static bool suspect(struct poll_server *s, uint32_t id, const char *code);
 static void back_off(struct gw_poller *p, struct poll_person *person, const struct dav_result *result);
 static void server_fails(struct poll_server *s, const char *code, const struct dav_result *result);
 static int64_t probe_pause(struct poll_server *s, const struct dav_result *result);
@@ -109,6 +111,7 @@ void gw_poller_server_session(struct gw_poller *p, unsigned server, struct dav_s
     }
     s->session = session;
     server_answers(s); /* nothing is known against the new one */
+    s->suspects = 0;
     s->asked = false;
     pump_soon(p);
 }
@@ -389,11 +392,11 @@ static void settle(struct poll_server *s, uint32_t id, const struct dav_result *
     struct poll_person *person = &p->persons[id];
     const struct dav_cause *cause = result->code ? dav_cause_find(result->code) : NULL;
     bool ok = result->err == DAV_OK;
-    bool whole_server = !ok && is_whole_server(s, cause, result);
+    bool whole_server = !ok && is_whole_server(s, id, cause, result);
     unsigned number = s->number;
     s->asked = true;
     if (ok) {
-        s->streak = 0;
+        s->suspects = 0;
         person->last_ok = now_s(p);
         person->fails = 0;
     } else if (!whole_server) {
@@ -414,14 +417,32 @@ static void settle(struct poll_server *s, uint32_t id, const struct dav_result *
 /*
  * Does this failure concern everybody on the server? A refused account, a server that says when to come back, or a
  * session that did not even ask, at once. Others, such as a connection that was cut, or error 500, may be one mailbox's
- * doing and would hold up everybody else's turn: two in a row are needed.
+ * doing and would hold up everybody else's turn: several people in a row must have the same one.
  */
-static bool is_whole_server(struct poll_server *s, const struct dav_cause *cause, const struct dav_result *result)
+static bool is_whole_server(struct poll_server *s, uint32_t id, const struct dav_cause *cause,
+                            const struct dav_result *result)
 {
     bool whole_server = cause ? cause->whole_server : result->err == DAV_AUTH || result->err == DAV_NETWORK;
-    s->streak = whole_server ? s->streak + 1 : 0;
     bool at_once = result->err == DAV_AUTH || result->retry_after_s > 0 || result->requests == 0;
-    return whole_server && (s->failing || s->streak > 1 || at_once);
+    bool in_a_row = whole_server && suspect(s, id, cause ? cause->code : dav_err_name(result->err));
+    if (!whole_server)
+        s->suspects = 0;
+    return whole_server && (s->failing || in_a_row || at_once);
+}
+
+/* Counts a failure that may be everybody's. True: there were enough. Who is alone on a server is everybody. */
+static bool suspect(struct poll_server *s, uint32_t id, const char *code)
+{
+    size_t enough = s->persons < POLL_SUSPECTS ? s->persons : POLL_SUSPECTS;
+    bool again = false;
+    if (!s->suspected || strcmp(s->suspected, code) != 0)
+        s->suspects = 0;
+    s->suspected = code;
+    for (unsigned i = 0; i < s->suspects; i++)
+        again = again || s->suspect[i] == id;
+    if (!again && s->suspects < POLL_SUSPECTS)
+        s->suspect[s->suspects++] = id;
+    return s->suspects >= enough && (again || enough > 1);
 }
 
 /* Once more in the next turn, then after 1, 3, 7 ... turns left out. */

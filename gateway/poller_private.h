@@ -19,6 +19,8 @@ enum poll_queue {
 
 #define POLL_NOBODY UINT32_MAX
 
+enum { POLL_SUSPECTS = 3 }; /* so many different people with the same failure in a row make it the whole server's */
+
 struct poll_person {
     uint32_t next, prev;          /* in its queue */
     uint32_t last_asked, last_ok; /* wall s, 0: never */
@@ -51,10 +53,12 @@ struct poll_server {
     struct poll_list queues[POLL_QUEUES];
     struct poll_flight *flights;
     size_t persons, running;
-    struct loop_timer *again; /* the session had no room, or a failing server is to be probed */
-    const char *failing;      /* code of the whole server's failure, NULL */
-    unsigned probes;          /* that failed in a row */
-    unsigned streak;          /* whole-server failures since the last other answer */
+    struct loop_timer *again;        /* the session had no room, or a failing server is to be probed */
+    const char *failing;             /* code of the whole server's failure, NULL */
+    unsigned probes;                 /* that failed in a row */
+    const char *suspected;           /* code of what may be the whole server's failure */
+    uint32_t suspect[POLL_SUSPECTS]; /* who had it since the last other answer */
+    unsigned suspects;
     bool asked;
     bool draining; /* drain_step is deferred */
 };

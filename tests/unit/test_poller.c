@@ -25,6 +25,9 @@ struct dav_session {
     int64_t retry_after_s;
     unsigned started;
     uint32_t bad; /* this person alone gets err; UINT32_MAX: everybody */
+    uint32_t also_bad_from, also_bad_until;
+    enum dav_err also_err; /* DAV_OK: nobody */
+    const char *also_code;
 };
 
 struct dav_query {
@@ -82,6 +85,9 @@ static void query_answer(void *arg)
         r.err = s->err;
         r.code = s->code;
         r.retry_after_s = s->retry_after_s;
+    } else if (s->also_err && q->id >= s->also_bad_from && q->id < s->also_bad_until) {
+        r.err = s->also_err;
+        r.code = s->also_code;
     }
     dav_query_fn *done = q->done;
     void *done_arg = q->arg;
@@ -323,6 +329,44 @@ static void one_bad_person(void **state)
     }
 }
 
+/* Several mailboxes with troubles of their own, asked one after the other: that is not the server's failure. */
+static void some_bad_people(void **state)
+{
+    struct fixture *f = *state;
+    for (int i = 0; i < 2; i++) { /* two alike; three, but not alike */
+        f->s[i].err = f->s[i].also_err = DAV_NETWORK;
+        f->s[i].code = "tcp-reset";
+        f->s[i].also_code = i == 0 ? "tcp-reset" : "answer-timeout";
+        f->s[i].bad = i == 0 ? 0 : 100;
+        f->s[i].also_bad_from = f->s[i].bad + 1;
+        f->s[i].also_bad_until = f->s[i].bad + 2 + (uint32_t)i;
+    }
+    add(f, 0, 10, 0);
+    add(f, 100, 110, 1);
+    loop_advance(f->loop, 40 * INTERVAL);
+    assert_int_equal(f->failing, 0);
+    for (uint32_t id = 0; id < 10; id++)
+        assert_true(id < 2 ? f->failed[id] > 4 : f->ok[id] >= 39);
+    for (uint32_t id = 100; id < 110; id++)
+        assert_true(id < 103 ? f->failed[id] > 4 : f->ok[id] >= 39);
+    f->s[0].bad = UINT32_MAX; /* and now it is */
+    loop_advance(f->loop, INTERVAL);
+    assert_int_equal(f->failing, 1);
+}
+
+/* Who is alone on a server cannot be told from it: at the second time. */
+static void lonely_person(void **state)
+{
+    struct fixture *f = *state;
+    f->s[0].err = DAV_NETWORK;
+    f->s[0].code = "tcp-reset";
+    add(f, 0, 1, 0);
+    loop_advance(f->loop, 100);
+    assert_int_equal(f->failing, 0);
+    loop_advance(f->loop, INTERVAL);
+    assert_int_equal(f->failing, 1);
+}
+
 struct waiter {
     unsigned calls;
     enum dav_err err;
@@ -541,6 +585,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(failing_from_the_start, setup, teardown),
         cmocka_unit_test_setup_teardown(told_when_to_come_back, setup, teardown),
         cmocka_unit_test_setup_teardown(one_bad_person, setup, teardown),
+        cmocka_unit_test_setup_teardown(some_bad_people, setup, teardown),
+        cmocka_unit_test_setup_teardown(lonely_person, setup, teardown),
         cmocka_unit_test_setup_teardown(refresh, setup, teardown),
         cmocka_unit_test_setup_teardown(refresh_of_somebody_removed, setup, teardown),
         cmocka_unit_test_setup_teardown(refresh_of_a_failing_server, setup, teardown),
