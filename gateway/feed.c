@@ -40,6 +40,7 @@ static void answer(void *arg, uint32_t id, const struct dav_result *result);
 static void server_turned(void *arg, unsigned number, const char *code);
 static void take_answer(struct gateway *g, pres_id id, const struct dav_result *result);
 static void take_failure(struct gateway *g, pres_id id, const struct dav_result *result);
+static bool has_own_failure(const struct gw_server *s, const struct gw_person *p);
 static void remember(struct gw_person *p, const char *place);
 static const struct pres_rules *rules_of(const struct gateway *g, pres_id id);
 static struct pres_rules rules_from(const struct gw_config_rules *words);
@@ -160,11 +161,19 @@ static void take_failure(struct gateway *g, pres_id id, const struct dav_result 
     struct gw_person *p = &g->persons[id];
     struct gw_server *s = gw_server_of(g, id);
     const struct dav_cause *cause = gw_cause_of(result->err, result->code);
+    if (result->requests == 0 && cause->whole_server && has_own_failure(s, p))
+        return; /* nobody was asked: what was last seen of this person is not over */
     p->cause = gw_causes_enter(&s->causes, p->cause, cause, result->evidence, id, s->config->name,
                                pres_table_address(g->table, id), clk_wall_s(loop_clk(g->loop)));
     if (result->err == DAV_NOT_FOUND)
         remember(p, NULL); /* it may have moved: look for it again */
     pres_table_fail(g->table, id, cause->code);
+}
+
+/* One that is not everybody's on the server. */
+static bool has_own_failure(const struct gw_server *s, const struct gw_person *p)
+{
+    return p->cause && !s->causes.entries[p->cause - 1].cause->whole_server;
 }
 
 static void server_turned(void *arg, unsigned number, const char *code)

@@ -292,6 +292,35 @@ static void causes_are_grouped(void **state)
     assert_null(view.code);
 }
 
+static void assert_code(struct fixture *f, pres_id id, const char *code)
+{
+    struct gw_person_view view;
+    gw_person_view(&f->g, id, &view);
+    assert_string_equal(view.code, code);
+}
+
+/* A server that fails as a whole tells everybody; whose own calendar was refused before still has that to be mended. */
+static void nobody_was_asked(void **state)
+{
+    struct fixture *f = *state;
+    struct dav_result told = {.err = DAV_NETWORK, .code = "tcp-reset"};
+    struct gw_cause_row rows[10];
+    const char *reason;
+    answer_failure(f, f->alice, DAV_FORBIDDEN, "receive-as-missing", "403 for alice");
+    gw_feed_ops.answer(&f->g, f->alice, &told);
+    gw_feed_ops.answer(&f->g, f->bob, &told);
+    assert_int_equal(gw_causes(&f->g, rows, 10), 2);
+    assert_code(f, f->alice, "receive-as-missing");
+    assert_code(f, f->bob, "tcp-reset");
+    assert_null(strstr(f->log, "over server=hq"));
+    state_of(f, f->alice, &reason);
+    assert_string_equal(reason, "receive-as-missing");
+    answer_failure(f, f->alice, DAV_NETWORK, "tcp-refused", NULL); /* she was asked: that is the news now */
+    assert_code(f, f->alice, "tcp-refused");
+    gw_feed_ops.answer(&f->g, f->alice, &told);
+    assert_code(f, f->alice, "tcp-reset");
+}
+
 static const char *evidence_of(const struct fixture *f, pres_id id)
 {
     struct gw_person_view view;
@@ -391,6 +420,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(never_free_by_failure, setup, teardown),
         cmocka_unit_test_setup_teardown(grows_old, setup, teardown),
         cmocka_unit_test_setup_teardown(causes_are_grouped, setup, teardown),
+        cmocka_unit_test_setup_teardown(nobody_was_asked, setup, teardown),
         cmocka_unit_test_setup_teardown(evidence_is_ones_own, setup, teardown),
         cmocka_unit_test_setup_teardown(log_is_folded, setup, teardown),
         cmocka_unit_test_setup_teardown(every_change_is_news, setup, teardown),
