@@ -199,15 +199,6 @@ static void add_propstat(struct doc *d, const struct sim_node *node, bool presen
     buf_adds(d->out, "</a:propstat>");
 }
 
-/* A document made long: a comment property of so many bytes. */
-static void add_padding(struct doc *d, int64_t bytes)
-{
-    buf_adds(d->out, "<a:propstat><a:status>HTTP/1.1 200 OK</a:status><a:prop><a:comment>");
-    for (int64_t i = 0; i < bytes && buf_addc(d->out, (char)('a' + i % 26)); i++)
-        continue;
-    buf_adds(d->out, "</a:comment></a:prop></a:propstat>");
-}
-
 static void add_row(struct doc *d, const struct sim_node *node)
 {
     static const struct sim_prop href = {.pid = SIM_P_HREF};
@@ -226,9 +217,6 @@ static void add_row(struct doc *d, const struct sim_node *node)
         add_propstat(d, node, true);
     if (found < d->in->prop_count && !d->in->brief)
         add_propstat(d, node, false);
-    int64_t pad = sim_fault_number(&r->sim->faults, node->mailbox, SIM_F_PAD);
-    if (pad > 0)
-        add_padding(d, pad);
     buf_adds(d->out, "</a:response>");
 }
 

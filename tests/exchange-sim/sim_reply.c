@@ -112,9 +112,29 @@ struct document {
     struct buf xml;
     size_t at;
     size_t cut_at; /* break off here; SIZE_MAX: never */
+    size_t pad_at; /* the padding stands before this byte */
+    int64_t pad_left;
     bool dribble;
     bool endless;
 };
+
+#define RESPONSE_END "</a:response></a:multistatus>"
+
+/* A document made long: its last row gets a comment property of so many bytes, which are written only when asked for.
+ */
+static void pad(struct document *d, int64_t bytes)
+{
+    static const char before[] = "<a:propstat><a:status>HTTP/1.1 200 OK</a:status><a:prop><a:comment>";
+    static const char after[] = "</a:comment></a:prop></a:propstat>" RESPONSE_END;
+    size_t row_end = d->xml.len - strlen(RESPONSE_END);
+    if (bytes <= 0 || d->xml.len < strlen(RESPONSE_END) || strcmp(d->xml.data + row_end, RESPONSE_END) != 0)
+        return;
+    d->xml.len = row_end;
+    buf_adds(&d->xml, before);
+    d->pad_at = d->xml.len;
+    d->pad_left = bytes;
+    buf_adds(&d->xml, after);
+}
 
 /* An endless document repeats what follows its root element. */
 static void wrap(struct document *d)
@@ -124,26 +144,37 @@ static void wrap(struct document *d)
         d->at = (size_t)(first - d->xml.data);
 }
 
+/* The next bytes, which lie in one piece; 0: the end. */
+static size_t document_piece(struct document *d, char *out, size_t max)
+{
+    size_t end = d->endless ? d->xml.len - strlen("</a:multistatus>") : d->xml.len;
+    if (d->endless && d->at >= end)
+        wrap(d);
+    if (d->at == d->pad_at && d->pad_left > 0) {
+        size_t n = d->pad_left < (int64_t)max ? (size_t)d->pad_left : max;
+        memset(out, 'p', n);
+        d->pad_left -= (int64_t)n;
+        return n;
+    }
+    end = d->at < d->pad_at && d->pad_at < end ? d->pad_at : end;
+    end = d->cut_at < end ? d->cut_at : end;
+    size_t n = end - d->at < max ? end - d->at : max;
+    memcpy(out, d->xml.data + d->at, n);
+    d->at += n;
+    return n;
+}
+
+/* Whole blocks: an endless document in its short pieces would keep everybody else waiting. */
 static ssize_t document_pull(void *arg, char *out, size_t max)
 {
     struct document *d = arg;
-    size_t end = d->endless ? d->xml.len - strlen("</a:multistatus>") : d->xml.len;
-    if (d->at >= d->cut_at)
-        return HTTPD_PULL_ABORT;
-    if (d->endless && d->at >= end)
-        wrap(d);
-    size_t n = end - d->at;
-    if (n == 0)
-        return HTTPD_PULL_END;
-    if (d->cut_at - d->at < n)
-        n = d->cut_at - d->at;
-    if (n > max)
-        n = max;
-    if (d->dribble)
-        n = 1;
-    memcpy(out, d->xml.data + d->at, n);
-    d->at += n;
-    return (ssize_t)n;
+    size_t n = 0, piece = 1;
+    max = d->dribble ? 1 : max;
+    while (n < max && d->at < d->cut_at && piece > 0)
+        n += piece = document_piece(d, out + n, max - n);
+    if (n > 0)
+        return (ssize_t)n;
+    return d->at >= d->cut_at ? HTTPD_PULL_ABORT : HTTPD_PULL_END;
 }
 
 static void document_gone(void *arg)
@@ -166,6 +197,8 @@ void sim_reply_multistatus(struct sim_request *r, struct buf *xml, const char *h
         memcpy(xml->data + xml->len - strlen("</a:multistatus>"), "</a:multistupid>", strlen("</a:multistatus>"));
     struct document *d = mem_calloc(1, sizeof(*d));
     d->xml = *xml;
+    d->pad_at = SIZE_MAX;
+    pad(d, sim_fault_number(f, m, SIM_F_PAD));
     d->cut_at = sim_fault_on(f, m, SIM_F_CUT) ? xml->len / 2 : SIZE_MAX;
     d->dribble = sim_fault_on(f, m, SIM_F_DRIBBLE);
     d->endless = sim_fault_on(f, m, SIM_F_ENDLESS) && strstr(xml->data, "<a:response>") != NULL;

@@ -26,6 +26,14 @@ def never_free(daemon, address):
     check(state in ("unknown", "busy"), f"{address} was shown {state} although the calendar could not be read")
 
 
+def wait_code(daemon, address, codes):
+    """Until the person's failure has one of the codes; on a slow machine another may come before."""
+    def one_of_them():
+        person = daemon.ctl_json("show", address)
+        return person["failure"] and person["failure"]["code"] in codes and person
+    return wait_until(one_of_them, f"{address} to fail of {codes}", 60)
+
+
 def one_person_fails(folder):
     """Each fault of one mailbox: that person unknown with its code, the neighbour served, and well again when the fault is gone."""
     lines = ["appointment good@example.test now-1h +12h busy"] + [f"appointment {f}@example.test now-1h +12h busy" for f in PERSON_FAULTS]
@@ -37,22 +45,21 @@ def one_person_fails(folder):
     daemon = harness.Daemon(folder, company.yaml(sim.url, people))
     for fault, (_, codes) in PERSON_FAULTS.items():
         address = f"{fault}@example.test"
-        wait_until(lambda a=address: daemon.ctl_json("show", a)["failure"], f"a failure of {address}", 40)
-        person = daemon.ctl_json("show", address)
-        check(person["failure"]["code"] in codes, f"{address}: {person['failure']}")
+        person = wait_code(daemon, address, codes)
         check_equal(person["state"], "unknown", f"{address} with {fault}")
         check_equal(person["reason"], person["failure"]["code"], "the reason of unknown")
         status, text, _ = daemon.get(f"/v1/freebusy/{address}.ifb")
         check_equal(status, 503, f"free/busy of somebody unknown: {text}")
-    daemon.wait_state("good@example.test", "busy", 5)
+    daemon.wait_state("good@example.test", "busy")
     code, out, _ = daemon.ctl("status")
     check_equal(code, 1, "freebusyctl status when something is wrong")
     check("receive-as-missing" in out and "what to do:" in out, f"status names the cause and the remedy:\n{out}")
+    check("fails as a whole" not in daemon.program.log(), "mailboxes with troubles of their own are not the server's failure")
     for fault in PERSON_FAULTS:
         sim.control("PUT", f"/faults?mailbox={fault}@example.test", {fault: "off"})
     for fault in PERSON_FAULTS:
         daemon.ctl("refresh", f"{fault}@example.test")
-        daemon.wait_state(f"{fault}@example.test", "busy", 30)
+        daemon.wait_state(f"{fault}@example.test", "busy", 60)
 
 
 def broken_items(folder):
