@@ -41,6 +41,20 @@ void pres_text_clock(const struct pres_zone *zone, int64_t now, int64_t t, struc
     buf_addf(out, "%.5s %s", text + 11, name);
 }
 
+/* FNV-1a */
+uint64_t pres_text_hash(const struct pres_presence *now)
+{
+    uint64_t hash = UINT64_C(14695981039346656037);
+    const int64_t numbers[] = {now->state,      now->since,   now->until, now->next.some, (int64_t)now->next.kind,
+                               now->next.start, now->next.end};
+    unsigned count = now->next.some ? 7 : 4;
+    for (unsigned i = 0; i < count; i++)
+        hash = (hash ^ (uint64_t)numbers[i]) * UINT64_C(1099511628211), hash ^= hash >> 32;
+    for (const char *p = now->reason ? now->reason : ""; *p; p++)
+        hash = (hash ^ (unsigned char)*p) * UINT64_C(1099511628211);
+    return hash ? hash : 1;
+}
+
 bool pres_xmpp_text_valid(const char *text)
 {
     bool open = false;

@@ -7,6 +7,8 @@
 
 #include <stdint.h>
 
+#include "presence/state.h"
+
 struct buf;
 struct pres_zone;
 
@@ -17,5 +19,8 @@ struct pres_zone;
 void pres_text_add(const char *text, const struct pres_zone *zone, int64_t now, int64_t until, struct buf *out);
 /* "15:00 UTC", with the day when it is not today */
 void pres_text_clock(const struct pres_zone *zone, int64_t now, int64_t t, struct buf *out);
+
+/* Of everything that is news in a state (not as_of and valid_until, which move with every poll); never 0. */
+uint64_t pres_text_hash(const struct pres_presence *now);
 
 #endif
