@@ -20,6 +20,7 @@ allowed() {
     sqlite3.h) [[ $2 == base/db*.[ch] ]] ;;
     openssl/*) [[ $2 == base/tls*.[ch] || $2 == base/crypto*.[ch] || $2 == base/fetch*.c ]] ;;
     mosquitto.h | mqtt_protocol.h) [[ $2 == presence/pub_mqtt*.[ch] ]] ;;
+    osip2/* | osipparser2/*) [[ $2 == presence/sip_*.c || $2 == presence/pub_sip*.c ]] ;;
     libical/*) [[ $2 == davclient/ical*.[ch] || $2 == davclient/tz*.[ch] || $2 == presence/render_vfb.c ]] ;;
     cyaml/* | yaml.h) [[ $2 == gateway/config*.[ch] ]] ;;
     systemd/*) [[ $2 == gateway/main.c || $2 == gateway/notify.c ]] ;;
