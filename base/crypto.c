@@ -6,6 +6,7 @@
 
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 #include <openssl/rand.h>
 #include <stdlib.h>
 
@@ -42,6 +43,14 @@ void crypto_sha1(const void *data, size_t len, uint8_t out[CRYPTO_SHA1_LEN])
 {
     if (EVP_Digest(data, len, out, NULL, EVP_sha1(), NULL) != 1)
         die("SHA-1 failed");
+}
+
+void crypto_hmac_sha256(const void *key, size_t key_len, const void *data, size_t len, uint8_t out[CRYPTO_SHA256_LEN])
+{
+    unsigned out_len = CRYPTO_SHA256_LEN;
+
+    if (key_len > INT32_MAX || !HMAC(EVP_sha256(), key, (int)key_len, data, len, out, &out_len))
+        die("HMAC failed");
 }
 
 bool crypto_equal(const void *a, const void *b, size_t len)

@@ -62,6 +62,8 @@ struct fetch_client *fetch_client_new(struct loop *loop, const struct fetch_clie
     c->ca_dir = ca_directory();
     c->min_tls = tls_version(settings->min_tls);
     c->legacy_ciphers = settings->legacy_ciphers;
+    c->address_ok = settings->address_ok;
+    c->address_arg = settings->address_arg;
     c->max_connections = settings->max_connections ? settings->max_connections : CONNECTIONS;
     c->connect_ms = settings->connect_ms ? settings->connect_ms : CONNECT_MS;
     c->idle_ms = settings->idle_ms ? settings->idle_ms : IDLE_MS;
@@ -295,6 +297,8 @@ curl_socket_t fetch_socket_open(void *slot, curlsocktype purpose, struct curl_so
         f->early_text = sent ? "the connection ended instead of an answer" : "the connection was closed meanwhile";
         return CURL_SOCKET_BAD;
     }
+    if (c->address_ok && !fetch_address_allowed(c, &address->addr))
+        return CURL_SOCKET_BAD;
     fd = socket(address->family, address->socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, address->protocol);
     if (fd < 0)
         return CURL_SOCKET_BAD;

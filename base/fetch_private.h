@@ -109,6 +109,8 @@ struct fetch_client {
     const char *ca_dir; /* the system's authorities, one by one, when it has such a directory */
     long min_tls;       /* CURL_SSLVERSION_... */
     bool legacy_ciphers;
+    bool (*address_ok)(void *arg, const char *address); /* NULL: any may be */
+    void *address_arg;
     unsigned max_connections;
     int64_t connect_ms;
     int64_t idle_ms;
@@ -141,6 +143,10 @@ bool fetch_slot_begin(struct fetch_slot *slot, struct fetch *f);
 void fetch_slot_detach(struct fetch_slot *slot);  /* curl forgets the transfer; what has arrived stays */
 void fetch_slot_release(struct fetch_slot *slot); /* ready for the next exchange */
 void fetch_slot_describe(struct fetch_slot *slot, struct fetch_answer *answer);
+
+/* fetch_address.c */
+struct sockaddr;
+bool fetch_address_allowed(const struct fetch_client *c, const struct sockaddr *address);
 
 /* fetch_client.c. The first two are callbacks of curl, for sockets. */
 curl_socket_t fetch_socket_open(void *slot, curlsocktype purpose, struct curl_sockaddr *address);

@@ -146,13 +146,30 @@ static void random_is_not_constant(void **state)
     assert_true(bits == UINT64_MAX); /* fails once in 2^58 runs */
 }
 
+/* RFC 4231, test cases 2 and 6 */
+static void test_hmac_sha256(void **state)
+{
+    static const uint8_t jefe[CRYPTO_SHA256_LEN] = {0x5b, 0xdc, 0xc1, 0x46, 0xbf, 0x60, 0x75, 0x4e, 0x6a, 0x04, 0x24,
+                                                    0x26, 0x08, 0x95, 0x75, 0xc7, 0x5a, 0x00, 0x3f, 0x08, 0x9d, 0x27,
+                                                    0x39, 0x83, 0x9d, 0xec, 0x58, 0xb9, 0x64, 0xec, 0x38, 0x43};
+    static const uint8_t large[4] = {0x60, 0xe4, 0x31, 0x59};
+    uint8_t key[131], out[CRYPTO_SHA256_LEN];
+    const char *text = "what do ya want for nothing?", *more = "Test Using Larger Than Block-Size Key - Hash Key First";
+    (void)state;
+    crypto_hmac_sha256("Jefe", 4, text, strlen(text), out);
+    assert_memory_equal(out, jefe, sizeof out);
+    memset(key, 0xaa, sizeof key);
+    crypto_hmac_sha256(key, sizeof key, more, strlen(more), out);
+    assert_memory_equal(out, large, sizeof large);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sha256_vectors),         cmocka_unit_test(base64_vectors),
         cmocka_unit_test(base64_all_bytes),       cmocka_unit_test(base64_refuses),
         cmocka_unit_test(base64_has_a_ceiling),   cmocka_unit_test(comparison_sees_each_byte),
-        cmocka_unit_test(random_is_not_constant),
+        cmocka_unit_test(random_is_not_constant), cmocka_unit_test(test_hmac_sha256),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

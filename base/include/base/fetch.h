@@ -58,6 +58,10 @@ struct fetch_client_settings {
     int64_t keep_ms;             /* how long an idle connection may be used again [118 000] */
     const char *unix_socket;     /* connect here whatever the URL says */
     const char *user_agent;      /* ["freebusyd/VERSION"] */
+    /* Asked before each connection, with the numeric address that the name turned out to be; false: it is not made
+     * (FETCH_TCP_REFUSED). Comes inside our calls; may not touch the client. NULL: all may be. */
+    bool (*address_ok)(void *arg, const char *address);
+    void *address_arg;
 };
 
 struct fetch_client *fetch_client_new(struct loop *loop, const struct fetch_client_settings *settings);
@@ -125,6 +129,12 @@ const char *fetch_err_code(enum fetch_err err);
  */
 struct buf;
 bool fetch_negotiate_token(const char *host, struct buf *out, char *why, size_t why_size);
+
+/*
+ * Is this numeric address one that a redirect from outside has no business to lead to: this machine, this link (where clouds
+ * answer with their metadata), nobody, or everybody? Also in an IPv6 disguise. Private networks are not meant.
+ */
+bool fetch_address_is_inner(const char *address);
 
 /* Connections open at present, and exchanges running or waiting. */
 void fetch_client_load(const struct fetch_client *c, unsigned *ret_connections, unsigned *ret_exchanges);
