@@ -27,6 +27,8 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "base/tls.h"
+#include "base/udp.h"
+#include "io_private.h"
 #include "loop_private.h"
 
 enum { CONNECT_MS = 10000, STALL_MS = 30000, MAX_OUTPUT = 2 << 20, USER_TIMEOUT_MS = 60000, TEXT_MAX = 200 };
@@ -54,7 +56,11 @@ struct io {
     char failed_text[TEXT_MAX];
 };
 
-static void start(struct io *io, struct tls *tls);
+static struct io *io_new(struct loop *loop, const struct io_settings *settings, const struct io_handler *handler,
+                         void *arg);
+static void start(struct io *io, struct tls *tls, const char *tls_name);
+static void attach(struct io *io, int fd, enum bufferevent_ssl_state direction);
+static void open_later(void *arg);
 static void fail_later(struct io *io, enum io_end why, const char *text);
 static void failed(void *arg);
 static void connected(struct io *io);
@@ -69,19 +75,19 @@ static void free_all(void *obj);
 
 struct io *io_open(struct loop *loop, const struct io_settings *settings, const struct io_handler *handler, void *arg)
 {
-    struct io *io = mem_calloc(1, sizeof *io);
-    io->loop = loop;
-    io->handler = *handler;
-    io->arg = arg;
-    io->name = mem_strdup(settings->name);
-    io->host = mem_strdup(settings->host);
-    io->port = settings->port;
-    io->max_output = settings->max_output ? settings->max_output : MAX_OUTPUT;
-    io->stall_ms = settings->stall_ms ? settings->stall_ms : STALL_MS;
-    io->deadline = loop_timer_new(loop, "io deadline", on_deadline, io);
-    io->stall = loop_timer_new(loop, "io stall", on_stall, io);
-    loop_timer_in(io->deadline, settings->connect_ms ? settings->connect_ms : CONNECT_MS);
-    start(io, settings->tls);
+    struct io *io = io_new(loop, settings, handler, arg);
+    start(io, settings->tls, settings->tls_name ? settings->tls_name : settings->host);
+    return io;
+}
+
+struct io *io_adopt(struct loop *loop, const struct io_settings *settings, const struct io_handler *handler, void *arg,
+                    int fd)
+{
+    struct io *io = io_new(loop, settings, handler, arg);
+    io->session = settings->tls ? tls_session_new(settings->tls, NULL) : NULL;
+    attach(io, fd, BUFFEREVENT_SSL_ACCEPTING);
+    if (!io->session)
+        loop_defer(loop, open_later, io);
     return io;
 }
 
@@ -94,6 +100,7 @@ void io_close(struct io **iop)
     io->closed = true;
     io->state = IO_STATE_ENDED;
     loop_undefer(io->loop, failed, io);
+    loop_undefer(io->loop, open_later, io);
     loop_timer_free(&io->deadline);
     loop_timer_free(&io->stall);
     if (io->bev) {
@@ -123,6 +130,18 @@ bool io_write(struct io *io, const void *data, size_t len)
 size_t io_waiting(const struct io *io)
 {
     return io->bev ? evbuffer_get_length(bufferevent_get_output(io->bev)) : 0;
+}
+
+bool io_local(const struct io *io, struct udp_peer *ret)
+{
+    ret->len = sizeof ret->address;
+    return io->bev && getsockname(bufferevent_getfd(io->bev), (struct sockaddr *)&ret->address, &ret->len) == 0;
+}
+
+bool io_remote(const struct io *io, struct udp_peer *ret)
+{
+    ret->len = sizeof ret->address;
+    return io->bev && getpeername(bufferevent_getfd(io->bev), (struct sockaddr *)&ret->address, &ret->len) == 0;
 }
 
 const char *io_end_code(enum io_end why)
@@ -171,25 +190,35 @@ bool io_parse_server(const char *text, char *ret_host, size_t host_size, unsigne
     return true;
 }
 
-static void start(struct io *io, struct tls *tls)
+static struct io *io_new(struct loop *loop, const struct io_settings *settings, const struct io_handler *handler,
+                         void *arg)
 {
-    enum { OPTIONS = BEV_OPT_CLOSE_ON_FREE | BEV_OPT_DEFER_CALLBACKS };
+    struct io *io = mem_calloc(1, sizeof *io);
+    io->loop = loop;
+    io->handler = *handler;
+    io->arg = arg;
+    io->name = mem_strdup(settings->name);
+    io->host = mem_strdup(settings->host);
+    io->port = settings->port;
+    io->max_output = settings->max_output ? settings->max_output : MAX_OUTPUT;
+    io->stall_ms = settings->stall_ms ? settings->stall_ms : STALL_MS;
+    io->deadline = loop_timer_new(loop, "io deadline", on_deadline, io);
+    io->stall = loop_timer_new(loop, "io stall", on_stall, io);
+    loop_timer_in(io->deadline, settings->connect_ms ? settings->connect_ms : CONNECT_MS);
+    return io;
+}
+
+static void start(struct io *io, struct tls *tls, const char *tls_name)
+{
     char where[300];
     struct sockaddr_storage address;
     int len = sizeof address, result;
     memset(&address, 0, sizeof address);
-    if (tls && !(io->session = tls_session_new(tls, io->host))) {
+    if (tls && !(io->session = tls_session_new(tls, tls_name))) {
         fail_later(io, IO_TLS, "no TLS session could be made");
         return;
     }
-    io->bev = tls ? bufferevent_openssl_socket_new(io->loop->base, -1, io->session, BUFFEREVENT_SSL_CONNECTING, OPTIONS)
-                  : bufferevent_socket_new(io->loop->base, -1, OPTIONS);
-    if (!io->bev)
-        abort(); /* no memory */
-    bufferevent_setcb(io->bev, on_read, on_drained, on_event, io);
-    evbuffer_add_cb(bufferevent_get_output(io->bev), on_output, io);
-    bufferevent_setwatermark(io->bev, EV_WRITE, io->max_output / 2, 0);
-    bufferevent_enable(io->bev, EV_READ | EV_WRITE);
+    attach(io, -1, BUFFEREVENT_SSL_CONNECTING);
     snprintf(where, sizeof where, strchr(io->host, ':') ? "[%s]:%u" : "%s:%u", io->host, io->port);
     if (evutil_parse_sockaddr_port(where, (struct sockaddr *)&address, &len) == 0) {
         result = bufferevent_socket_connect(io->bev, (struct sockaddr *)&address, len);
@@ -200,6 +229,30 @@ static void start(struct io *io, struct tls *tls)
     }
     if (result != 0)
         fail_later(io, io->dns ? IO_NAME_LATE : IO_REFUSED, strerror(errno));
+}
+
+static void attach(struct io *io, int fd, enum bufferevent_ssl_state direction)
+{
+    enum { OPTIONS = BEV_OPT_CLOSE_ON_FREE | BEV_OPT_DEFER_CALLBACKS };
+    io->bev = io->session ? bufferevent_openssl_socket_new(io->loop->base, fd, io->session, direction, OPTIONS)
+                          : bufferevent_socket_new(io->loop->base, fd, OPTIONS);
+    if (!io->bev)
+        abort(); /* no memory */
+    bufferevent_setcb(io->bev, on_read, on_drained, on_event, io);
+    evbuffer_add_cb(bufferevent_get_output(io->bev), on_output, io);
+    bufferevent_setwatermark(io->bev, EV_WRITE, io->max_output / 2, 0);
+    bufferevent_enable(io->bev, EV_READ | EV_WRITE);
+}
+
+/* A stranger's stream is open from the beginning. */
+static void open_later(void *arg)
+{
+    struct io *io = arg;
+    if (io->state != IO_STATE_CONNECTING)
+        return;
+    connected(io);
+    if (!io->closed)
+        on_read(io->bev, io); /* what came meanwhile */
 }
 
 /* Nobody hears of a failure before io_open returned. */
@@ -237,6 +290,7 @@ static void finish(struct io *io, enum io_end why, const char *text)
     loop_timer_stop(io->deadline);
     loop_timer_stop(io->stall);
     loop_undefer(io->loop, failed, io);
+    loop_undefer(io->loop, open_later, io);
     if (io->bev)
         bufferevent_disable(io->bev, EV_READ | EV_WRITE);
     log_debug("io", "%s ended code=%s", io->name, io_end_code(why));

@@ -47,6 +47,28 @@ struct tls *tls_client_new(const struct tls_settings *settings, char *why, size_
     return t;
 }
 
+struct tls *tls_server_new(const char *certificate_file, const char *key_file, char *why, size_t why_size)
+{
+    SSL_CTX *context = SSL_CTX_new(TLS_server_method());
+    ERR_clear_error();
+    if (context)
+        SSL_CTX_set_default_passwd_cb(context, no_passphrase);
+    if (!context || SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION) != 1 ||
+        SSL_CTX_use_certificate_chain_file(context, certificate_file) != 1 ||
+        SSL_CTX_use_PrivateKey_file(context, key_file, SSL_FILETYPE_PEM) != 1) {
+        const char *reason = ERR_reason_error_string(ERR_peek_last_error());
+        snprintf(why, why_size, "certificate and key: %s", reason ? reason : "cannot be used");
+        ERR_clear_error();
+        SSL_CTX_free(context);
+        return NULL;
+    }
+    SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS);
+    SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION);
+    struct tls *t = mem_calloc(1, sizeof *t);
+    t->context = context;
+    return t;
+}
+
 void tls_free(struct tls **t)
 {
     if (!*t)
@@ -81,6 +103,8 @@ void *tls_session_new(struct tls *t, const char *host)
     SSL *session = SSL_new(t->context);
     if (!session)
         return NULL;
+    if (!host)
+        return session;
     if (!demand_name(SSL_get0_param(session), host, &numeric) || (!numeric && !name_sent(session, host))) {
         SSL_free(session);
         return NULL;

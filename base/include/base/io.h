@@ -16,6 +16,7 @@
 struct io;
 struct loop;
 struct tls;
+struct udp_peer;
 
 enum io_end {
     IO_CLOSED,    /* the peer closed in good order */
@@ -43,6 +44,7 @@ struct io_settings {
     int64_t stall_ms;   /* bytes wait and the peer takes none of them for so long [30 000] */
     size_t max_output;  /* bytes that may wait to be sent [2 MiB] */
     struct tls *tls;    /* NULL: plain */
+    const char *tls_name; /* whom the certificate must name [host] */
 };
 
 struct io *io_open(struct loop *loop, const struct io_settings *settings, const struct io_handler *handler, void *arg);
@@ -72,5 +74,25 @@ struct io_name;
 typedef void io_name_fn(void *arg, const char *address, enum io_end why, const char *text);
 struct io_name *io_name_find(struct loop *loop, const char *host, io_name_fn *fn, void *arg);
 void io_name_cancel(struct io_name **n); /* NULL is fine */
+
+/* The addresses of both ends of a stream that is open. */
+bool io_local(const struct io *io, struct udp_peer *ret);
+bool io_remote(const struct io *io, struct udp_peer *ret);
+
+/*
+ * The other direction: a socket at which strangers connect. Each is an arrival; whoever wants the stream takes it inside the
+ * callback, else it is hung up on. A stream taken is like one of io_open: `open` comes when it is ready (with TLS, when the
+ * handshake is done), settings' host and port are ours to choose (for the log), tls is one of tls_server_new.
+ */
+struct io_listener;
+struct io_arrival;
+typedef void io_arrived_fn(void *arg, struct io_arrival *arrival);
+/* At a numeric address; port 0: any. NULL with a sentence in why. */
+struct io_listener *io_listen(struct loop *loop, const char *name, const char *host, unsigned port, io_arrived_fn *fn,
+                              void *arg, char *why, size_t why_size);
+void io_listen_close(struct io_listener **l); /* streams taken live on; NULL is fine */
+unsigned io_listen_port(const struct io_listener *l);
+const struct udp_peer *io_arrival_from(const struct io_arrival *a);
+struct io *io_take(struct io_arrival *a, const struct io_settings *settings, const struct io_handler *handler, void *arg);
 
 #endif

@@ -17,6 +17,8 @@ struct tls_settings {
 
 /* NULL with a sentence in why. */
 struct tls *tls_client_new(const struct tls_settings *settings, char *why, size_t why_size);
+/* For streams that others open to us: a certificate chain and its key (PEM). */
+struct tls *tls_server_new(const char *certificate_file, const char *key_file, char *why, size_t why_size);
 void tls_free(struct tls **t);
 
 /* Can these files (PEM) be used: certificates to trust, or with key_file a chain to show together with its key? NULL:
@@ -24,7 +26,7 @@ void tls_free(struct tls **t);
 const char *tls_files_wrong(const char *certificate_file, const char *key_file);
 
 /* For io.c: an OpenSSL SSL object for one connection to `host` (a name or numeric address), whose owner it becomes.
- * NULL: no memory, or not a name. */
+ * NULL: no memory, or not a name. `host` NULL: of a server, which asks nobody for a certificate. */
 void *tls_session_new(struct tls *t, const char *host);
 
 /*
