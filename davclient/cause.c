@@ -174,6 +174,10 @@ static const struct dav_cause causes[] = {
      "Look for a proxy or firewall that limits connections in time or size."},
     {"answer-too-large", DAV_LIMIT, DAV_STEP_READ, false, "The answer is larger than we accept.",
      "Make poll.window smaller; tidy up the calendar if it has tens of thousands of entries in the window."},
+    {"items-unreadable", DAV_PROTOCOL, DAV_STEP_READ, false,
+     "The calendar has items that cannot be read, and nothing says when they are.",
+     "Let the service account see all items (private ones too), and repair or delete those that no program can read; "
+     "`freebusyctl check` shows how many there are."},
     {"query-refused", DAV_PROTOCOL, DAV_STEP_READ, false, "The server refuses the query itself.",
      "Report it with `freebusyctl bundle`."},
     {"throttled", DAV_LATER, DAV_STEP_READ, true, "The server asks us to slow down.",
