@@ -39,6 +39,7 @@ static void end(struct dav_query *q);
 static void forget(void *shared);
 static struct dav_ical *new_ical(struct dav_caldav *c);
 static void open_store(struct dav_caldav *c);
+static void finish(struct dav_caldav *c);
 static bool on_span(void *arg, const struct dav_span *span);
 
 const struct dav_flavour dav_caldav_flavour = {
@@ -63,6 +64,8 @@ void dav_caldav_restart(struct dav_caldav *c)
 {
     dav_query_clear_spans(c->q);
     dav_query_remember(c->q, "");
+    c->unreadable = 0;
+    c->availability = NULL;
     c->from_memory = false;
     c->moved = false;
     dav_caldav_sources(c);
@@ -87,8 +90,7 @@ void dav_caldav_go_on(struct dav_caldav *c)
             return;
         c->at = c->at->next;
     }
-    c->done = true;
-    dav_query_succeed(c->q);
+    finish(c);
 }
 
 /* The calendar's own zone, else the question's, else the account's. */
@@ -96,9 +98,9 @@ void dav_caldav_set_zone(struct dav_caldav *c)
 {
     const char *zone = dav_query_question(c->q)->zone;
 
-    if (c->at->timezone != NULL && dav_ical_set_timezone(c->ical, c->at->timezone, strlen(c->at->timezone)))
+    if (c->at != NULL && c->at->timezone != NULL && dav_ical_set_timezone(c->ical, c->at->timezone, strlen(c->at->timezone)))
         return;
-    if (c->at->zone != NULL && dav_ical_set_zone(c->ical, c->at->zone))
+    if (c->at != NULL && c->at->zone != NULL && dav_ical_set_zone(c->ical, c->at->zone))
         return;
     if (zone == NULL)
         zone = dav_query_account(c->q)->zone;
@@ -291,6 +293,39 @@ static void open_store(struct dav_caldav *c)
         buf_addf(&key, " %s", question->aliases[i]);
     c->person = dav_store_open(c->store, key.data, dav_query_now(c->q));
     buf_free(&key);
+}
+
+/*
+ * Everything was read. An object that is there and cannot be read, or says nothing of when it is, may be a meeting at
+ * any time: then nobody can say that the person is free.
+ */
+static void finish(struct dav_caldav *c)
+{
+    unsigned lost = c->unreadable + dav_ical_lost(c->ical);
+
+    dav_caldav_set_zone(c);
+    for (const struct dav_availability *a = c->availability; a != NULL; a = a->next) {
+        if (a->cut || dav_ical_read(c->ical, a->text, a->len) != DAV_ICAL_OK)
+            dav_query_skip(c->q);
+    }
+    if (lost > 0) {
+        dav_query_fail(c->q, "items-unreadable", "%u item%s of the calendar: nothing says when %s", lost,
+                       lost > 1 ? "s" : "", lost > 1 ? "they are" : "it is");
+        return;
+    }
+    switch (dav_ical_hours(c->ical)) {
+    case DAV_ICAL_STOPPED:
+        return; /* too many spans; the query knows */
+    case DAV_ICAL_TOO_LARGE:
+        dav_query_fail(c->q, "answer-too-large", "more hours of availability than are accepted");
+        return;
+    case DAV_ICAL_OK:
+    case DAV_ICAL_NOT_CALENDAR:
+    case DAV_ICAL_CUT:
+        break;
+    }
+    c->done = true;
+    dav_query_succeed(c->q);
 }
 
 static bool on_span(void *arg, const struct dav_span *span)

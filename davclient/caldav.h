@@ -53,6 +53,14 @@ struct dav_calendar {
     struct dav_kept *kept;
 };
 
+/* The working hours that a scheduling inbox has as a property. */
+struct dav_availability {
+    struct dav_availability *next;
+    const char *text;
+    size_t len;
+    bool cut;
+};
+
 /* A calendar object to be fetched. */
 struct dav_want {
     struct dav_want *next;
@@ -82,8 +90,10 @@ struct dav_caldav {
     bool moved; /* what the poll shows is not what we knew */
     bool lost;  /* a calendar could not be kept: the union would have a hole */
     const char *owner_problem;
+    struct dav_availability *availability;
     unsigned rows;
     unsigned skipped; /* by ical, as of now */
+    unsigned unreadable; /* objects of which nothing is known */
 
     /* discovery */
     struct dav_find *find;

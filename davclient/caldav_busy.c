@@ -7,12 +7,10 @@
 #include <string.h>
 
 #include "base/buf.h"
-#include "base/str.h"
 #include "base/utc.h"
 #include "caldav.h"
 
-static bool covers(const struct dav_question *question, const char *body);
-static bool line_time(const char *body, const char *name, int64_t *ret);
+static bool covers(const struct dav_caldav *c);
 
 void dav_caldav_ask_busy(struct dav_caldav *c)
 {
@@ -39,21 +37,18 @@ void dav_caldav_ask_busy(struct dav_caldav *c)
 void dav_caldav_busy_answered(struct dav_caldav *c, const struct dav_reply *reply)
 {
     enum dav_ical_verdict verdict;
-    const char *component = NULL;
 
     if (reply->status == 403) {
         dav_query_fail(c->q, "calendar-forbidden", "neither events nor free/busy may be read at %s", reply->path);
         return;
     }
-    if (reply->status == 200)
-        component = str_find_nocase(reply->body, reply->body_len, "BEGIN:VFREEBUSY");
-    if (component == NULL || !covers(dav_query_question(c->q), component)) {
+    verdict = reply->status == 200 ? dav_ical_read(c->ical, reply->body, reply->body_len) : DAV_ICAL_NOT_CALENDAR;
+    if (verdict == DAV_ICAL_STOPPED)
+        return; /* too many spans; the query knows */
+    if (verdict == DAV_ICAL_NOT_CALENDAR || (verdict == DAV_ICAL_OK && !covers(c))) {
         dav_caldav_refuse(c, reply);
         return;
     }
-    verdict = dav_ical_read(c->ical, reply->body, reply->body_len);
-    if (verdict == DAV_ICAL_STOPPED)
-        return; /* too many spans; the query knows */
     if (verdict != DAV_ICAL_OK || dav_ical_skipped(c->ical) > c->skipped) {
         dav_query_fail(c->q, "answer-malformed", "free/busy that cannot be read at %s", reply->path);
         return;
@@ -71,25 +66,10 @@ void dav_caldav_busy_answered(struct dav_caldav *c, const struct dav_reply *repl
 }
 
 /* An answer for less than was asked would make the rest look free. */
-static bool covers(const struct dav_question *question, const char *body)
+static bool covers(const struct dav_caldav *c)
 {
-    int64_t start, end;
+    const struct dav_question *question = dav_query_question(c->q);
+    int64_t from, until;
 
-    return (!line_time(body, "\nDTSTART", &start) || start <= question->from) &&
-           (!line_time(body, "\nDTEND", &end) || end >= question->until);
-}
-
-/* DTSTART;VALUE=DATE-TIME:20260310T000000Z */
-static bool line_time(const char *body, const char *name, int64_t *ret)
-{
-    const char *at = strstr(body, name);
-    size_t len;
-
-    if (at == NULL)
-        return false;
-    at += strcspn(at + 1, ":\r\n") + 1;
-    if (*at != ':')
-        return false;
-    len = strcspn(++at, "\r\n");
-    return utc_parse_basic(at, len, ret);
+    return dav_ical_covered(c->ical, &from, &until) && from <= question->from && until >= question->until;
 }

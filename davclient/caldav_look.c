@@ -2,7 +2,8 @@
  * caldav_look: which calendars a source has, and whether anything in them has changed. One PROPFIND asks for both; once
  * a day it also asks what does not change (zones, which are long), and a source that turns out to be no calendar is
  * taken for a home and listed. On all other days the same PROPFIND without the zones is the poll: when the calendars
- * it shows are not those we know, everything is looked at again.
+ * it shows are not those we know, everything is looked at again. Where a home shows its scheduling inbox, the person's
+ * working hours come with it.
  */
 #include <stdio.h>
 #include <string.h>
@@ -16,11 +17,12 @@
 #include "url.h"
 
 #define TIMEZONE_MAX 65536
+#define AVAILABILITY_MAX 65536
 #define ZONE_NAME_MAX 64
 #define TOKEN_MAX 1024
 #define SETTLED_S 2 /* a token that names its second is final after it */
 
-enum { TYPE, OWNER, SELF, TRANSP, COMPONENTS, CTAG, TOKEN, TIMEZONE, TIMEZONE_ID, LOOK_PROPS };
+enum { TYPE, OWNER, SELF, TRANSP, COMPONENTS, CTAG, TOKEN, AVAILABILITY, TIMEZONE, TIMEZONE_ID, LOOK_PROPS };
 #define POLL_PROPS TIMEZONE
 static const struct dav_ms_prop props[LOOK_PROPS] = {
     [TYPE] = {"DAV:", "resourcetype", 1024, DAV_MS_NAMES},
@@ -30,6 +32,7 @@ static const struct dav_ms_prop props[LOOK_PROPS] = {
     [COMPONENTS] = {DAV_CALDAV_NS, "supported-calendar-component-set", 1024, DAV_MS_NAMES},
     [CTAG] = {"http://calendarserver.org/ns/", "getctag", TOKEN_MAX, DAV_MS_TEXT},
     [TOKEN] = {"DAV:", "sync-token", TOKEN_MAX, DAV_MS_TEXT},
+    [AVAILABILITY] = {DAV_CALDAV_NS, "calendar-availability", AVAILABILITY_MAX, DAV_MS_TEXT},
     [TIMEZONE] = {DAV_CALDAV_NS, "calendar-timezone", TIMEZONE_MAX, DAV_MS_TEXT},
     [TIMEZONE_ID] = {DAV_CALDAV_NS, "calendar-timezone-id", ZONE_NAME_MAX, DAV_MS_TEXT},
 };
@@ -40,7 +43,8 @@ static const struct dav_ms_spec poll_spec = {props, POLL_PROPS};
     DAV_CALDAV_XML "<D:propfind xmlns:D=\"DAV:\" xmlns:C=\"" DAV_CALDAV_NS                                             \
                    "\" xmlns:S=\"http://calendarserver.org/ns/\"><D:prop><D:resourcetype/><D:owner/>"                  \
                    "<D:current-user-principal/><C:schedule-calendar-transp/>"                                          \
-                   "<C:supported-calendar-component-set/><S:getctag/><D:sync-token/>" more "</D:prop></D:propfind>"
+                   "<C:supported-calendar-component-set/><S:getctag/><D:sync-token/>"                  \
+                   "<C:calendar-availability/>" more "</D:prop></D:propfind>"
 static const char look_body[] = PROPFIND("<C:calendar-timezone/><C:calendar-timezone-id/>");
 static const char poll_body[] = PROPFIND("");
 
@@ -55,6 +59,7 @@ static void mark_unsure(struct dav_caldav *c, const struct dav_reply *reply);
 static bool parse_date(const char *text, int64_t *ret);
 static bool counts(const struct dav_ms_response *response);
 static bool has_name(const struct dav_ms_value *value, const char *name);
+static void take_availability(struct dav_caldav *c, const struct dav_ms_response *response);
 static void check_owner(struct dav_caldav *c, const struct dav_ms_response *response);
 static void check_found_owner(struct dav_caldav *c, const struct dav_ms_value *owner);
 static bool same_path(const struct dav_ms_value *a, const char *b);
@@ -141,6 +146,8 @@ static bool on_row(void *arg, const struct dav_ms_response *response)
     c->rows++;
     if (c->phase == DAV_ASKING_ZONE && c->rows == 1)
         take_zone(c, c->at, response);
+    if (deep && response->value[AVAILABILITY].text != NULL && has_name(&response->value[TYPE], "schedule-inbox"))
+        take_availability(c, response);
     if (c->phase == DAV_ASKING_ZONE || !calendar || response->status >= 400)
         return true;
     if (!deep) {
@@ -317,7 +324,8 @@ static bool counts(const struct dav_ms_response *response)
     bool any = components->text == NULL || components->text[0] == '\0';
 
     return !has_name(&response->value[TRANSP], "transparent") &&
-           (any || has_name(components, "comp=VEVENT") || has_name(components, "comp=VFREEBUSY"));
+           (any || has_name(components, "comp=VEVENT") || has_name(components, "comp=VFREEBUSY") ||
+            has_name(components, "comp=VAVAILABILITY"));
 }
 
 static bool has_name(const struct dav_ms_value *value, const char *name)
@@ -333,6 +341,25 @@ static bool has_name(const struct dav_ms_value *value, const char *name)
         at += strspn(at, " ");
     }
     return false;
+}
+
+/* The property of a scheduling inbox in which a person's working hours are kept (RFC 7953 7.2.4). */
+static void take_availability(struct dav_caldav *c, const struct dav_ms_response *response)
+{
+    const struct dav_ms_value *value = &response->value[AVAILABILITY], *owner = &response->value[OWNER];
+    struct dav_availability *a;
+
+    if (value->len == 0 || (c->source->owner != NULL && owner->text != NULL && !same_path(owner, c->source->owner)))
+        return;
+    a = arena_alloc(dav_query_arena(c->q), sizeof(*a));
+    if (a == NULL || (a->text = dav_caldav_keep(c, value->text, value->len)) == NULL) {
+        c->lost = true;
+        return;
+    }
+    a->len = value->len;
+    a->cut = value->cut;
+    a->next = c->availability;
+    c->availability = a;
 }
 
 /*

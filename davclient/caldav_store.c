@@ -189,6 +189,7 @@ void dav_kept_put(struct dav_kept *kept, uint64_t name, uint64_t etag, const cha
     r->etag = etag;
     r->round = kept->round;
     r->unreadable = unreadable;
+    r->doubted = false;
     kept->bytes += len;
 }
 

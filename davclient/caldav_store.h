@@ -22,6 +22,7 @@ struct dav_resource {
     uint32_t len;
     uint32_t round; /* of the listing that named it last */
     bool unreadable;
+    bool doubted; /* it was named as changed, with the ETag that we have */
 };
 
 struct dav_kept {

@@ -7,6 +7,9 @@
  * A server may forget a token. Some say so (403, 409, 400, 412, or 500 in Xandikos' case), some answer with the full
  * list as if nothing had happened, which does not name what was deleted: an answer that repeats what we knew and leaves
  * out the rest is not believed until a full list was seen.
+ *
+ * What a list of changes names is fetched even when its ETag is the one we have: SOGo's is a count of versions, which
+ * begins again when somebody deletes an event and stores another one under its name.
  */
 #include <stdio.h>
 #include <string.h>
@@ -86,7 +89,7 @@ void dav_caldav_synced(struct dav_caldav *c, const struct dav_reply *reply)
 bool dav_caldav_expand(struct dav_caldav *c)
 {
     const struct dav_kept *kept = c->at->kept;
-    size_t unreadable = 0;
+    unsigned unreadable = 0;
     struct buf text;
     enum dav_ical_verdict verdict = DAV_ICAL_OK;
 
@@ -101,8 +104,10 @@ bool dav_caldav_expand(struct dav_caldav *c)
         verdict = DAV_ICAL_TOO_LARGE;
         if (!r->unreadable && dav_store_compose(c->store, r, &text))
             verdict = dav_ical_read(c->ical, text.data, text.len);
-        if (verdict != DAV_ICAL_OK)
+        if (verdict != DAV_ICAL_OK) {
             dav_query_skip(c->q);
+            c->unreadable++;
+        }
         for (; c->skipped < dav_ical_skipped(c->ical); c->skipped++)
             dav_query_skip(c->q);
     }
@@ -110,7 +115,7 @@ bool dav_caldav_expand(struct dav_caldav *c)
     if (verdict == DAV_ICAL_STOPPED)
         return false; /* too many spans; the query knows */
     if (unreadable > 0 && unreadable == kept->count) {
-        dav_query_fail(c->q, "answer-malformed", "%zu resources, and not one readable calendar among them", unreadable);
+        dav_query_fail(c->q, "answer-malformed", "%u resources, and not one readable calendar among them", unreadable);
         return false;
     }
     return true;
@@ -222,10 +227,12 @@ static bool on_listed(void *arg, const struct dav_ms_response *response)
     c->listed += known != NULL;
     if (etag_value->text != NULL && etag_value->len > 0)
         etag = dav_store_hash(etag_value->text, etag_value->len);
-    if (known == NULL || etag == 0 || known->etag != etag)
-        want(c, response, name, etag);
-    else
+    if (known != NULL && etag != 0 && known->etag == etag && !c->full) {
         c->repeated++;
+        known->doubted = true; /* also when everything is listed again below */
+    }
+    if (known == NULL || etag == 0 || known->etag != etag || known->doubted)
+        want(c, response, name, etag);
     if (known != NULL)
         known->round = kept->round;
     return !c->lost;

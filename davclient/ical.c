@@ -7,49 +7,19 @@
  * Hostile input meets these bounds: bytes, nesting, events and spans of a text, steps of work and instances of an
  * event, and the arena itself. libical is only ever given single values.
  */
-#include "ical.h"
-
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
 #include "base/str.h"
-#include "ical_parts.h"
+#include "ical_reading.h"
 
-#define DEPTH_MAX 16
-#define DEFINITIONS_MAX 256
 #define ARENA_MAX (128u * 1024 * 1024)
 
-struct dav_ical {
-    struct dav_ical_setup setup; /* numbers and callback; its texts are not ours */
-    char **owners;
-    struct dav_zones *zones;
-    struct dav_tz *zone;     /* the calendar's */
-    struct dav_tz *own_zone; /* the same when it came as a definition, ours to free */
-    unsigned skipped;
-    long steps_left; /* of all_steps */
-    struct dav_spans spans;
-};
-
-enum component { NONE, VCALENDAR, VEVENT, VFREEBUSY, VTIMEZONE, OTHER };
-
-/* A text while it is read. */
-struct reading {
-    struct dav_ical *ical;
-    struct arena *arena;
-    struct dav_lines lines;
-    enum component stack[DEPTH_MAX];
-    unsigned depth;
-    bool any_calendar, cut, too_large;
-    struct dav_event_reading event; /* of the VEVENT at hand */
-    const char *zone_text;          /* of the VTIMEZONE at hand */
-    struct dav_event **events;
-    size_t event_count, event_cap, event_total;
-    struct dav_tz *definitions[DEFINITIONS_MAX]; /* of this text */
-    size_t definition_count;
-    const char *last_tzid; /* looked up last: most events of a text are in one zone */
-    struct dav_tz *last_tz;
-    struct dav_compact *compact; /* NULL: to be expanded */
+static const char *const names[] = {
+    [VCALENDAR] = "VCALENDAR", [VEVENT] = "VEVENT",
+    [VFREEBUSY] = "VFREEBUSY", [VTIMEZONE] = "VTIMEZONE",
+    [VAVAILABILITY] = "VAVAILABILITY", [AVAILABLE] = "AVAILABLE",
 };
 
 static void apply_defaults(struct dav_ical_setup *s);
@@ -58,21 +28,15 @@ static enum dav_ical_verdict read_text(struct dav_ical *ical, const char *text, 
                                        struct dav_compact *compact);
 static void read_lines(struct reading *r);
 static enum component component_of(const struct dav_line *line);
+static bool is_kept(enum component c);
 static void begin_component(struct reading *r, const struct dav_line *line);
+static void begin_hours(struct reading *r);
 static void end_component(struct reading *r, const struct dav_line *line);
-static void end_event(struct reading *r);
+static void end_event(struct reading *r, struct dav_event ***list, size_t *count, size_t *cap);
 static bool is_past(const struct reading *r, const struct dav_event *e);
 static bool single_end(const struct dav_event *e, int64_t *ret);
 static bool is_out_of_sight(const struct reading *r, const struct dav_event *e);
 static void end_zone(struct reading *r);
-static void read_freebusy(struct reading *r, const struct dav_line *line);
-static enum dav_busy freebusy_kind(const struct dav_line *line);
-static void expand(struct reading *r);
-static bool resolve_event(struct reading *r, struct dav_event *e);
-static bool resolve_dates(struct reading *r, struct dav_date *list);
-static bool resolve(struct reading *r, struct dav_when *when);
-static int compare_uids(const void *a, const void *b);
-static enum dav_ical_verdict hand_over(struct dav_ical *ical);
 
 struct dav_ical *dav_ical_new(const struct dav_ical_setup *setup)
 {
@@ -100,6 +64,7 @@ void dav_ical_free(struct dav_ical **ical)
     for (size_t i = 0; (*ical)->owners != NULL && (*ical)->owners[i] != NULL; i++)
         free((*ical)->owners[i]);
     free((*ical)->owners);
+    dav_ranges_free(&(*ical)->hours);
     dav_tz_free(&(*ical)->own_zone);
     dav_zones_free(&(*ical)->zones);
     free((*ical)->spans.items);
@@ -190,6 +155,29 @@ unsigned dav_ical_skipped(const struct dav_ical *ical)
     return ical->skipped;
 }
 
+unsigned dav_ical_lost(const struct dav_ical *ical)
+{
+    return ical->lost;
+}
+
+bool dav_ical_covered(const struct dav_ical *ical, int64_t *ret_from, int64_t *ret_until)
+{
+    *ret_from = ical->covered_from;
+    *ret_until = ical->covered_until;
+    return ical->free_busies > 0;
+}
+
+enum dav_ical_verdict dav_ical_hours(struct dav_ical *ical)
+{
+    ical->spans.count = 0;
+    ical->spans.full = false;
+    if (ical->hours == NULL)
+        return DAV_ICAL_OK;
+    dav_ranges_hand_over(ical->hours, &ical->spans);
+    dav_ranges_free(&ical->hours);
+    return ical->spans.full ? DAV_ICAL_TOO_LARGE : dav_reading_hand_over(ical);
+}
+
 void dav_spans_add(struct dav_spans *spans, const struct dav_span *span)
 {
     if (spans->count >= spans->max) {
@@ -236,6 +224,9 @@ static enum dav_ical_verdict read_text(struct dav_ical *ical, const char *text, 
         return DAV_ICAL_TOO_LARGE;
     ical->spans.count = 0;
     ical->spans.full = false;
+    ical->covered_from = INT64_MIN;
+    ical->covered_until = INT64_MAX;
+    ical->free_busies = 0;
     dav_zones_trim(ical->zones);
     r = mem_calloc(1, sizeof(*r));
     r->ical = ical;
@@ -244,14 +235,16 @@ static enum dav_ical_verdict read_text(struct dav_ical *ical, const char *text, 
     dav_lines_init(&r->lines, text, len);
     read_lines(r);
     if (!r->cut && !r->too_large && r->any_calendar && compact == NULL)
-        expand(r);
+        dav_reading_expand(r);
     if (r->too_large || ical->spans.full)
         verdict = DAV_ICAL_TOO_LARGE;
     else if (!r->any_calendar)
         verdict = DAV_ICAL_NOT_CALENDAR;
     else
-        verdict = r->cut ? DAV_ICAL_CUT : compact != NULL ? DAV_ICAL_OK : hand_over(ical);
+        verdict = r->cut ? DAV_ICAL_CUT : compact != NULL ? DAV_ICAL_OK : dav_reading_hand_over(ical);
     dav_lines_free(&r->lines);
+    for (const struct dav_hours *h = r->hours; h != NULL; h = h->next)
+        free(h->events);
     arena_free(&r->arena);
     free(r->events);
     free(r);
@@ -269,12 +262,14 @@ static void read_lines(struct reading *r)
             begin_component(r, &line);
         else if (line.prop == DAV_PROP_END)
             end_component(r, &line);
-        else if (inside == VEVENT)
+        else if (inside == VEVENT || inside == AVAILABLE)
             dav_event_line(&r->event, &line);
-        else if (inside == VFREEBUSY && line.prop == DAV_PROP_FREEBUSY && r->compact == NULL)
-            read_freebusy(r, &line);
-        if (r->compact != NULL && (inside == VEVENT || inside == VFREEBUSY))
-            dav_compact_line(r->compact, &line, inside == VEVENT ? &r->event : NULL);
+        else if (inside == VAVAILABILITY)
+            dav_hours_line(r->hours, &line, r->arena);
+        else if (inside == VFREEBUSY && r->compact == NULL)
+            dav_reading_freebusy(r, &line);
+        if (r->compact != NULL && is_kept(inside))
+            dav_compact_line(r->compact, &line, inside == VEVENT || inside == AVAILABLE ? &r->event : NULL);
     }
     if (r->depth > 0)
         r->cut = true;
@@ -282,15 +277,16 @@ static void read_lines(struct reading *r)
 
 static enum component component_of(const struct dav_line *line)
 {
-    static const struct {
-        const char *name;
-        enum component component;
-    } names[] = {{"VCALENDAR", VCALENDAR}, {"VEVENT", VEVENT}, {"VFREEBUSY", VFREEBUSY}, {"VTIMEZONE", VTIMEZONE}};
-
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-        if (dav_line_value_is(line, names[i].name))
-            return names[i].component;
+    for (enum component c = VCALENDAR; c < OTHER; c++)
+        if (dav_line_value_is(line, names[c]))
+            return c;
     return OTHER;
+}
+
+/* What is kept line by line. */
+static bool is_kept(enum component c)
+{
+    return c == VEVENT || c == VFREEBUSY || c == VAVAILABILITY || c == AVAILABLE;
 }
 
 /* Events count directly below a VCALENDAR only; whatever stands elsewhere is passed over with its whole inside. */
@@ -298,24 +294,38 @@ static void begin_component(struct reading *r, const struct dav_line *line)
 {
     enum component c = component_of(line), inside = r->depth > 0 ? r->stack[r->depth - 1] : NONE;
 
-    if (r->depth == DEPTH_MAX) {
+    if (r->depth == ICAL_DEPTH_MAX) {
         r->too_large = true;
         return;
     }
     if (c == VCALENDAR && inside == NONE)
         r->any_calendar = true;
-    else if (c == VCALENDAR || inside != VCALENDAR)
+    else if (c == VCALENDAR || inside != (c == AVAILABLE ? VAVAILABILITY : VCALENDAR))
         c = OTHER;
     r->stack[r->depth++] = c;
-    if (c == VEVENT) {
-        if (++r->event_total > r->ical->setup.max_components ||
-            dav_event_begin(&r->event, r->arena, r->ical->owners) == NULL)
-            r->too_large = true;
-    } else if (c == VTIMEZONE) {
+    if (is_kept(c) && ++r->event_total > r->ical->setup.max_components)
+        r->too_large = true;
+    else if (c == VEVENT || c == AVAILABLE)
+        r->too_large = dav_event_begin(&r->event, r->arena, r->ical->owners) == NULL;
+    else if (c == VAVAILABILITY)
+        begin_hours(r);
+    else if (c == VTIMEZONE)
         r->zone_text = r->lines.at;
+    if (r->compact != NULL && is_kept(c))
+        dav_compact_begin(r->compact, names[c]);
+}
+
+static void begin_hours(struct reading *r)
+{
+    struct dav_hours *h = arena_alloc(r->arena, sizeof(*h));
+
+    if (h == NULL) {
+        r->too_large = true;
+        return;
     }
-    if (r->compact != NULL && (c == VEVENT || c == VFREEBUSY))
-        dav_compact_begin(r->compact, c == VEVENT ? "VEVENT" : "VFREEBUSY");
+    dav_hours_begin(h);
+    h->next = r->hours;
+    r->hours = h;
 }
 
 static void end_component(struct reading *r, const struct dav_line *line)
@@ -331,15 +341,19 @@ static void end_component(struct reading *r, const struct dav_line *line)
         r->cut = true; /* an END is missing: what is it that we did not get? */
         return;
     }
-    if (r->compact != NULL && (inside == VEVENT || inside == VFREEBUSY))
-        dav_compact_end(r->compact, inside == VEVENT ? "VEVENT" : "VFREEBUSY");
+    if (r->compact != NULL && is_kept(inside))
+        dav_compact_end(r->compact, names[inside]);
     if (inside == VEVENT)
-        end_event(r);
+        end_event(r, &r->events, &r->event_count, &r->event_cap);
+    else if (inside == AVAILABLE)
+        end_event(r, &r->hours->events, &r->hours->count, &r->hours->cap);
+    else if (inside == VFREEBUSY)
+        dav_reading_freebusy_end(r);
     else if (inside == VTIMEZONE)
         end_zone(r);
 }
 
-static void end_event(struct reading *r)
+static void end_event(struct reading *r, struct dav_event ***list, size_t *count, size_t *cap)
 {
     struct dav_event *e = r->event.event;
 
@@ -349,17 +363,21 @@ static void end_event(struct reading *r)
             dav_compact_drop(r->compact);
         return;
     }
-    if (e->broken) {
+    if (e->broken && list == &r->events) {
+        dav_reading_refuse(r, e);
+        return;
+    }
+    if (e->broken) { /* an AVAILABLE that makes nobody available */
         r->ical->skipped++;
         return;
     }
     if (is_out_of_sight(r, e))
         return;
-    if (r->event_count == r->event_cap) {
-        r->event_cap = r->event_cap == 0 ? 16 : r->event_cap * 2;
-        r->events = mem_realloc(r->events, r->event_cap, sizeof(*r->events));
+    if (*count == *cap) {
+        *cap = *cap == 0 ? 16 : *cap * 2;
+        *list = mem_realloc(*list, *cap, sizeof(**list));
     }
-    r->events[r->event_count++] = e;
+    (*list)[(*count)++] = e;
 }
 
 /* The end of an event that happens once, as its wall clock shows it. False: it is broken, and to be counted. */
@@ -401,7 +419,7 @@ static void end_zone(struct reading *r)
     char *key;
 
     len = strnlen(r->zone_text, len);
-    if (r->definition_count == DEFINITIONS_MAX || len > 256 * 1024)
+    if (r->definition_count == ICAL_DEFINITIONS_MAX || len > 256 * 1024)
         return;
     key = arena_strndup(r->arena, r->zone_text, len);
     if (key == NULL)
@@ -416,131 +434,4 @@ static void end_zone(struct reading *r)
     r->definitions[r->definition_count++] = tz;
     if (r->compact != NULL)
         dav_compact_zone(r->compact, key, len);
-}
-
-static void read_freebusy(struct reading *r, const struct dav_line *line)
-{
-    struct dav_date *periods = NULL;
-    enum dav_busy kind = freebusy_kind(line);
-
-    if (kind == DAV_FREE || line->value_len == 0)
-        return;
-    if (!dav_line_dates(line, r->arena, &periods)) {
-        r->ical->skipped++;
-        return;
-    }
-    for (const struct dav_date *p = periods; p != NULL; p = p->next) {
-        struct dav_span span = {.start = p->when.local, .kind = kind};
-
-        span.end =
-            p->end.form != DAV_WHEN_NONE ? p->end.local : span.start + p->length.days * DAV_DAY_S + p->length.seconds;
-        if (!p->is_period || p->when.form != DAV_WHEN_UTC || span.end < span.start)
-            r->ical->skipped++;
-        else if (span.end > r->ical->setup.from && span.start < r->ical->setup.until && span.end > span.start)
-            dav_spans_add(&r->ical->spans, &span);
-    }
-}
-
-/* An unknown type is to be treated as BUSY (RFC 5545 3.2.9). */
-static enum dav_busy freebusy_kind(const struct dav_line *line)
-{
-    if (dav_line_param_is(line, "FBTYPE", "FREE"))
-        return DAV_FREE;
-    if (dav_line_param_is(line, "FBTYPE", "BUSY-TENTATIVE"))
-        return DAV_TENTATIVE;
-    return dav_line_param_is(line, "FBTYPE", "BUSY-UNAVAILABLE") ? DAV_OOF : DAV_BUSY;
-}
-
-static void expand(struct reading *r)
-{
-    struct dav_ical *ical = r->ical;
-    long steps = ical->setup.max_steps, limit;
-    size_t kept = 0;
-
-    if (ical->setup.all_steps != 0 && steps > ical->steps_left)
-        steps = ical->steps_left;
-    limit = steps;
-
-    for (size_t i = 0; i < r->event_count; i++) {
-        if (resolve_event(r, r->events[i]))
-            r->events[kept++] = r->events[i];
-        else
-            ical->skipped++;
-    }
-    if (kept > 1)
-        qsort(r->events, kept, sizeof(*r->events), compare_uids);
-    for (size_t i = 0, n; i < kept; i += n) {
-        struct dav_series series = {.events = r->events + i,
-                                    .from = ical->setup.from,
-                                    .until = ical->setup.until,
-                                    .max_instances = ical->setup.max_instances,
-                                    .steps = &steps,
-                                    .spans = &ical->spans};
-
-        for (n = 1; i + n < kept && r->events[i]->uid != NULL && compare_uids(&r->events[i], &r->events[i + n]) == 0;)
-            n++;
-        series.count = n;
-        ical->skipped += dav_series_expand(&series);
-    }
-    ical->steps_left -= limit - steps;
-}
-
-static bool resolve_event(struct reading *r, struct dav_event *e)
-{
-    return resolve(r, &e->start) && resolve(r, &e->end) && resolve(r, &e->recurrence_id) &&
-           resolve_dates(r, e->dates) && resolve_dates(r, e->ex_dates);
-}
-
-static bool resolve_dates(struct reading *r, struct dav_date *list)
-{
-    for (; list != NULL; list = list->next)
-        if (!resolve(r, &list->when) || !resolve(r, &list->end))
-            return false;
-    return true;
-}
-
-/* A definition in the text goes before the name (RFC 5545 3.6.5). An unknown zone is not guessed. */
-static bool resolve(struct reading *r, struct dav_when *when)
-{
-    switch (when->form) {
-    case DAV_WHEN_NONE:
-    case DAV_WHEN_DATE:
-    case DAV_WHEN_FLOATING:
-        when->tz = r->ical->zone;
-        return true;
-    case DAV_WHEN_UTC:
-        when->tz = dav_zones_utc(r->ical->zones);
-        return true;
-    case DAV_WHEN_ZONED:
-        break;
-    }
-    if (r->last_tzid == NULL || strcmp(r->last_tzid, when->tzid) != 0) {
-        r->last_tzid = when->tzid;
-        r->last_tz = NULL;
-        for (size_t i = 0; i < r->definition_count && r->last_tz == NULL; i++)
-            if (strcmp(dav_tz_name(r->definitions[i]), when->tzid) == 0)
-                r->last_tz = r->definitions[i];
-        if (r->last_tz == NULL)
-            r->last_tz = dav_zones_find(r->ical->zones, when->tzid);
-    }
-    when->tz = r->last_tz;
-    return when->tz != NULL;
-}
-
-/* Events without UID stand alone, at the beginning. */
-static int compare_uids(const void *a, const void *b)
-{
-    const struct dav_event *x = *(struct dav_event *const *)a, *y = *(struct dav_event *const *)b;
-
-    if (x->uid == NULL || y->uid == NULL)
-        return (x->uid != NULL) - (y->uid != NULL);
-    return strcmp(x->uid, y->uid);
-}
-
-static enum dav_ical_verdict hand_over(struct dav_ical *ical)
-{
-    for (size_t i = 0; i < ical->spans.count; i++)
-        if (!ical->setup.on_span(ical->setup.arg, &ical->spans.items[i]))
-            return DAV_ICAL_STOPPED;
-    return DAV_ICAL_OK;
 }

@@ -5,8 +5,8 @@
  * calendar resource each, or a whole calendar); what each holds is expanded and handed over before dav_ical_read
  * returns, and nothing of the text is kept. Titles, places and other people never leave the line they stand in.
  *
- * An item that is broken, or whose recurrence would take more work than allowed, is left out whole and counted; all
- * others are unaffected.
+ * An item that is broken, or whose recurrence would take more work than allowed, is refused whole and counted; all
+ * others are unaffected. The time that it may take is handed over as DAV_NOT_UNDERSTOOD.
  */
 #ifndef DAVCLIENT_ICAL_H
 #define DAVCLIENT_ICAL_H
@@ -73,7 +73,19 @@ typedef bool dav_ical_zone_fn(void *arg, const char *text, size_t len);
 enum dav_ical_verdict dav_ical_compact(struct dav_ical *ical, const char *text, size_t len, struct buf *out,
                                        dav_ical_zone_fn *zones, void *arg);
 
-/* Items left out so far. */
+/*
+ * After the last text: the time in which the person is not available by what the VAVAILABILITYs of all texts say
+ * together (RFC 7953), with the trait DAV_TRAIT_OUTSIDE_HOURS. It is no event: events go before it.
+ */
+enum dav_ical_verdict dav_ical_hours(struct dav_ical *ical);
+
+/* Items refused so far. */
 unsigned dav_ical_skipped(const struct dav_ical *ical);
+
+/* Of these, how many could be at any time: nothing readable says when they are. */
+unsigned dav_ical_lost(const struct dav_ical *ical);
+
+/* The time that the VFREEBUSYs of the last text answer for, as far as they say. False: there was none. */
+bool dav_ical_covered(const struct dav_ical *ical, int64_t *ret_from, int64_t *ret_until);
 
 #endif

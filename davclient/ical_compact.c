@@ -12,6 +12,7 @@
 
 static void add_line(struct buf *out, const struct dav_line *line, bool params);
 static void add_answer(struct dav_compact *c, const struct dav_event_reading *event);
+static bool is_wanted_beside_events(enum dav_prop prop);
 static uint64_t hash(const char *text, size_t len);
 
 void dav_compact_begin(struct dav_compact *c, const char *component)
@@ -22,7 +23,7 @@ void dav_compact_begin(struct dav_compact *c, const char *component)
 
 void dav_compact_line(struct dav_compact *c, const struct dav_line *line, const struct dav_event_reading *event)
 {
-    if (event == NULL && line->prop != DAV_PROP_FREEBUSY)
+    if (event == NULL && !is_wanted_beside_events(line->prop))
         return;
     switch (line->prop) {
     case DAV_PROP_UID:
@@ -46,7 +47,10 @@ void dav_compact_line(struct dav_compact *c, const struct dav_line *line, const 
     case DAV_PROP_BUSYSTATUS:
     case DAV_PROP_INTENDEDSTATUS:
     case DAV_PROP_ALLDAYEVENT:
-        add_line(c->out, line, false);
+    case DAV_PROP_BUSYTYPE:
+    case DAV_PROP_PRIORITY:
+        if (event == NULL || (line->prop != DAV_PROP_BUSYTYPE && line->prop != DAV_PROP_PRIORITY))
+            add_line(c->out, line, false);
         break;
     case DAV_PROP_ORGANIZER:
         if (dav_event_is_owner(event, line))
@@ -117,6 +121,13 @@ static void add_answer(struct dav_compact *c, const struct dav_event_reading *ev
                                         [DAV_ANSWER_NO] = "DECLINED"};
 
     buf_addf(c->out, "ATTENDEE;PARTSTAT=%s:mailto:%s\r\n", words[event->answer], event->owners[0]);
+}
+
+/* Of a VFREEBUSY and a VAVAILABILITY. */
+static bool is_wanted_beside_events(enum dav_prop prop)
+{
+    return prop == DAV_PROP_FREEBUSY || prop == DAV_PROP_DTSTART || prop == DAV_PROP_DTEND ||
+           prop == DAV_PROP_DURATION || prop == DAV_PROP_BUSYTYPE || prop == DAV_PROP_PRIORITY;
 }
 
 static uint64_t hash(const char *text, size_t len)

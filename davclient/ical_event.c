@@ -54,12 +54,14 @@ void dav_event_line(struct dav_event_reading *r, const struct dav_line *line)
         mark_broken_unless(e, dav_line_when(line, r->arena, &e->recurrence_id));
         break;
     case DAV_PROP_RRULE:
+        e->recurs = true;
         add_text(r, line, &e->rules);
         break;
     case DAV_PROP_EXRULE:
         add_text(r, line, &e->ex_rules);
         break;
     case DAV_PROP_RDATE:
+        e->recurs = true;
         mark_broken_unless(e, line->value_len == 0 || dav_line_dates(line, r->arena, &e->dates));
         break;
     case DAV_PROP_EXDATE:
@@ -86,6 +88,8 @@ void dav_event_line(struct dav_event_reading *r, const struct dav_line *line)
     case DAV_PROP_TZID:
     case DAV_PROP_TZOFFSETFROM:
     case DAV_PROP_TZOFFSETTO:
+    case DAV_PROP_BUSYTYPE:
+    case DAV_PROP_PRIORITY:
         break;
     }
 }

@@ -4,8 +4,9 @@
  *   ical_lines   text to content lines            ical_zone    VTIMEZONE to a zone
  *   ical_value   values, through libical          ical_rule    RRULE, through libical
  *   ical_event   lines to struct dav_event        ical_fix     what libical does wrong
- *   ical_series  events of one UID to spans       ical         the whole
- *   ical_compact events to the lines that decide
+ *   ical_series  events of one UID to spans       ical         the whole, and ical_expand its second half
+ *   ical_compact events to the lines that decide    ical_hours   VAVAILABILITY to working hours
+ *   ical_doubt   what time a refused item may take
  *
  * Wall clock times are seconds since 1970 as if they were UTC ("local"); only with a zone they become moments.
  */
@@ -47,6 +48,8 @@ enum dav_prop {
     DAV_PROP_TZID,
     DAV_PROP_TZOFFSETFROM,
     DAV_PROP_TZOFFSETTO,
+    DAV_PROP_BUSYTYPE,
+    DAV_PROP_PRIORITY,
 };
 
 /* One content line, unfolded. Lives until the next one is read. */
@@ -177,6 +180,7 @@ struct dav_event {
     int sequence;
     enum dav_busy kind;
     unsigned traits;
+    bool recurs; /* or was meant to */
     bool broken;
 };
 
@@ -223,6 +227,37 @@ struct dav_spans {
 };
 void dav_spans_add(struct dav_spans *spans, const struct dav_span *span);
 
+/*
+ * ical_doubt.c: an item is refused. Adds the time in the window that it may take, as not understood; what is cancelled
+ * or marked as free adds nothing. False: nothing is known of when it is.
+ */
+bool dav_doubt_event(struct dav_spans *spans, const struct dav_event *e, int64_t from, int64_t until);
+
+/*
+ * ical_hours.c: one VAVAILABILITY (RFC 7953): from .. until it says when the person can be met, which is in the times
+ * of its AVAILABLEs. Collected over all texts of a reading.
+ */
+struct dav_hours {
+    struct dav_when start, end;
+    bool has_length, broken;
+    struct dav_length length;
+    enum dav_busy kind;        /* of all other time */
+    int priority;              /* 1 is the highest, 0 means none and is the lowest */
+    struct dav_event **events; /* its AVAILABLEs, ours to free */
+    size_t count, cap;
+    struct dav_hours *next;
+};
+struct dav_ranges;
+void dav_hours_begin(struct dav_hours *h);
+void dav_hours_line(struct dav_hours *h, const struct dav_line *line, struct arena *arena);
+enum dav_busy dav_hours_kind(const struct dav_line *line); /* BUSYTYPE */
+
+struct dav_ranges *dav_ranges_new(int64_t from, int64_t until);
+void dav_ranges_free(struct dav_ranges **ranges);
+/* Every time is resolved; `free_time` is what the AVAILABLEs were expanded into. False: too many. */
+bool dav_ranges_add(struct dav_ranges *ranges, const struct dav_hours *h, const struct dav_spans *free_time);
+void dav_ranges_hand_over(const struct dav_ranges *ranges, struct dav_spans *spans);
+
 struct dav_series {
     struct dav_event *const *events; /* of one UID */
     size_t count;
@@ -231,7 +266,8 @@ struct dav_series {
     long *steps;
     struct dav_spans *spans;
 };
-/* Returns how many of the events were left out. Every time of the events must be resolved. */
+/* Returns how many of the events were refused; what time they may take is among the spans. Every time of the events
+ * must be resolved. */
 unsigned dav_series_expand(const struct dav_series *s);
 
 #endif

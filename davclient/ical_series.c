@@ -67,6 +67,7 @@ unsigned dav_series_expand(const struct dav_series *s)
         if (single ? add_event(s, e) : expand_master(s, e))
             continue;
         s->spans->count = mark;
+        dav_doubt_event(s->spans, e, s->from, s->until);
         skipped++;
     }
     return skipped;

@@ -28,7 +28,7 @@ struct ical_text {
     struct dav_span spans[TEXT_SPANS];
     size_t count;
     enum dav_ical_verdict verdict;
-    unsigned skipped;
+    unsigned skipped, lost;
 };
 
 static bool ical_text_add(void *arg, const struct dav_span *span)
@@ -65,15 +65,18 @@ static inline void ical_text_read(struct ical_text *t, const struct dav_ical_set
 
     assert_non_null(ical);
     t->verdict = dav_ical_read(ical, text, len);
+    if (t->verdict == DAV_ICAL_OK)
+        t->verdict = dav_ical_hours(ical);
     t->skipped = dav_ical_skipped(ical);
+    t->lost = dav_ical_lost(ical);
     dav_ical_free(&ical);
     qsort(t->spans, t->count, sizeof(t->spans[0]), ical_text_compare);
 }
 
 static inline void ical_text_expect(const struct ical_text *t, const char *expected)
 {
-    static const char *const kinds[] = {"free", "elsewhere", "tentative", "busy", "oof"};
-    static const char *const traits[] = {" all-day", " cancelled", " declined", " unanswered", " maybe", " private"};
+    static const char *const kinds[] = {"free", "elsewhere", "tentative", "busy", "oof", "not-understood"};
+    static const char *const traits[] = {" all-day", " cancelled", " declined", " unanswered", " maybe", " private", " outside-hours"};
     struct buf got;
 
     buf_init(&got, 4 * 1024 * 1024);

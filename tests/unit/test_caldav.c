@@ -150,21 +150,68 @@ static void nobody_is_free_by_a_mishap(void **state)
     }
 }
 
-static void broken_items_are_left_out_alone(void **state)
+/* What is known of a broken item decides: its time is not free; where nothing is known of it, none is. */
+static void broken_items_make_nobody_free(void **state)
 {
+    static const char *const lost[] = {"BEGIN:VCALENDAR\n", TEXT("BEGIN:VEVENT\nEND:VEVENT\n"), "oops",
+                                       TEXT("BEGIN:VEVENT\nDTSTART:yesterday\nEND:VEVENT\n")};
+
     (void)state;
     calendars[0].path = ALICE;
-    put(&calendars[0], "1.ics", "BEGIN:VCALENDAR\n");
-    put(&calendars[0], "2.ics", TEXT("BEGIN:VEVENT\nEND:VEVENT\n"));
+    put(&calendars[0], "1.ics", TEXT("BEGIN:VEVENT\nDTSTART:20080304T000000Z\nRRULE:FREQ=NEVER\nEND:VEVENT\n"));
     put(&calendars[0], "3.ics", MEETING_AT("3T130000Z", "3T140000Z"));
-    put(&calendars[0], "4.ics", "oops");
     begin(NULL, "/{address}/calendar/", NULL);
     ask_about("alice@example.org", NULL, NULL);
-    expect(3, 1);
-    assert_int_equal(got.skipped, 3);
+    expect(3, 2);
+    assert_int_equal(got.skipped, 1);
+    assert_int_equal(got.spans[0].kind + got.spans[1].kind, DAV_NOT_UNDERSTOOD + DAV_BUSY);
+    for (size_t i = 0; i < sizeof(lost) / sizeof(lost[0]); i++) {
+        put(&calendars[0], "4.ics", lost[i]);
+        ask_again();
+        expect_error("items-unreadable");
+        assert_int_equal(got.skipped, 2);
+        ask_again();
+        expect_error("items-unreadable");
+        assert_int_equal(got.requests, 1);
+    }
+    take_away(&calendars[0], "4.ics");
     ask_again();
-    expect(1, 1);
-    assert_int_equal(got.skipped, 3);
+    expect(2, 2);
+}
+
+/* As a component of a calendar, and as a property of the inbox that a home shows. */
+static void working_hours(void **state)
+{
+    static const struct canned rows[] = {
+        {"LIST", "/alice/", 207,
+         MS_BEGIN ROW("/alice/", "<resourcetype><collection/></resourcetype>") ROW(
+             "/alice/inbox/",
+             "<resourcetype><collection/><C:schedule-inbox/></resourcetype><C:calendar-availability>BEGIN:VCALENDAR\n"
+             "BEGIN:VAVAILABILITY\nDTSTART:20080304T000000Z\nDTEND:20080305T000000Z\nBUSYTYPE:BUSY\nBEGIN:AVAILABLE\n"
+             "DTSTART:20080304T000000\nDTEND:20080304T120000\nEND:AVAILABLE\nEND:VAVAILABILITY\nEND:VCALENDAR\n"
+             "</C:calendar-availability>") ROW(ALICE, IS_CALENDAR "<sync-token>1</sync-token>") MS_END},
+        {NULL, NULL, 0, NULL},
+    };
+    struct calendar *c = &calendars[0];
+
+    (void)state;
+    c->path = ALICE;
+    c->home = "/alice/";
+    put(c, "1.ics", TEXT("BEGIN:VAVAILABILITY\nUID:h\nDTSTART:20080305T000000Z\nDTEND:20080305T120000Z\n"
+                         "BUSYTYPE:BUSY\nEND:VAVAILABILITY\n"));
+    begin(rows, "/{local}/", NULL);
+    for (int i = 0; i < 2; i++) {
+        if (i == 0)
+            ask_about("alice@example.org", NULL, NULL);
+        else
+            ask_again();
+        assert_string_equal(got.code, "");
+        assert_int_equal(got.count, 1); /* the two of them are one */
+        assert_int_equal(got.spans[0].kind, DAV_BUSY);
+        assert_int_equal(got.spans[0].traits, DAV_TRAIT_OUTSIDE_HOURS);
+        expect_span(0, NOON + DAY - 3600, NOON + 2 * DAY); /* noon in Berlin, where its floating times are */
+    }
+    assert_int_equal(got.requests, 1);
 }
 
 static void more_than_we_keep(void **state)
@@ -369,7 +416,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(own_path_and_no_path, set_up, tear_down),
         cmocka_unit_test_setup_teardown(several_calendars_are_one_answer_or_none, set_up, tear_down),
         cmocka_unit_test_setup_teardown(nobody_is_free_by_a_mishap, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(broken_items_are_left_out_alone, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(broken_items_make_nobody_free, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(working_hours, set_up, tear_down),
         cmocka_unit_test_setup_teardown(more_than_we_keep, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_home_is_its_calendars, set_up, tear_down),
         cmocka_unit_test_setup_teardown(somebody_elses_calendar_in_its_place, set_up, tear_down),

@@ -119,14 +119,16 @@ static void forgotten_tokens(void **state)
         c->forgotten = statuses[i];
         ask_again();
         expect(4, 3); /* poll, refused or repeated, full list, what is new */
-        assert_null(strstr(report_body.data, "1.ics"));
+        if (statuses[i] != 207) /* a list that does not say that it is the full one names changes */
+            assert_null(strstr(report_body.data, "1.ics"));
         c->known_since = 0;
         ask_again();
         expect(1, 3);
     }
 }
 
-static void repeats_are_not_fetched(void **state)
+/* Named as changed with the ETag that we have: no reason to believe the ETag. */
+static void repeats_are_fetched_again(void **state)
 {
     struct calendar *c = &calendars[0];
 
@@ -139,7 +141,29 @@ static void repeats_are_not_fetched(void **state)
     put(c, "3.ics", NEXT_DAY);
     ask_again();
     expect(4, 3); /* it names the one before again and not the first: a full list makes sure */
-    assert_null(strstr(report_body.data, "2.ics"));
+    assert_non_null(strstr(report_body.data, "2.ics"));
+    assert_null(strstr(report_body.data, "1.ics")); /* the full list names it, which means nothing */
+    ask_again();
+    expect(1, 3);
+}
+
+/* SOGo's ETags count the versions of an event, from the beginning when another one gets the name. */
+static void made_anew_under_its_name(void **state)
+{
+    struct calendar *c = &calendars[0];
+
+    (void)state;
+    c->repeats = true;
+    begin_with_one();
+    put(c, "2.ics", NEXT_DAY);
+    ask_again();
+    expect(3, 2);
+    c->objects[1].data = MEETING_AT("5T130000Z", "5T140000Z");
+    c->version++;
+    ask_again();
+    expect_span(1, NOON + 2 * DAY + 3600, NOON + 2 * DAY + 7200);
+    ask_again();
+    expect(1, 2);
 }
 
 /* Four changes in one second do not alter a token that is the second. */
@@ -232,10 +256,9 @@ static void a_failure_on_the_way(void **state)
     ask_again();
     expect(3, 2);
     put(c, "3.ics", NEXT_DAY);
-    canned = silent; /* an event exists that nobody will show: counted, and asked for again */
+    canned = silent; /* an event exists that nobody will show: it may be now. Asked for again */
     ask_again();
-    assert_string_equal(got.code, "");
-    assert_int_equal(got.count, 2);
+    expect_error("items-unreadable");
     assert_int_equal(got.skipped, 1);
     canned = NULL;
     ask_again();
@@ -343,7 +366,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(only_what_changed_is_fetched, set_up, tear_down),
         cmocka_unit_test_setup_teardown(many_are_fetched_in_batches, set_up, tear_down),
         cmocka_unit_test_setup_teardown(forgotten_tokens, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(repeats_are_not_fetched, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(repeats_are_fetched_again, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(made_anew_under_its_name, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_token_that_is_the_second, set_up, tear_down),
         cmocka_unit_test_setup_teardown(servers_without_tokens, set_up, tear_down),
         cmocka_unit_test_setup_teardown(sync_that_does_not_work, set_up, tear_down),
