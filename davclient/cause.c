@@ -166,6 +166,14 @@ static const struct dav_cause causes[] = {
      "The mailbox is there, but no calendar was found in it.",
      "Open the mailbox once with Outlook or OWA so that its folders are made, or give the path of the person's "
      "calendar."},
+    {"freebusy-unavailable", DAV_PROTOCOL, DAV_STEP_CALENDAR, false,
+     "The server does not answer for published free/busy (/public/?cmd=freebusy).",
+     "Exchange 2007 does so only with a public folder database; a filter in front of the server may cut long URLs. Set "
+     "read: calendar for this server if it cannot be had."},
+    {"freebusy-forbidden", DAV_FORBIDDEN, DAV_STEP_CALENDAR, false,
+     "The service account may not ask for published free/busy.",
+     "Let the account into the virtual directory /public, by the same way of logging on as into /exchange, or set read: "
+     "calendar for this server."},
 
     {"answer-malformed", DAV_PROTOCOL, DAV_STEP_READ, false, "The server's answer is not what the protocol says.",
      "If it is a web page, something stands in front of the server (a portal, a logon page); else report it with "
@@ -188,6 +196,18 @@ static const struct dav_cause causes[] = {
     {"waited-too-long", DAV_LATER, DAV_STEP_READ, true, "The question waited for its turn until it was too old.",
      "The server is slow or the pace too low for so many persons: raise max_requests_per_second or poll.interval."},
     {"cancelled", DAV_CANCELLED, DAV_STEP_READ, false, "The question was taken back.", "Nothing to do."},
+
+    /* of free/busy that is published, for many in one answer */
+    {"freebusy-no-data", DAV_NOT_FOUND, DAV_STEP_READ, false, "This person's free/busy is not published for now.",
+     "Check the address. Outlook or OWA publishes once the calendar was opened or changed, and some months ahead only; "
+     "with Receive-As the calendar itself can be read (read: both)."},
+    {"freebusy-missing", DAV_NOT_FOUND, DAV_STEP_READ, false,
+     "The server's answer about many people leaves this one out.",
+     "Check the address; give the person's primary address, or list it under aliases."},
+    {"freebusy-differs", DAV_PROTOCOL, DAV_STEP_READ, false,
+     "For longer than publishing takes, a person's published free/busy and calendar disagree.",
+     "The calendar counts for the next hours. For later days the published free/busy counts: have the person publish "
+     "it anew (Outlook /cleanfreebusy), and look whether the free/busy folder has a replica near the server."},
 
     /* why a person is unknown although nothing failed */
     {"never-read", DAV_LATER, DAV_STEP_READ, false, "This calendar has not been read yet.", "Wait for the first poll."},

@@ -91,6 +91,7 @@ const struct dav_flavour dav_exchange_flavour = {
     .judge_probe = judge_probe,
     .begin = begin,
     .answer = answer,
+    .batch = &dav_exchange_fb_flavour,
 };
 
 struct exchange_page *dav_exchange_page(const struct dav_query *q)

@@ -41,7 +41,13 @@ struct dav_ask {
         *spec;              /* a 207 is read as it arrives, on_response gets the rows; NULL: every body is collected */
     dav_ms_fn *on_response; /* its arg is the query */
     bool compressed;        /* gzip welcome */
+    int64_t total_ms;       /* for the whole exchange; 0: the usual */
+    bool may_shrink;        /* an answer that is too large, cut or late comes to answer(), as DAV_STATUS_*: it may be
+                               this request's fault, and a smaller one may do better */
 };
+
+#define DAV_STATUS_TOO_LARGE 413 /* more than account.max_answer_bytes */
+#define DAV_STATUS_LOST 0        /* none came, or not whole: reply.body is what happened */
 
 /* A whole answer; lives during answer(). */
 struct dav_reply {
@@ -80,10 +86,13 @@ struct dav_flavour {
     void (*end)(
         struct dav_query *q); /* the question is over (also by cancel or failure after begin()); NULL: nothing to do */
     void (*forget)(void *shared); /* the session is over, and with it what dav_query_shared() holds; NULL: nothing */
+    const struct dav_flavour *batch; /* the same server, asked about many people at once: begin, answer, end, forget;
+                                        NULL: it cannot be */
 };
 
 extern const struct dav_flavour dav_exchange_flavour;
 extern const struct dav_flavour dav_caldav_flavour;
+extern const struct dav_flavour dav_exchange_fb_flavour; /* a `batch` */
 
 /* What a flavour may ask of its query. None of these calls back. */
 const struct dav_question *dav_query_question(const struct dav_query *q); /* our copy; the window may have been cut */

@@ -151,6 +151,7 @@ struct dav_session {
     int64_t good_at_ms;    /* mono, of the last answer that shows a living server; -1: never */
 
     void *shared; /* of the flavour */
+    void *batch_shared; /* of its questions about many */
     char product[80];
     char offered_text[64];
     int64_t last_ok, cert_not_after;
@@ -162,6 +163,7 @@ struct dav_query {
     TAILQ_ENTRY(dav_query) entry; /* of the list that `state` names */
     TAILQ_ENTRY(dav_query) in_all;
     struct dav_session *session; /* NULL when ended */
+    const struct dav_flavour *flavour; /* the session's, or that one's `batch` */
     enum dav_query_state state;
     struct dav_question question; /* texts in the arena */
     struct arena *arena;

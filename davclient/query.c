@@ -124,8 +124,8 @@ void dav_query_discard(struct dav_query *q)
     struct dav_session *s = q->session;
 
     dav_call_cancel(&q->call);
-    if (q->begun && s->flavour->end)
-        s->flavour->end(q);
+    if (q->begun && q->flavour->end)
+        q->flavour->end(q);
     release_answer(q);
     dav_session_put(s, q, DAV_QUERY_ENDED);
     loop_reap(s->loop, query_free, q);
@@ -189,7 +189,7 @@ static void begin(struct dav_query *q)
         return;
     q->begun = true;
     q->decision = DAV_UNDECIDED;
-    s->flavour->begin(q);
+    q->flavour->begin(q);
     if (q->decision == DAV_SEND)
         send_ask(q); /* its turn has come already */
     else
@@ -215,7 +215,7 @@ static void act(struct dav_query *q)
         break;
     }
     log_error("dav", "[%u] srv=%s %s did not decide", q->session->id, q->session->account.name,
-              q->session->flavour->name);
+              q->flavour->name);
     dav_query_end(q, "answer-malformed", NULL);
 }
 
@@ -243,6 +243,7 @@ static void fly(struct dav_query *q, struct dav_host *host)
 {
     struct dav_session *s = q->session;
     int64_t left = q->due_ms - clk_mono_ms(loop_clk(s->loop));
+    int64_t total = q->ask.total_ms > 0 ? q->ask.total_ms : DAV_REQUEST_TOTAL_MS;
     struct dav_call_request request = {
         .http =
             {
@@ -251,7 +252,7 @@ static void fly(struct dav_query *q, struct dav_host *host)
                 .headers = q->ask.headers,
                 .body = q->ask.body,
                 .body_len = q->ask.body_len,
-                .total_ms = left < DAV_REQUEST_TOTAL_MS ? left > 1 ? left : 1 : DAV_REQUEST_TOTAL_MS,
+                .total_ms = left < total ? left > 1 ? left : 1 : total,
                 .max_body = s->account.max_answer_bytes,
                 .compressed = q->ask.compressed,
                 .on_data = q->ask.spec ? on_data : NULL,
@@ -352,8 +353,22 @@ static void on_stuck(struct dav_query *q, const struct dav_call_result *result)
 static void on_wire_failure(struct dav_query *q, const struct fetch_answer *answer)
 {
     const char *code = dav_fetch_code(answer->err);
+    bool about_size = answer->err == FETCH_TOO_LARGE || answer->err == FETCH_PARTIAL || answer->err == FETCH_TIMEOUT ||
+                      answer->err == FETCH_TCP_RESET;
 
-    dav_session_event(q->session, q, answer, code);
+    if (answer->err != FETCH_TOO_LARGE || !q->ask.may_shrink)
+        dav_session_event(q->session, q, answer, code);
+    if (q->ask.may_shrink && about_size && q->session->state == DAV_SESSION_READY) {
+        struct fetch_answer smaller = {
+            .status = answer->err == FETCH_TOO_LARGE ? DAV_STATUS_TOO_LARGE : DAV_STATUS_LOST,
+            .body = answer->text,
+            .body_len = strlen(answer->text),
+            .fetch = answer->fetch,
+        };
+
+        deliver(q, &smaller);
+        return;
+    }
     dav_query_end(q, code, answer->text);
 }
 
@@ -498,7 +513,7 @@ static void deliver(struct dav_query *q, const struct fetch_answer *answer)
         dav_url_origin(&at, &q->origin);
     }
     q->decision = DAV_UNDECIDED;
-    q->session->flavour->answer(q, &reply);
+    q->flavour->answer(q, &reply);
     act(q);
 }
 

@@ -29,6 +29,7 @@ struct dav_query *dav_query_new(struct dav_session *s, const struct dav_question
     struct dav_query *q = mem_calloc(1, sizeof(*q));
 
     q->session = s;
+    q->flavour = s->flavour;
     q->arena = arena_new(ARENA_MAX);
     q->question = *question;
     q->question.address = keep(q->arena, question->address);
@@ -80,7 +81,7 @@ void dav_query_set_state(struct dav_query *q, void *state)
 
 void **dav_query_shared(struct dav_query *q)
 {
-    return &q->session->shared;
+    return q->flavour == q->session->flavour ? &q->session->shared : &q->session->batch_shared;
 }
 
 int64_t dav_query_now(const struct dav_query *q)

@@ -497,6 +497,8 @@ static void session_free(void *arg)
 
     if (s->shared != NULL && s->flavour->forget != NULL)
         s->flavour->forget(s->shared);
+    if (s->batch_shared != NULL)
+        s->flavour->batch->forget(s->batch_shared);
     for (size_t i = 0; i < s->host_count; i++)
         free(s->hosts[i].origin);
     for (size_t i = 0; i < DAV_SPARE_PARSERS; i++)

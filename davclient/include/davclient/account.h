@@ -50,6 +50,7 @@ struct dav_account {
     const char *zone;                  /* zone name for floating times, NULL: UTC */
     size_t max_answer_bytes;           /* [16 MiB] for one answer */
     unsigned max_rows;                 /* appointments kept for one person and window [20 000] */
+    unsigned batch_people;             /* in one question about many [100] */
 };
 
 #endif
