@@ -62,13 +62,13 @@ class Sim:
 
     def stop(self):
         self.process.send_signal(signal.SIGTERM)
-        code = self.process.wait(20)
+        code = self.process.wait(60)
         self.process.stdout.close()
         self.data.close()
         equal(code, 0, 'exit code')
 
     def ask(self, method, path, body='', headers=None, login=FULL):
-        connection = http.client.HTTPConnection('127.0.0.1', self.ports['port'], timeout=20)
+        connection = http.client.HTTPConnection('127.0.0.1', self.ports['port'], timeout=60)
         headers = dict(headers or {})
         if login:
             headers['Authorization'] = 'Basic ' + base64.b64encode(login.encode()).decode()
@@ -82,7 +82,7 @@ class Sim:
         return Answer(answer, text)
 
     def control(self, method, path, value=None):
-        connection = http.client.HTTPConnection('127.0.0.1', self.ports['control'], timeout=20)
+        connection = http.client.HTTPConnection('127.0.0.1', self.ports['control'], timeout=60)
         connection.request(method, path, value if isinstance(value, bytes) else json.dumps(value) if value is not None else None)
         answer = connection.getresponse()
         text = json.loads(answer.read())
@@ -200,7 +200,7 @@ def item_7_bad_bodies(sim):
     sim.faults(mailbox='anna@x.test', html='off', rfc_order='on')
     true('</a:prop><a:status>' in sim.search('TRUE').text, 'status behind prop')
     sim.faults(mailbox='anna@x.test', rfc_order='off', endless='on')
-    connection = http.client.HTTPConnection('127.0.0.1', sim.ports['port'], timeout=20)
+    connection = http.client.HTTPConnection('127.0.0.1', sim.ports['port'], timeout=60)
     connection.request('PROPFIND', '/exchange/anna/', '', {'Depth': '0', 'Authorization': 'Basic ' + base64.b64encode(FULL.encode()).decode()})
     equal(len(connection.getresponse().read(3000000)), 3000000, 'endless')
     connection.close()

@@ -5,7 +5,7 @@ foreach(name ntlm-apache-level0 ntlm-apache-level1 ntlm-apache-level2 ntlm-apach
     ntlm-channel-binding ntlm-over-negotiate ntlm-every-request negotiate-kdc proxy-squid tls-options tls-old-server forms-2003 forms-2007 forms-expiry
     forms-denied basic-rotation ntlm-rotation scheme-fallback redirected check-steps)
   add_test(NAME auth-${name} COMMAND /usr/bin/python3 ${CMAKE_CURRENT_LIST_DIR}/auth_logon.py ${name})
-  set_tests_properties(auth-${name} PROPERTIES LABELS "integration;auth" TIMEOUT 120
+  set_tests_properties(auth-${name} PROPERTIES LABELS "integration;auth" TIMEOUT 300
     ENVIRONMENT "FB_BUILD=${CMAKE_BINARY_DIR};FB_SOURCE=${PROJECT_SOURCE_DIR};PYTHONDONTWRITEBYTECODE=1")
 endforeach()
 
@@ -13,6 +13,6 @@ endforeach()
 foreach(name rotated_basic rotated_basic_file_first rotated_forms wrong_for_thousands)
   string(REPLACE "_" "-" test ${name})
   add_test(NAME daemon-auth-${test} COMMAND /usr/bin/python3 ${CMAKE_CURRENT_LIST_DIR}/daemon_auth.py ${name})
-  set_tests_properties(daemon-auth-${test} PROPERTIES LABELS "daemon;auth" TIMEOUT 180
+  set_tests_properties(daemon-auth-${test} PROPERTIES LABELS "daemon;auth" TIMEOUT 300
     ENVIRONMENT "FB_BUILD=${CMAKE_BINARY_DIR};FB_SOURCE=${PROJECT_SOURCE_DIR};PYTHONDONTWRITEBYTECODE=1")
 endforeach()

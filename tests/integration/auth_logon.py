@@ -64,7 +64,7 @@ class Simulator(peer.Peer):
     def ask(self, method, path, value=None):
         request = urllib.request.Request(f"http://127.0.0.1:{self.control}{path}", method=method,
                                          data=json.dumps(value).encode() if value is not None else None)
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             return json.loads(answer.read() or b"null")
 
     def logons(self):
@@ -116,7 +116,7 @@ class Query:
 
     def __exit__(self, *_):
         self.process.stdin.close()
-        code = self.process.wait(20)
+        code = self.process.wait(60)
         for pipe in (self.process.stdout, self.log):
             pipe.close()
         text = self.logged()
@@ -136,7 +136,7 @@ def by_connection(server):
 
 
 def settled(server, count):
-    peer.until(lambda: len(server.requests()) >= count, "the access log", 10)
+    peer.until(lambda: len(server.requests()) >= count, "the access log")
 
 
 def ntlm_level(folder, level):
@@ -208,7 +208,7 @@ def ntlm_lost_connections(folder):
             Query(folder, web.url + "exchange/", auth="ntlm", connections=4) as query:
         equal(query.ask(8), {"ok": 8}, "first")
         before = query.info()["handshakes"]
-        peer.until(lambda: query.info()["connections"] == 0, "the server closes what is idle", 10)
+        peer.until(lambda: query.info()["connections"] == 0, "the server closes what is idle")
         equal(query.ask(8), {"ok": 8}, "after the server closed what was idle")
         info = query.info()
         check(before < info["handshakes"] <= 8, f"new connections, each with its handshake: {info['handshakes']}")

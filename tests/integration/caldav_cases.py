@@ -89,7 +89,7 @@ class Server:
         login = login or self.login(case)
         request.add_header("Authorization", "Basic " + base64.b64encode(f"{login}:{login}pw".encode()).decode())
         try:
-            with urllib.request.urlopen(request, context=self.tls, timeout=30) as answer:
+            with urllib.request.urlopen(request, context=self.tls, timeout=60) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode("utf-8", "replace")

@@ -57,7 +57,7 @@ class Client:
     def stop(self):
         self.process.stdin.close()
         self.process.stdout.close()
-        self.process.wait(20)
+        self.process.wait(60)
 
 
 def check(what, good, detail=""):

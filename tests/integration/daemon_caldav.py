@@ -48,7 +48,7 @@ def ask_daemon(folder, server, case):
     periods, person = [], case["person"]
     for start, end in pieces(case["window"]):
         daemon = harness.Daemon(folder, yaml(server, case), args=["--clock", start.strftime("%Y-%m-%dT%H:%M:%SZ")])
-        harness.wait_until(lambda d=daemon: d.presence(person)["state"] != "unknown", f"{case['id']} to be read", 10)
+        harness.wait_until(lambda d=daemon: d.presence(person)["state"] != "unknown", f"{case['id']} to be read")
         periods += [list(p) for p in daemon.periods(person, start.strftime(FORM), end.strftime(FORM))]
         daemon.stop()
         os.remove(daemon.program.log_path)

@@ -83,11 +83,10 @@ def whole_server_fails(folder):
     for p in people:
         daemon.wait_state(p, "busy")
     sim.program.stop()
-    wait_until(lambda: all(daemon.presence(p)["state"] == "unknown" for p in people), "everybody to become unknown", 15)
-    status = daemon.ctl_json("status")
-    check_equal(len(status["causes"]), 1, f"one row for one cause: {status['causes']}")
-    check_equal(status["causes"][0]["code"], "tcp-refused", "the cause")
-    check_equal(status["causes"][0]["persons"], 20, "persons concerned")
+    wait_until(lambda: all(daemon.presence(p)["state"] == "unknown" for p in people), "everybody to become unknown")
+    # Who was being asked when it went away may first tell of a connection that was cut.
+    wait_until(lambda: [(c["code"], c["persons"]) for c in daemon.ctl_json("status")["causes"]] == [("tcp-refused", 20)],
+               "one row for one cause and everybody")
     lines_of_log = [l for l in daemon.program.log().splitlines() if "tcp-refused" in l and " warning " in l]
     check(len(lines_of_log) <= 10, f"a cause is told once and folded, not {len(lines_of_log)} times")
 
@@ -107,7 +106,7 @@ def two_servers(folder):
     config = company.yaml(sim.url, ["anna@example.test"], ["{ address: bob@example.test, server: lost }"], server_more=more)
     daemon = harness.Daemon(folder, config)
     daemon.wait_state("anna@example.test", "busy")
-    wait_until(lambda: daemon.presence("bob@example.test")["reason"] == "dns-not-found", "the lost server's cause", 30)
+    wait_until(lambda: daemon.presence("bob@example.test")["reason"] == "dns-not-found", "the lost server's cause")
     check_equal(daemon.presence("bob@example.test")["state"], "unknown", "a person on the lost server")
     wait_until(lambda: daemon.get("/readyz")[0] == 200, "ready although one server is lost: it is reported")
     servers = {s["name"]: s for s in daemon.ctl_json("servers")["servers"]}
@@ -124,11 +123,11 @@ def refused_password(folder):
     wait_until(lambda: daemon.presence(people[0])["reason"] == "logon-rejected", "the cause of the refusal")
     wait_until(lambda: daemon.ctl_json("status")["causes"][0]["persons"] == 30, "all persons in one row")
     began = harness.time.monotonic()
-    wait_until(lambda: harness.time.monotonic() - began > 4, "four more polling intervals", 6)
+    wait_until(lambda: harness.time.monotonic() - began > 4, "four more polling intervals")
     check_equal(sim.control("GET", "/counters")["logons"]["rejected"], 1, "rejected logons counted by the server")
     harness.secret_file(folder, "password", "svc-secret")
     for p in people:
-        daemon.wait_state(p, "busy", 30)
+        daemon.wait_state(p, "busy")
     check_equal(sim.control("GET", "/counters")["logons"]["rejected"], 1, "rejected logons after the secret was changed")
 
 

@@ -44,7 +44,10 @@ def every_row(folder):
     check_equal(harness.ifb_periods(text), [(window[0], window[1], "BUSY-UNAVAILABLE")], f"free/busy of a window ({status})")
     check_equal(daemon.get(f"/v1/freebusy/{ANNA}.ifb?start=2001-01-01T00:00:00Z&end=2001-01-02T00:00:00Z")[0], 503, "a window nobody asked about")
 
-    servers = json.loads(daemon.get("/v1/servers")[1])["servers"]
+    def servers():
+        return json.loads(daemon.get("/v1/servers")[1])["servers"]
+    wait_until(lambda: servers()[0]["persons"]["fresh"] == 2, "both to be fresh")
+    servers = servers()
     check_equal([(s["name"], s["state"], s["persons"]["fresh"]) for s in servers], [("hq", "ready", 2)], "the servers")
     check("Exchange 2003" in servers[0]["product"], f"the product: {servers[0]['product']}")
     check_equal(json.loads(daemon.get("/v1/status")[1])["persons"]["busy"], 1, "persons who are busy")
@@ -59,7 +62,7 @@ def every_row(folder):
 
 def raw(port, data):
     """Status line of the answer to these bytes; "" when the connection was closed without one."""
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
         try:
             connection.sendall(data)
             answer = connection.recv(4096)
@@ -71,7 +74,7 @@ def raw(port, data):
 def raw_unix(path, text):
     """The whole answer of the control socket."""
     with socket.socket(socket.AF_UNIX) as connection:
-        connection.settimeout(10)
+        connection.settimeout(60)
         connection.connect(path)
         connection.sendall(text.encode())
         return b"".join(iter(lambda: connection.recv(65536), b"")).decode("latin-1")
@@ -127,7 +130,7 @@ def tls_listener(folder):
     harness.secret_file(folder, "password", "svc-secret")
     daemon = harness.Daemon(folder, config)
     context = ssl.create_default_context(cafile=folder + "/listener.pem")
-    with socket.create_connection(("127.0.0.1", daemon.port), timeout=10) as plain:
+    with socket.create_connection(("127.0.0.1", daemon.port), timeout=60) as plain:
         with context.wrap_socket(plain, server_hostname="localhost") as secure:
             secure.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
             check(b" 200 " in secure.recv(4096), "health over TLS")

@@ -203,7 +203,7 @@ class Programs:
         for process in self.running:
             process.terminate()
         for process in self.running:
-            process.wait(20)
+            process.wait(60)
         self.running = []
 
 
@@ -218,7 +218,7 @@ class Sim:
         self.ports = json.loads(line)
 
     def control(self, method, path, value=None):
-        connection = http.client.HTTPConnection('127.0.0.1', self.ports['control'], timeout=20)
+        connection = http.client.HTTPConnection('127.0.0.1', self.ports['control'], timeout=60)
         connection.request(method, path, None if value is None else json.dumps(value))
         answer = connection.getresponse()
         text = answer.read().decode()
@@ -252,7 +252,7 @@ class DavMail:
                 time.sleep(0.05)
 
     def ask(self, login, method, path, body, headers=None):
-        connection = http.client.HTTPConnection('127.0.0.1', self.port, timeout=30)
+        connection = http.client.HTTPConnection('127.0.0.1', self.port, timeout=60)
         headers = {'Authorization': 'Basic ' + base64.b64encode(login.encode()).decode(), **(headers or {})}
         connection.request(method, path, body.encode(), headers)
         answer = connection.getresponse()

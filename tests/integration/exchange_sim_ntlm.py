@@ -67,10 +67,10 @@ def clients(folder):
     sim, url = start(folder)
     check_equal(ntlm_client.attempt_requests(url, USER, SECRET, "PROPFIND")["statuses"], [401, 401, 207], "requests-ntlm")
     check_equal(ntlm_client.attempt_requests(url, USER, "wrong", "PROPFIND")["status"], 401, "requests-ntlm, wrong password")
-    curl = ["curl", "-q", "-s", "-S", "--noproxy", "*", "--max-time", "20", "--ntlm", "-X", "PROPFIND", "-H", "Depth: 0", "-w",
+    curl = ["curl", "-q", "-s", "-S", "--noproxy", "*", "--max-time", "60", "--ntlm", "-X", "PROPFIND", "-H", "Depth: 0", "-w",
             "%{http_code} %{num_connects} ", "-o", "/dev/null", "-o", "/dev/null"]
     for password, expected in ((SECRET, "207 1 207 0 "), ("wrong", "401 1 401 0 ")):
-        done = subprocess.run([*curl, "-u", f"{USER}:{password}", url, url], capture_output=True, text=True, timeout=30, check=False)
+        done = subprocess.run([*curl, "-u", f"{USER}:{password}", url, url], capture_output=True, text=True, timeout=60, check=False)
         check_equal(done.stdout, expected, f"curl --ntlm with {password}: {done.stderr}")
     sim.control("PUT", "/accounts", {"account": "svc-presence", "state": "normal"})
     check_equal(attempt(sim.url + "jost@example.test/", "EXAMPLE\\jost", "pässwörd"), [401, 207, 207], "a password beyond ASCII")
@@ -124,7 +124,7 @@ def lock_out(folder):
     sim, url = start(folder, auth="ntlm-basic")
 
     def basic(password):
-        connection = http.client.HTTPConnection("127.0.0.1", sim.port, timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", sim.port, timeout=60)
         token = base64.b64encode(f"{USER}:{password}".encode()).decode()
         connection.request("PROPFIND", "/exchange/anna@example.test/", headers={"Depth": "0", "Authorization": "Basic " + token})
         return connection.getresponse().status
@@ -150,7 +150,7 @@ class Hand:
     """One connection, and any header."""
 
     def __init__(self, sim):
-        self.connection = http.client.HTTPConnection("127.0.0.1", sim.port, timeout=20)
+        self.connection = http.client.HTTPConnection("127.0.0.1", sim.port, timeout=60)
 
     def ask(self, token=None, scheme="NTLM", method="PROPFIND", path="/exchange/anna@example.test/", body=None):
         headers = {"Depth": "0"}
@@ -243,7 +243,7 @@ def breakers(folder):
     damage = {"cut": lambda t: len(t) == 24, "past-end": lambda t: t[41] == 0x7f, "huge": lambda t: len(t) > 24 << 10}
     for how, is_so in damage.items():
         sim.control("PUT", "/faults", {"ntlm-challenge": how})
-        connection = http.client.HTTPConnection("127.0.0.1", sim.port, timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", sim.port, timeout=60)
         connection.request("PROPFIND", "/exchange/anna@example.test/", headers={
             "Depth": "0", "Authorization": "NTLM " + base64.b64encode(context().step()).decode()})
         token = base64.b64decode(connection.getresponse().headers["WWW-Authenticate"][5:])

@@ -21,7 +21,7 @@ from harness import Failed, check, check_equal  # noqa: E402
 
 FOLDER = os.path.join(harness.SOURCE, "tests", "faults")
 AT_A_TIME = 4
-DAEMON_SECONDS = 120
+DAEMON_SECONDS = 300
 
 
 class Row:

@@ -41,7 +41,7 @@ def check_equal(got, expected, what):
         raise Failed(f"{what}\n  expected {expected!r}\n  got      {got!r}")
 
 
-def wait_until(condition, what, seconds=20):
+def wait_until(condition, what, seconds=60):
     """Polls until condition() is true and returns its value."""
     end = time.monotonic() + seconds
     while True:
@@ -79,7 +79,7 @@ class Program:
             self.expected_to_run = False
             raise Failed(f"{self.name} ended by itself with {self.process.returncode}:\n{self.log()[-3000:]}")
 
-    def stop(self, how=signal.SIGTERM, seconds=20):
+    def stop(self, how=signal.SIGTERM, seconds=60):
         """Ends it and returns its exit code."""
         self.expected_to_run = False
         if self.process.poll() is None:
@@ -129,7 +129,7 @@ class Simulator:
 
     def control(self, method, path, value=None):
         body = None if value is None else json.dumps(value)
-        connection = http.client.HTTPConnection("127.0.0.1", self.ports["control"], timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", self.ports["control"], timeout=60)
         connection.request(method, path, body, {"Content-Type": "application/json"})
         response = connection.getresponse()
         text = response.read().decode()
@@ -163,6 +163,15 @@ class Daemon:
     def stop(self, how=signal.SIGTERM):
         return self.program.stop(how)
 
+    def soon(self):
+        """A second by which meetings that are told to the server now are surely known to the daemon, however slow the machine: the time
+        of two rounds of polls is measured."""
+        def polls():
+            return self.ctl_json("status")["polls"]["ok"]
+        people, before, began = self.ctl_json("status")["persons"]["all"], polls(), time.monotonic()
+        wait_until(lambda: polls() >= before + 2 * people, "two rounds of polls")
+        return int(time.time() + 2 * (time.monotonic() - began)) + 5
+
     def ctl(self, *args):
         """(exit code, standard output, standard error) of freebusyctl."""
         done = subprocess.run([FREEBUSYCTL, "--socket", self.socket, *args], capture_output=True, text=True, timeout=60, check=False)
@@ -179,7 +188,7 @@ class Daemon:
 
     def get(self, path, headers=None, method="GET"):
         """(status, body text, headers)"""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         connection.request(method, path, headers=headers or {})
         response = connection.getresponse()
         text = response.read().decode("utf-8", "replace")
@@ -191,7 +200,7 @@ class Daemon:
         check_equal(status, 200, f"presence of {address}: {text}")
         return json.loads(text)
 
-    def wait_state(self, address, state, seconds=20):
+    def wait_state(self, address, state, seconds=60):
         return wait_until(lambda: (p := self.presence(address))["state"] == state and p, f"{address} to be {state}", seconds)
 
     def periods(self, address, start=None, end=None):
@@ -247,7 +256,7 @@ class Events:
             pass
         self.ended = True
 
-    def wait(self, condition, what, seconds=20):
+    def wait(self, condition, what, seconds=60):
         """The first event for which condition(data) holds."""
         return wait_until(lambda: next((e for e in list(self.events) if condition(e[3])), None), what, seconds)
 

@@ -29,7 +29,7 @@ def accept(binding, answer, arguments):
     context = gssapi.SecurityContext(usage="accept", creds=gssapi.Credentials(usage="accept", mechs=[ntlm]), **extra)
     ours = subprocess.Popen([answer, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="ascii")
     type2 = context.step(base64.b64decode(ours.stdout.readline()))
-    type3, _ = ours.communicate(base64.b64encode(type2).decode() + "\n", timeout=20)
+    type3, _ = ours.communicate(base64.b64encode(type2).decode() + "\n", timeout=60)
     if ours.returncode != 0:
         return False, False, f"no answer ({ours.returncode})"
     try:

@@ -22,12 +22,12 @@ import tls_server  # noqa: E402
 import winbind  # noqa: E402
 from harness import check, check_equal, run  # noqa: E402
 
-CURL = ["curl", "-q", "-s", "-S", "--noproxy", "*", "--max-time", "20", "-o", "/dev/null", "-w", "%{http_code}"]
+CURL = ["curl", "-q", "-s", "-S", "--noproxy", "*", "--max-time", "60", "-o", "/dev/null", "-w", "%{http_code}"]
 
 
 def curl(*args, env=None):
     """(exit code, HTTP status as text, what it complained of)"""
-    done = subprocess.run([*CURL, *args], env={**os.environ, **(env or {})}, capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run([*CURL, *args], env={**os.environ, **(env or {})}, capture_output=True, text=True, timeout=60, check=False)
     return done.returncode, done.stdout, done.stderr.strip()
 
 
@@ -221,7 +221,7 @@ VERIFY = {"good": 0, "good-sha1": 0, "good-sha512": 0, "soon": 0, "weak": 0, "ex
 
 
 def openssl(*args):
-    done = subprocess.run(["openssl", *args], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run(["openssl", *args], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False)
     return done.returncode, done.stdout + done.stderr
 
 
@@ -303,7 +303,7 @@ def tls_server_clients(folder):
 def kinit(realm, user, password):
     """(whether a ticket was given, what was said)"""
     env = {**os.environ, **realm.env, "KRB5CCNAME": "MEMORY:"}
-    done = subprocess.run(["kinit", user], input=password + "\n", env=env, capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run(["kinit", user], input=password + "\n", env=env, capture_output=True, text=True, timeout=60, check=False)
     return done.returncode == 0, done.stderr.strip()
 
 
@@ -348,7 +348,7 @@ def python_gssapi(env, port):
                "web.request('GET', '/', headers={'Authorization': 'Negotiate ' + base64.b64encode(token).decode()})\n"
                "print(web.getresponse().status)\n")
     done = subprocess.run(["/usr/bin/python3", "-c", program, str(port)], env={**os.environ, **env}, capture_output=True, text=True,
-                          timeout=30, check=False)
+                          timeout=60, check=False)
     return done.stdout.strip() or done.stderr
 
 
@@ -356,8 +356,8 @@ def python_gssapi(env, port):
 
 def through(proxy, *args, user="gateway:proxy-secret"):
     """(status of the proxy's CONNECT, status of the answer) through the proxy, also for names of this machine."""
-    argv = ["curl", "-q", "-s", "--max-time", "20", "--noproxy", "", "-o", "/dev/null", "-w", "%{http_connect} %{http_code}", "-x", proxy.url]
-    done = subprocess.run([*argv, *(("-U", user) if user else ()), *args], capture_output=True, text=True, timeout=30, check=False)
+    argv = ["curl", "-q", "-s", "--max-time", "60", "--noproxy", "", "-o", "/dev/null", "-w", "%{http_connect} %{http_code}", "-x", proxy.url]
+    done = subprocess.run([*argv, *(("-U", user) if user else ()), *args], capture_output=True, text=True, timeout=60, check=False)
     return tuple(int(word) for word in done.stdout.split())
 
 
@@ -389,7 +389,7 @@ def squid_ntlm(folder):
         check_equal(through(bad, "--negotiate", "-u", ":", server.url, user=None), (0, 401), "logon through a proxy that drops the headers")
         for proxy, count in ((good, 2), (bad, 0)):
             head = subprocess.run(["curl", "-q", "-s", "--noproxy", "", "-o", "/dev/null", "-D", "-", "-x", proxy.url, server.url],
-                                  capture_output=True, text=True, timeout=30, check=False).stdout
+                                  capture_output=True, text=True, timeout=60, check=False).stdout
             check_equal(head.lower().count("www-authenticate:"), count, f"schemes that are left: {head}")
 
 

@@ -69,7 +69,7 @@ class _Administrator(imaplib.IMAP4):
 
     def open(self, host="", port=0, timeout=None):
         self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(20)
+        self.sock.settimeout(60)
         self.sock.connect(host)
         self.file = self.sock.makefile("rb")
 
@@ -118,7 +118,7 @@ class Cyrus(peer.Peer):
         request = urllib.request.Request(f"https://127.0.0.1:{self.port}{path}", method=method,
                                          headers={"Authorization": authorization, "Depth": "0"})
         try:
-            with urllib.request.urlopen(request, context=self.tls, timeout=10) as answer:
+            with urllib.request.urlopen(request, context=self.tls, timeout=60) as answer:
                 return answer.status
         except urllib.error.HTTPError as error:
             return error.code

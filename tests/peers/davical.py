@@ -73,7 +73,7 @@ class Davical(apache_dav.Httpd):
         """What svc may do with this person's calendars from now on."""
         self.database.sql("davical", _GRANT.format(name=name, privileges=", ".join(f"'{p}'" for p in privileges)))
 
-    def stop(self, seconds=10):
+    def stop(self, seconds=60):
         code = super().stop(seconds)
         self.database.stop(seconds)
         return code

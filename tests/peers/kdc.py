@@ -90,7 +90,7 @@ class Kdc(peer.Peer):
     def kadmin(self, *commands):
         """What an administrator of the realm would do: `cpw -pw new svc`, `modprinc -allow_tix svc`... Works while the KDC runs."""
         done = subprocess.run(["/usr/sbin/kadmin.local", "-r", self.realm], env={**os.environ, **self.env}, input="\n".join(commands) + "\n",
-                              capture_output=True, text=True, timeout=30, check=False)
+                              capture_output=True, text=True, timeout=60, check=False)
         # It goes on after a command that failed.
         if done.returncode != 0 or " while " in done.stderr:
             raise peer.PeerFailed(f"kadmin.local: {done.stderr.strip()}")

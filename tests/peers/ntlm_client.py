@@ -71,9 +71,9 @@ def attempt(url, user, password, level=3, method="GET", cafile=None, binding=Non
     if parts.scheme == "https":
         context = ssl.create_default_context(cafile=cafile)
         context.set_ciphers("DEFAULT:@SECLEVEL=0")  # for certificates signed with SHA-1
-        connection = http.client.HTTPSConnection(parts.hostname, parts.port, timeout=20, context=context)
+        connection = http.client.HTTPSConnection(parts.hostname, parts.port, timeout=60, context=context)
     else:
-        connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=20)
+        connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=60)
     connection.connect()
     struct = None
     if binding:
@@ -110,7 +110,7 @@ def attempt_requests(url, user, password, method="GET", cafile=None, binding=Non
     session = requests.Session()
     session.trust_env = False
     session.auth = HttpNtlmAuth(user, password, send_cbt=binding == "good")
-    answer = session.request(method, url, headers={"Depth": "0"}, verify=cafile or True, timeout=20)
+    answer = session.request(method, url, headers={"Depth": "0"}, verify=cafile or True, timeout=60)
     return {"statuses": [r.status_code for r in answer.history] + [answer.status_code], "status": answer.status_code,
             "headers": dict(answer.headers)}
 

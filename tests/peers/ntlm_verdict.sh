@@ -28,9 +28,9 @@ mkfifo "$pipes"/{to_judge,from_judge,to_us,from_us}
 handshake() { # RIGHT-PASSWORD LEVEL ACCOUNT PASSWORD [OPTION...]
     local right=$1 type1 type2 type3 verdict
     shift
-    timeout 20 "$judge" --configfile=/dev/null --helper-protocol=squid-2.5-ntlmssp --domain=CORP --password="$right" \
+    timeout 60 "$judge" --configfile=/dev/null --helper-protocol=squid-2.5-ntlmssp --domain=CORP --password="$right" \
         <"$pipes/to_judge" >"$pipes/from_judge" 2>/dev/null &
-    timeout 20 "$answer" "$@" <"$pipes/to_us" >"$pipes/from_us" 2>&1 &
+    timeout 60 "$answer" "$@" <"$pipes/to_us" >"$pipes/from_us" 2>&1 &
     exec 3>"$pipes/to_judge" 4<"$pipes/from_judge" 5>"$pipes/to_us" 6<"$pipes/from_us"
     read -r -t 10 type1 <&6
     echo "YR $type1" >&3
@@ -74,7 +74,7 @@ type3() { # FLAGS-LITTLE-ENDIAN LEVEL PASSWORD
 }
 response() { # KIND CHALLENGE RESPONSE
     printf '%s\n' "LANMAN-Challenge: $2" 'Username: svc' 'NT-Domain: CORP' "$1-Response: $3" . |
-        timeout 20 "$judge" --configfile=/dev/null --helper-protocol=ntlm-server-1 --domain=X --password=Passw0rd 2>/dev/null | grep ^Authenticated
+        timeout 60 "$judge" --configfile=/dev/null --helper-protocol=ntlm-server-1 --domain=X --password=Passw0rd 2>/dev/null | grep ^Authenticated
 }
 plain=05820000
 ess=05820800

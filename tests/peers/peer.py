@@ -31,7 +31,7 @@ class PeerFailed(Exception):
     """A peer that does not start, or ended by itself."""
 
 
-def until(condition, what, seconds=10, alive=None):
+def until(condition, what, seconds=60, alive=None):
     """Polls until condition() is true and returns its value; alive() may raise meanwhile."""
     end = time.monotonic() + seconds
     while True:
@@ -146,14 +146,14 @@ class Peer:
             self.process = subprocess.Popen(argv, env={**os.environ, **(env or {})}, cwd=self.folder, preexec_fn=_in_child, **popen)
         _running.append(self)
 
-    def wait_ready(self, ready, seconds=10):
+    def wait_ready(self, ready, seconds=60):
         try:
             until(ready, f"{self.name} to be ready", seconds, self.alive)
         except PeerFailed:
             self.stop()
             raise
 
-    def launch_on_free_port(self, argv_for, ready, env=None, user=None, seconds=10):
+    def launch_on_free_port(self, argv_for, ready, env=None, user=None, seconds=60):
         """argv_for(port) writes the configuration and gives the command line. A port that is free now may be taken a moment later:
         then the server ends, and another one is tried."""
         for attempt in range(5):
@@ -166,7 +166,7 @@ class Peer:
                 if attempt == 4 or "in use" not in self.all_logs():
                     raise
 
-    def stop(self, seconds=10):
+    def stop(self, seconds=60):
         """Ends it by its pid and waits for the end; returns its exit code."""
         if self.process.poll() is None:
             self.process.send_signal(self.stop_signal)

@@ -42,7 +42,7 @@ class Postgres(peer.Peer):
             peer.write(self.folder, "data/postgresql.conf", defaults + ours)
             return [f"{self.binaries}/postgres", "-D", self.path("data")]
 
-        self.launch_on_free_port(argv_for, lambda: "ready to accept connections" in self.log(), user=USER, seconds=20)
+        self.launch_on_free_port(argv_for, lambda: "ready to accept connections" in self.log(), user=USER, seconds=60)
 
     @property
     def environment(self):
@@ -65,7 +65,7 @@ class Postgres(peer.Peer):
     def sql(self, database, text, user=USER):
         return self.run([f"{self.binaries}/psql", "-qX", "-v", "ON_ERROR_STOP=1", "-U", user, database], text)
 
-    def stop(self, seconds=10):
+    def stop(self, seconds=60):
         """At once: SIGTERM would wait for its clients, and nothing here is to last."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGQUIT)

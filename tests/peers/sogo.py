@@ -78,7 +78,7 @@ class _Sogod(peer.Peer):
     def launch(self, argv, env=None, user=None, **popen):
         super().launch(argv, env, user, start_new_session=True, **popen)
 
-    def stop(self, seconds=10):
+    def stop(self, seconds=60):
         """At once and with its workers: SIGTERM makes it wait for them, and nothing here is to last."""
         if self.process.poll() is None:
             os.killpg(self.pid, signal.SIGKILL)
@@ -97,7 +97,7 @@ class _Sogod(peer.Peer):
         owner = {"user": "sogo", "group": "sogo", "extra_groups": []} if os.geteuid() == 0 else {}
         settings = [f for key, value in self.settings.items() for f in (f"-{key}", value)]
         done = subprocess.run([*self.readable(), "sogo-tool", *arguments, *settings], env={**os.environ, "HOME": self.folder},
-                              capture_output=True, text=True, timeout=30, check=False, **owner)
+                              capture_output=True, text=True, timeout=60, check=False, **owner)
         if done.returncode != 0:
             raise peer.PeerFailed(f"sogo-tool {' '.join(arguments)}: exit {done.returncode}: {(done.stdout + done.stderr)[-1000:]}")
 
@@ -126,13 +126,13 @@ class Sogo(apache_dav.Httpd):
         authorization = "Basic " + base64.b64encode(f"{name}:{name}pw".encode()).decode()
         request = urllib.request.Request(f"{self.url}/SOGo/dav/{name}/Calendar/personal/", body.encode(),
                                          {"Authorization": authorization, "Content-Type": "application/xml; charset=utf-8"})
-        urllib.request.urlopen(request, context=self.tls, timeout=30).close()
+        urllib.request.urlopen(request, context=self.tls, timeout=60).close()
 
     def set_zone(self, name, zone):
         """The person's time zone, which is that of her calendars."""
         self.sogod.tool("user-preferences", "set", "defaults", name, "SOGoTimeZone", f'"{zone}"')
 
-    def stop(self, seconds=10):
+    def stop(self, seconds=60):
         code = super().stop(seconds)
         for part in (self.sogod, self.cache, self.database):
             part.stop(seconds)

@@ -73,7 +73,7 @@ class Squid(peer.Peer):
         self.launch_on_free_port(argv_for, lambda: peer.listens(self.port), user="proxy")
         self.url = f"http://127.0.0.1:{self.port}"
 
-    def stop(self, seconds=10):
+    def stop(self, seconds=60):
         code = super().stop(seconds)
         for path in glob.glob(f"/dev/shm/{self.service}-*"):
             os.remove(path)

@@ -90,7 +90,7 @@ class TlsServer(peer.Peer):
 
     def _ask(self, method, target, headers, body):
         place = urllib.parse.urlsplit(self.upstream)
-        connection = http.client.HTTPConnection(place.hostname, place.port, timeout=20)
+        connection = http.client.HTTPConnection(place.hostname, place.port, timeout=60)
         kept = {name: value for name, value in headers.items() if name not in _DROPPED}
         connection.request(method, target, body or None, kept)
         answer = connection.getresponse()
@@ -98,7 +98,7 @@ class TlsServer(peer.Peer):
         connection.close()
         return answer.status, [f"{name}: {value}" for name, value in answer.getheaders() if name not in _DROPPED], text
 
-    def stop(self, seconds=10):
+    def stop(self, seconds=60):
         code = super().stop(seconds)
         for pipe in (self.process.stdin, self.process.stdout):
             try:

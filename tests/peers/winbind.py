@@ -112,7 +112,7 @@ class Judge:
 
     def __exit__(self, *_):
         self.process.stdin.close()
-        self.process.wait(10)
+        self.process.wait(60)
         self.process.stdout.close()
 
 
@@ -176,7 +176,7 @@ class Winbind(peer.Peer):
         peer.run([*_AS_ROOT, "net", "-s", self.configuration, "sam", "policy", "set", name, str(value)], self.env)
 
     def _answers(self):
-        done = subprocess.run([*_AS_ROOT, "wbinfo", "-p"], env={**os.environ, **self.env}, capture_output=True, timeout=10, check=False)
+        done = subprocess.run([*_AS_ROOT, "wbinfo", "-p"], env={**os.environ, **self.env}, capture_output=True, timeout=60, check=False)
         return done.returncode == 0
 
 

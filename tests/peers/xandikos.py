@@ -42,7 +42,7 @@ class Xandikos(apache_dav.Httpd):
         super().__init__(os.path.join(folder, "httpd"), _PROXY + apache_dav.logon("^/(?<OWNER>[^/]+)/"),
                          (*apache_dav.LOGON_MODULES, "proxy", "proxy_http"))
 
-    def stop(self, seconds=10):
+    def stop(self, seconds=60):
         code = super().stop(seconds)
         self.server.stop(seconds)
         return code
