@@ -3,7 +3,7 @@ function(fb_daemon_tests file)
   foreach(name ${ARGN})
     string(REPLACE "_" "-" test ${name})
     add_test(NAME daemon-${test} COMMAND /usr/bin/python3 ${CMAKE_CURRENT_SOURCE_DIR}/${file}.py ${name})
-    set_tests_properties(daemon-${test} PROPERTIES LABELS daemon TIMEOUT 120
+    set_tests_properties(daemon-${test} PROPERTIES LABELS daemon TIMEOUT 300
       ENVIRONMENT "FB_BUILD=${CMAKE_BINARY_DIR};FB_SOURCE=${PROJECT_SOURCE_DIR};PYTHONDONTWRITEBYTECODE=1")
   endforeach()
 endfunction()
@@ -16,5 +16,5 @@ fb_daemon_tests(daemon_why why_weighs_events why_without_a_server)
 fb_daemon_tests(daemon_http every_row bad_requests tls_listener control_client)
 
 add_test(NAME daemon-caldav-radicale COMMAND /usr/bin/python3 ${CMAKE_CURRENT_SOURCE_DIR}/daemon_caldav.py)
-set_tests_properties(daemon-caldav-radicale PROPERTIES LABELS daemon TIMEOUT 300
+set_tests_properties(daemon-caldav-radicale PROPERTIES LABELS daemon TIMEOUT 600
   ENVIRONMENT "FB_BUILD=${CMAKE_BINARY_DIR};FB_SOURCE=${PROJECT_SOURCE_DIR};PYTHONDONTWRITEBYTECODE=1")
