@@ -14,6 +14,7 @@
 #include "base/map.h"
 #include "base/mem.h"
 #include "gateway_private.h"
+#include "keep.h"
 #include "why.h"
 
 enum { DAY_S = 86400, HOUR_S = 3600, FOLD_S = 600 };
@@ -154,6 +155,7 @@ static void take_answer(struct gateway *g, pres_id id, const struct dav_result *
     p->way = result->way;
     remember(p, result->remember);
     pres_table_update(g->table, id, g->scratch, n, result->from, result->until, result->as_of);
+    gw_keep_answer(g, id);
 }
 
 static void take_failure(struct gateway *g, pres_id id, const struct dav_result *result)

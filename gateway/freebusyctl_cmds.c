@@ -38,6 +38,10 @@ enum ctl_exit ctl_status(const struct ctl_options *o)
                ctl_when(jv_get(jv_get(v, "transitions"), "next_at")));
         if (jv_is_string(jv_get(v, "reload_error")))
             printf("the last reload was refused: %s\n", jv_str(jv_get(v, "reload_error"), ""));
+        const struct jv *state = jv_get(v, "state");
+        if (jv_is_string(jv_get(state, "trouble")))
+            printf("the state directory cannot be used, a restart would begin from nothing: %s\n",
+                   ctl_text(jv_get(state, "trouble"), ""));
         ctl_print_outlets(jv_get(v, "outlets"));
         puts(well ? "all is well" : "");
         ctl_print_causes(jv_get(v, "causes"));

@@ -15,6 +15,7 @@
 #include "base/loop.h"
 #include "base/mem.h"
 #include "gateway_private.h"
+#include "keep.h"
 
 enum { CAUSE_TICK_MS = 15000, JOURNAL_MIN = 65536, JOURNAL_MAX = 1 << 20 };
 
@@ -29,10 +30,14 @@ struct gateway *gw_new(struct loop *loop, struct gw_config *config, char *why, s
     g->table = pres_table_new(loop, gw_feed_change, g);
     g->journal = pres_journal_new(g->table, journal_capacity(config));
     g->poller = gw_poller_new(loop, &gw_feed_ops, g, config->poll_interval_ms, (uint32_t)crypto_random_u64());
-    if (!gw_swap(g, config, why, why_size)) {
+    g->keep = gw_keep_new(loop, config->state_directory, why, why_size);
+    if (!g->keep)
+        gw_config_drop(config);
+    if (!g->keep || !gw_swap(g, config, why, why_size)) {
         gw_free(&g);
         return NULL;
     }
+    gw_keep_load(g);
     g->files = gw_files_new(g);
     g->cause_timer = loop_timer_new(loop, "causes", cause_tick, g);
     loop_timer_in(g->cause_timer, CAUSE_TICK_MS);
@@ -58,6 +63,7 @@ void gw_free(struct gateway **gateway)
         gw_server_free(&g->servers[i], "stopping");
     free(g->servers);
     gw_outlets_free(&g->outlets);
+    gw_keep_free(&g->keep);
     gw_people_free(g);
     pres_journal_free(&g->journal);
     pres_table_free(&g->table);

@@ -14,6 +14,7 @@
 #include "poller.h"
 #include "presence/rules.h"
 
+struct gw_keep;
 struct secret;
 struct gw_faces;
 struct map;
@@ -40,6 +41,7 @@ struct gw_person {
     uint8_t unknown;        /* state last reported was unknown */
     uint8_t was_read;
     uint8_t used;
+    uint32_t kept_hash, kept_as_of; /* of the row in the state file, see keep_person.c */
 };
 
 /* A file as it was when it was last looked at; all zero: it was not there. */
@@ -85,6 +87,7 @@ struct gateway {
     size_t scratch_size;
     struct gw_listeners *listeners;
     struct gw_outlets *outlets;
+    struct gw_keep *keep;
     struct gw_http *http;
     struct gw_ctl *ctl;
     struct gw_files *files;

@@ -14,6 +14,7 @@
 #include "base/loop.h"
 #include "base/mem.h"
 #include "base/tls.h"
+#include "keep.h"
 #include "outlets_private.h"
 
 enum { FAREWELL_MS = 3000, TURN_MS = 20 };
@@ -57,7 +58,7 @@ void gw_outlets_apply(struct gateway *g, const struct gw_config *old)
     if (!all) {
         all = g->outlets = mem_calloc(1, sizeof *g->outlets);
         all->g = g;
-        all->store = gw_outlet_store_new(g->loop, g->config->state_directory);
+        all->store = gw_outlet_store_new(g->loop, gw_keep_db(g->keep));
         all->seq = pres_journal_head(g->journal);
         all->reader = pres_journal_reader_new(g->journal, on_journal, all);
     }

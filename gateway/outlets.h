@@ -25,12 +25,14 @@ void gw_outlet_status(const struct gateway *g, size_t i, struct pres_publisher_s
 size_t gw_outlet_counts(const struct gateway *g, size_t i, struct pres_count *rows, size_t max);
 bool gw_outlets_well(const struct gateway *g); /* none is down */
 
-/* outlet_store.c: rows in DIRECTORY/outlets.journal, or, where that cannot be, in memory only. */
+/* outlet_store.c: rows in the state file (read here: before anything is written to it); db NULL: in memory only. The db
+ * must outlive the store. */
+struct db;
 struct gw_outlet_store;
 struct loop;
 struct pres_store;
-struct gw_outlet_store *gw_outlet_store_new(struct loop *loop, const char *directory);
-void gw_outlet_store_free(struct gw_outlet_store **s); /* what is being written is still written */
+struct gw_outlet_store *gw_outlet_store_new(struct loop *loop, struct db *db);
+void gw_outlet_store_free(struct gw_outlet_store **s);
 const struct pres_store *gw_outlet_store_face(const struct gw_outlet_store *s);
 
 #endif

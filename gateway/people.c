@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "gateway_private.h"
+#include "keep.h"
 
 static void find_all(struct gateway *g, const struct gw_roster *roster, pres_id *ids, uint8_t *seen);
 static size_t remove_unseen(struct gateway *g, const uint8_t *seen, struct gw_server **old_servers);
@@ -168,6 +169,7 @@ static void person_remove(struct gateway *g, pres_id id, struct gw_server *s)
     leave_server(g, p, s);
     extra_free(p);
     p->used = 0;
+    gw_keep_remove(g, id);
     pres_journal_remove(g->journal, id);
     pres_table_remove(g->table, id);
 }

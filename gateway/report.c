@@ -14,6 +14,7 @@
 #include "base/str.h"
 #include "base/utc.h"
 #include "gateway.h"
+#include "keep.h"
 #include "outlets.h"
 
 static struct jv *server_list(struct gateway *g);
@@ -60,7 +61,8 @@ struct jv *gw_report_status(struct gateway *g)
     jv_set(v, "transitions", transitions);
     jv_set(v, "oldest_as_of", gw_report_time(table.oldest_as_of));
     struct jv *causes = cause_list(g);
-    jv_set_bool(v, "well", jv_count(causes) == 0 && gw_outlets_well(g));
+    jv_set_bool(v, "well", jv_count(causes) == 0 && gw_outlets_well(g) && gw_keep_well(g));
+    jv_set(v, "state", gw_keep_report(g));
     jv_set(v, "outlets", outlet_list(g));
     jv_set(v, "servers", server_list(g));
     return jv_set(v, "causes", causes);

@@ -1,6 +1,5 @@
 /*
- * outlet_store: what was said to be safe is there after a restart, whatever a crash did to the file's end; without a
- * folder everything is in memory, and `done` comes all the same.
+ * outlet_store: what was said to be safe is there after a restart; without a state file everything is in memory, and `done` comes all the same.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,12 +12,14 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "config_files.h"
+#include "keep.h"
 #include "outlets.h"
 #include "presence/store.h"
 
 struct world {
     char *folder;
     struct loop *loop;
+    struct gw_keep *keep;
     struct gw_outlet_store *store;
     unsigned done, rows;
     char last[100];
@@ -45,6 +46,7 @@ static int tear_down(void **state)
 {
     struct world *w = *state;
     gw_outlet_store_free(&w->store);
+    gw_keep_free(&w->keep);
     loop_free(&w->loop);
     files_remove(w->folder);
     free(w);
@@ -82,10 +84,14 @@ static void wait_done(struct world *w, unsigned n)
 static void open_again(struct world *w, const char *folder)
 {
     const struct pres_store *face;
+    char why[300];
     gw_outlet_store_free(&w->store);
-    for (int i = 0; i < 20; i++) /* what is being written is still written */
-        loop_turn(w->loop, 5);
-    w->store = gw_outlet_store_new(w->loop, folder);
+    gw_keep_free(&w->keep);
+    loop_free(&w->loop); /* what waits is still written */
+    w->loop = loop_new(clk_system());
+    w->keep = gw_keep_new(w->loop, folder, why, sizeof why);
+    assert_non_null(w->keep);
+    w->store = gw_outlet_store_new(w->loop, gw_keep_db(w->keep));
     face = gw_outlet_store_face(w->store);
     w->rows = 0;
     face->load(face->impl, "xmpp", on_row, w);
@@ -109,38 +115,6 @@ static void test_survives(void **state)
     w->rows = 0;
     face->load(face->impl, "sip", on_row, w);
     assert_int_equal(w->rows, 0); /* another outlet's space */
-}
-
-static void test_cut_file(void **state)
-{
-    struct world *w = *state;
-    files_write(
-        w->folder, "outlets.journal", 0600,
-        "{\"space\":\"xmpp\",\"key\":\"one\",\"value\":\"subscribed\"}\nrubbish\n{\"space\":\"xmpp\",\"key\":\"tw");
-    open_again(w, w->folder);
-    assert_int_equal(w->rows, 1);
-    put(w, "three", "pending"); /* must not be glued to the broken end */
-    wait_done(w, 1);
-    open_again(w, w->folder);
-    assert_int_equal(w->rows, 2);
-}
-
-static void test_compacted(void **state)
-{
-    struct world *w = *state;
-    struct stat st;
-    open_again(w, w->folder);
-    for (unsigned i = 0; i < 3000; i++)
-        put(w, "same", i % 2 ? "subscribed" : "pending");
-    wait_done(w, 3000);
-    assert_int_equal(stat(files_path(w->folder, "outlets.journal"), &st), 0);
-    off_t before = st.st_size;
-    open_again(w, w->folder);
-    assert_int_equal(w->rows, 1);
-    assert_string_equal(w->last, "same=subscribed");
-    assert_int_equal(stat(files_path(w->folder, "outlets.journal"), &st), 0);
-    assert_true(st.st_size < before / 100);
-    assert_int_equal(st.st_mode & 077, 0);
 }
 
 static void test_memory_only(void **state)
@@ -171,8 +145,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_survives, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_cut_file, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_compacted, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_memory_only, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_forget, set_up, tear_down),
     };

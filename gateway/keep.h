@@ -1,0 +1,38 @@
+/*
+ * keep: what survives a restart, in DIRECTORY/state.sqlite: the last answer about each person with its age, where their
+ * calendar was found, and the rows of the outlets. Without a directory, or when the file cannot be used, the daemon
+ * serves on from memory and says so.
+ */
+#ifndef GATEWAY_KEEP_H
+#define GATEWAY_KEEP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "presence/table.h"
+
+struct db;
+struct gateway;
+struct gw_keep;
+struct jv;
+struct loop;
+
+/* `directory` NULL: nothing is kept. Blocks. NULL only when another daemon uses the directory; `why` has its pid. */
+struct gw_keep *gw_keep_new(struct loop *loop, const char *directory, char *why, size_t why_size);
+void gw_keep_free(struct gw_keep **k); /* what waits is still written */
+struct db *gw_keep_db(const struct gw_keep *k); /* NULL: in memory only */
+
+/* Once, after the first configuration's people are there: gives them their last known states, as old as they are. */
+void gw_keep_load(struct gateway *g);
+
+/* A good answer about a person is in the table. */
+void gw_keep_answer(struct gateway *g, pres_id id);
+
+/* A person is about to be removed. */
+void gw_keep_remove(struct gateway *g, pres_id id);
+
+/* {"directory","well","trouble",...}; null when nothing is to be kept. */
+struct jv *gw_keep_report(const struct gateway *g);
+bool gw_keep_well(const struct gateway *g);
+
+#endif

@@ -1,0 +1,108 @@
+"""What survives a restart: last known states with their age, before the first poll; what does not: a file that is not ours stays as it is."""
+import contextlib
+import os
+import signal
+import sqlite3
+import subprocess
+
+import company
+import harness
+from harness import check, check_equal, wait_until
+
+EVENTS = ["appointment anna@example.test now-1h +5h busy", "appointment bob@example.test now-1h +5h oof",
+          "appointment bob@example.test now+8h +1h tentative", "mailbox carl@example.test password=x"]
+EXPECTED = {"anna@example.test": "busy", "bob@example.test": "oof", "carl@example.test": "free"}
+FACTS = ("state", "since", "until", "next", "reason")
+
+
+def start(folder, people=tuple(EXPECTED)):
+    state = os.path.join(folder, "state")
+    os.mkdir(state)
+    sim, daemon = company.start(folder, EVENTS, people, rules=f"state: {{ directory: \"{state}\" }}\n".replace("  ", ""))
+    return state, sim, daemon
+
+
+def rows(state):
+    """The addresses in the file, read as another program would after the daemon's end."""
+    with contextlib.closing(sqlite3.connect(os.path.join(state, "state.sqlite"))) as file:
+        return {row[0] for row in file.execute("SELECT address FROM person")}
+
+
+def kept_over_restart(folder):
+    """kill -9, the mail server is away, and everybody has the last known state at once; nobody is told of a flap."""
+    state, sim, daemon = start(folder)
+    for address, want in EXPECTED.items():
+        daemon.wait_state(address, want, 60)
+    wait_until(lambda: daemon.ctl_json("status")["state"]["rows"] >= 3, "three rows in the state file", 60)
+    before = {a: daemon.presence(a) for a in EXPECTED}
+    daemon.stop(signal.SIGKILL)
+    sim.program.stop()
+    daemon.start()
+    check_equal(daemon.ctl_json("status")["state"]["persons_loaded"], 3, "persons loaded")
+    for address, was in before.items():
+        now = daemon.presence(address)
+        check_equal({f: now[f] for f in FACTS if f != "reason"}, {f: was[f] for f in FACTS if f != "reason"}, f"{address} after the restart")
+        check(now["as_of"] <= was["as_of"], f"the age of {address}: {now['as_of']} was {was['as_of']}")
+    events = harness.Events(daemon.port)
+    events.wait(lambda d: d["address"] == "carl@example.test", "the snapshot", 60)
+    check_equal({e[3]["state"] for e in events.events if e[3]["address"] == "anna@example.test"}, {"busy"}, "states of anna")
+    code, text, _ = daemon.ctl("why", "anna@example.test")
+    check("was read earlier" in text and code == 0, f"why after a restart:\n{text}")
+
+
+def kept_only_for_configured(folder):
+    """Who is removed from the configuration is removed from the file, and not only from memory."""
+    state, _, daemon = start(folder)
+    for address, want in EXPECTED.items():
+        daemon.wait_state(address, want, 60)
+    with open(daemon.config, encoding="utf-8") as file:
+        text = file.read()
+    with open(daemon.config, "w", encoding="utf-8") as file:
+        file.write("".join(line + "\n" for line in text.splitlines() if "anna@" not in line))
+    check_equal(daemon.ctl("reload")[0], 0, "reload")
+    check_equal(daemon.stop(), 0, "exit code")
+    check_equal(rows(state), {"bob@example.test", "carl@example.test"}, "persons in the file")
+
+
+def one_daemon_a_directory(folder):
+    """A second daemon on the same state directory is refused with the first one's pid."""
+    _, _, daemon = start(folder)
+    other = os.path.join(folder, "other.yaml")
+    with open(daemon.config, encoding="utf-8") as file:
+        text = file.read().replace("control.sock", "other.sock")
+    with open(other, "w", encoding="utf-8") as file:
+        file.write(text)
+    done = subprocess.run([harness.FREEBUSYD, "--config", other], capture_output=True, text=True, timeout=60, check=False)
+    check_equal(done.returncode, 1, f"exit code of the second daemon: {done.stderr}")
+    check(f"(pid {daemon.program.process.pid})" in done.stderr, f"the first one's pid {daemon.program.process.pid}: {done.stderr}")
+
+
+def unusable_state(folder):
+    """Garbage, a newer file, no directory: serve on from memory, say so, leave the file as it is."""
+    state, _, daemon = start(folder)
+    daemon.wait_state("anna@example.test", "busy", 60)
+    daemon.stop()
+    path = os.path.join(state, "state.sqlite")
+    with contextlib.closing(sqlite3.connect(path)) as file:
+        file.execute("PRAGMA user_version=999")
+    with open(path, "rb") as file:
+        newer = file.read()
+    for what, content, word in (("newer", newer, "newer version"), ("garbage", b"no database " * 1000, "not a database"), ("folder", None, "state")):
+        if content is None:
+            os.rename(state, state + ".away")
+        else:
+            with open(path, "wb") as file:
+                file.write(content)
+        daemon.start()
+        daemon.wait_state("anna@example.test", "busy", 60)
+        code, text, _ = daemon.ctl("status")
+        check_equal(code, 1, f"{what}: exit code of status")
+        check("a restart would begin from nothing" in text and word in text, f"{what}: status says so:\n{text}")
+        daemon.stop()
+        if content is not None:
+            with open(path, "rb") as file:
+                check(file.read() == content, f"{what}: the file was changed")
+
+
+if __name__ == "__main__":
+    harness.run(kept_over_restart, kept_only_for_configured, one_daemon_a_directory, unusable_state)
