@@ -133,14 +133,16 @@ static void check_attr(const char *ns, const char *name, const char *doc, const 
 {
     struct trace t;
 
-    trace_init(&t, &LIMITS);
-    t.attr_ns = ns;
-    t.attr_name = name;
-    for (size_t piece = 1; piece < 100; piece += 9) {
-        assert_int_equal(read_in(&t, doc, strlen(doc), piece), XML_OK);
-        assert_string_equal(t.out.data, expected);
+    for (int held = 0; held < 2; held++) {
+        trace_init(&t, held ? &HELD : &LIMITS);
+        t.attr_ns = ns;
+        t.attr_name = name;
+        for (size_t piece = 1; piece < 100; piece += 9) {
+            assert_int_equal(read_in(&t, doc, strlen(doc), piece), XML_OK);
+            assert_string_equal(t.out.data, expected);
+        }
+        trace_free(&t);
     }
-    trace_free(&t);
 }
 
 static void test_plain(void **state)
@@ -150,6 +152,8 @@ static void test_plain(void **state)
     check("<?xml version=\"1.0\"?><x:a xmlns:x='DAV:'><x:b>t&amp;&lt;&#65;</x:b><![CDATA[<c>]]></x:a>", XML_OK,
           "{DAV:}a {DAV:}b t&<A/<c>/");
     check("<a xmlns='u'><b xmlns=''/><c/></a>\r\n", XML_OK, "{u}a {}b /{u}c //");
+    check("<a xmlns='u'><b xmlns='v'><p:a xmlns:p='w'/><a/></b><a/></a>", XML_OK, "{u}a {v}b {w}a /{v}a //{u}a //");
+    check("<p:a xmlns:p='u'><p:a xmlns:p='v'/><p:a/>] &gt;</p:a >\n", XML_OK, "{u}a {v}a /{u}a /] >/");
     check("<a><!-- x --><?pi y?> 1\r\n2 <a/></a>", XML_OK, "{}a  1\n2 {}a //");
     check("<\xC3\xA9>\xE2\x82\xAC\xF0\x9F\x98\x80</\xC3\xA9>", XML_OK, "{}\xC3\xA9 \xE2\x82\xAC\xF0\x9F\x98\x80/");
 }
@@ -300,16 +304,18 @@ static void test_stop(void **state)
     struct trace t;
 
     (void)state;
-    trace_init(&t, &LIMITS);
-    for (size_t i = 0; i < sizeof(AT) / sizeof(*AT); i++) {
+    for (size_t i = 0; i < 2 * sizeof(AT) / sizeof(*AT); i++) {
+        trace_init(&t, i % 2 ? &HELD : &LIMITS);
         for (size_t piece = 1; piece < sizeof(DOC); piece++) {
-            t.stop_at = AT[i];
+            t.stop_at = AT[i / 2];
             assert_int_equal(read_in(&t, DOC, strlen(DOC), piece), XML_STOPPED);
             t.stop_at = NULL;
             assert_int_equal(read_in(&t, DOC, strlen(DOC), piece), XML_OK);
             assert_string_equal(t.out.data, "{}r {}a t/{}b //");
         }
+        trace_free(&t);
     }
+    trace_init(&t, &LIMITS);
     /* what was declared in a document that was left half-way is forgotten */
     static const char SCOPED[] = "<r xmlns='u' xmlns:h='v'><a/></r>";
     t.stop_at = "a";
