@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "config_outlets.h"
+
 /* The same numbers as enum dav_kind and enum dav_scheme: the configuration knows neither side of the house (account.c
  * asserts it). */
 enum gw_kind { GW_KIND_EXCHANGE, GW_KIND_CALDAV };
@@ -78,9 +80,7 @@ struct gw_config_http {
     unsigned max_connections;
 };
 
-/* The outlet to an XMPP server. Not configured when component is NULL. Words and texts stand in the order of pres_kind
- * (outlets.c asserts how many there are). */
-enum { GW_KINDS_SHOWN = 5, GW_KINDS_TOLD = 6 };
+/* The outlet to an XMPP server. Not configured when component is NULL. */
 struct gw_config_xmpp {
     char *component;   /* our domain */
     char *server;      /* "127.0.0.1:5347" */
@@ -123,6 +123,9 @@ struct gw_config {
 
 /* What is wrong: one line "FILE:LINE: KEY.PATH: sentence" per problem in `why`, newline-separated, and the stable code.
  */
+    struct gw_config_mqtt mqtt;
+    struct gw_config_webhook *webhooks;
+    unsigned webhooks_count;
 struct gw_config_error {
     char code[48]; /* "config-unknown-key", "config-wrong-type", "config-missing", "config-value", "config-duplicate",
                       "config-secret"... */

@@ -9,11 +9,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
-#include "config_private.h"
-
-#define ROWS(table) (sizeof(table) / sizeof(table)[0])
-#define IN(type, member) .out = offsetof(struct type, member)
-#define LIST_IN(type, member) .out = offsetof(struct type, member), .out_count = offsetof(struct type, member##_count)
+#include "config_schema.h"
 
 static const struct gw_option tls_options[] = {
     {"ca_file", GW_OPT_FILE, IN(gw_config_tls, ca_file),
@@ -214,24 +210,17 @@ static const struct gw_section xmpp_show_section = {
     .options = xmpp_show_options,
     .option_count = ROWS(xmpp_show_options)};
 
-#define SAY(name, place, stands)                                                                                       \
-    {                                                                                                                  \
-#name, GW_OPT_TEXT, .dflt = stands, .out = (place) * sizeof(char *),                                           \
-                            .sentence = "The status text for " #name " time."                                          \
-    }
 static const struct gw_option xmpp_text_options[] = {
-    SAY(free, 0, "Free[ until {until}]"),
-    SAY(elsewhere, 1, "Working elsewhere[ until {until}]"),
-    SAY(tentative, 2, "Tentatively busy[ until {until}]"),
-    SAY(busy, 3, "Busy[ until {until}]"),
-    SAY(oof, 4, "Out of office[ until {until}]"),
-    SAY(unknown, 5, "Calendar unknown"),
+    GW_SAY(free, 0, "Free[ until {until}]"),
+    GW_SAY(elsewhere, 1, "Working elsewhere[ until {until}]"),
+    GW_SAY(tentative, 2, "Tentatively busy[ until {until}]"),
+    GW_SAY(busy, 3, "Busy[ until {until}]"),
+    GW_SAY(oof, 4, "Out of office[ until {until}]"),
+    GW_SAY(unknown, 5, "Calendar unknown"),
 };
 static const struct gw_section xmpp_text_section = {
     .key = "text",
-    .sentence =
-        "The words beside each availability: {until} is its end, and what stands in [ ] is left out where that is "
-        "not known.",
+    .sentence = GW_TEXT_SENTENCE,
     .out = offsetof(struct gw_config_xmpp, text),
     .options = xmpp_text_options,
     .option_count = ROWS(xmpp_text_options)};
@@ -273,8 +262,9 @@ static const struct gw_section xmpp_section = {.key = "xmpp",
                                                .sections = xmpp_sections,
                                                .section_count = ROWS(xmpp_sections)};
 
-static const struct gw_section *const publish_sections[] = {&http_section, &xmpp_section};
-static const char *const publish_later[] = {"sip", "mqtt", "webhooks", NULL};
+static const struct gw_section *const publish_sections[] = {&http_section, &xmpp_section, &gw_config_mqtt_section,
+                                                            &gw_config_webhooks_section};
+static const char *const publish_later[] = {"sip", NULL};
 static const struct gw_section publish_section = {.key = "publish",
                                                   .sentence = "Where presence can be had.",
                                                   .sections = publish_sections,

@@ -19,7 +19,7 @@
 
 enum { FAREWELL_MS = 3000, TURN_MS = 20 };
 
-static const struct gw_outlet_kind *const kinds[] = {&gw_outlet_xmpp};
+static const struct gw_outlet_kind *const kinds[] = {&gw_outlet_xmpp, &gw_outlet_mqtt, &gw_outlet_webhook};
 enum { KINDS = sizeof kinds / sizeof kinds[0] };
 
 /* One that a reload took away, for as long as it says goodbye. */
@@ -198,6 +198,7 @@ static struct gw_outlet *outlet_new(struct gateway *g, const struct gw_outlet_ki
 {
     struct gw_outlet *o = mem_calloc(1, sizeof *o);
     o->kind = kind;
+    o->gateway = g;
     o->label = label;
     o->index = i;
     o->since = clk_wall_s(loop_clk(g->loop));

@@ -15,6 +15,7 @@ struct tls;
 struct gw_outlet {
     const struct gw_outlet_kind *kind;
     char *label;
+    struct gateway *gateway;
     unsigned index;                   /* among those of its kind in the configuration */
     struct pres_publisher *publisher; /* NULL: it could not be made */
     struct tls *tls;                  /* of the publisher */
@@ -32,7 +33,7 @@ struct gw_outlet_kind {
     struct pres_publisher *(*make)(struct gateway *g, struct gw_outlet *o);
 };
 
-extern const struct gw_outlet_kind gw_outlet_xmpp;
+extern const struct gw_outlet_kind gw_outlet_xmpp, gw_outlet_mqtt, gw_outlet_webhook;
 
 const struct pres_store *gw_outlets_store(const struct gateway *g);
 

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/crypto.h"
 #include "base/json.h"
 #include "base/str.h"
 #include "base/utc.h"
@@ -36,6 +37,7 @@ enum word {
     WORD_JSON,
     WORD_ID,
     WORD_TOKEN,
+    WORD_BASIC,
     WORD_SEQUENCE,
     WORDS
 };
@@ -61,6 +63,7 @@ static const char *const words[WORDS] = {
     [WORD_JSON] = "json",
     [WORD_ID] = "id",
     [WORD_TOKEN] = "token",
+    [WORD_BASIC] = "basic",
     [WORD_SEQUENCE] = "sequence",
 };
 
@@ -196,6 +199,9 @@ static void value_of(enum word word, const struct pres_fill *f, struct buf *out)
         return;
     case WORD_TOKEN:
         buf_adds(out, f->token ? f->token : "");
+        return;
+    case WORD_BASIC:
+        crypto_base64_encode(out, f->token ? f->token : "", f->token ? strlen(f->token) : 0);
         return;
     case WORD_SEQUENCE:
         buf_addf(out, "%" PRIu64, f->sequence);

@@ -28,11 +28,11 @@ struct pres_fill {
     const char *address;
     const char *group;
     const struct pres_presence *now;
-    const char *json; /* the state as render_json writes it */
-    const char *show; /* the outlet's own word for the kind */
-    const char *text; /* in words of people */
-    const char *id;   /* what the other side calls the person */
-    const char *token;
+    const char *json;  /* the state as render_json writes it */
+    const char *show;  /* the outlet's own word for the kind */
+    const char *text;  /* in words of people */
+    const char *id;    /* what the other side calls the person */
+    const char *token; /* {basic}: the same in base64 */
     int64_t wall;
     uint64_t sequence;
 };
