@@ -12,8 +12,7 @@
  * row. A property counts only when its propstat turns out to be 2xx, which may be known before or after it; until then
  * it is `pending`.
  *
- * Names are resolved once and then found by the addresses that the XML reader gives to equal spellings (see struct
- * known).
+ * What a name means is for multistatus_name.c.
  */
 #include "multistatus.h"
 
@@ -25,17 +24,12 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "base/xml.h"
+#include "multistatus_name.h"
 
 #define DEFAULT_DEPTH 32
 #define HREF_MAX 4096
 #define STATUS_MAX 128
 #define TOKEN_MAX 1024
-#define KNOWN_SLOTS 128 /* 7 bits of a hash */
-#define KNOWN_TRIES 4
-#define MAPI "http://schemas.microsoft.com/mapi/"
-
-/* Elements of DAV: that carry the structure. */
-enum element { EL_OTHER, EL_MULTISTATUS, EL_RESPONSE, EL_HREF, EL_STATUS, EL_PROPSTAT, EL_PROP, EL_SYNC_TOKEN };
 
 enum place {
     IN_DOCUMENT,
@@ -50,23 +44,11 @@ enum place {
     IN_TOKEN
 };
 
-/* A name once resolved. Addresses hold for the life of a reader; we ask for no more than that they hold for a document.
- */
-struct known {
-    uint64_t document; /* in which it was resolved */
-    const char *ns, *name;
-    enum element element;
-    int prop;           /* index in the spec, -1: not wanted */
-    struct known *next; /* what followed it last time: rows are alike */
-};
-
 struct dav_ms {
     const struct dav_ms_spec *spec;
     struct dav_ms_limits limits;
     struct xml_reader *xml;
-    struct known known[KNOWN_SLOTS];
-    struct known *last; /* looked up */
-    uint64_t document;  /* counts them, from 1 */
+    struct dav_ms_names names;
     dav_ms_fn *fn;
     void *arg;
     enum dav_ms_result verdict;
@@ -91,13 +73,8 @@ struct dav_ms {
 static bool on_start(void *arg, const char *ns, const char *name);
 static bool on_end(void *arg, const char *ns, const char *name);
 static bool on_text(void *arg, const char *text, size_t len);
-static inline const struct known *resolve(struct dav_ms *m, const char *ns, const char *name);
-static struct known *look_up(struct dav_ms *m, const char *ns, const char *name) __attribute__((noinline));
-static enum element element_of(const char *ns, const char *name);
-static int prop_of(const struct dav_ms_spec *spec, const char *ns, const char *name);
-static bool prop_matches(const struct dav_ms_prop *p, const char *ns, const char *name);
 static bool start_response(struct dav_ms *m) __attribute__((noinline));
-static void start_part(struct dav_ms *m, enum element element);
+static void start_part(struct dav_ms *m, enum dav_ms_element element);
 static void start_text(struct dav_ms *m, enum place place, size_t max);
 static void start_value(struct dav_ms *m, int prop);
 static void name_child(struct dav_ms *m, const char *name);
@@ -122,8 +99,7 @@ struct dav_ms *dav_ms_new(const struct dav_ms_spec *spec, const struct dav_ms_li
                              .hold = true};
 
     m->spec = spec;
-    m->last = m->known;
-    m->last->next = m->known;
+    dav_ms_names_init(&m->names, spec);
     m->limits = *limits;
     m->xml = xml_reader_new(&handler, m, &xml);
     buf_init(&m->text, limits->max_bytes);
@@ -145,7 +121,7 @@ void dav_ms_free(struct dav_ms **m)
 void dav_ms_begin(struct dav_ms *m, dav_ms_fn *fn, void *arg)
 {
     xml_reader_reset(m->xml, m);
-    m->document++;
+    m->names.document++;
     m->fn = fn;
     m->arg = arg;
     m->verdict = DAV_MS_OK;
@@ -204,29 +180,6 @@ const struct dav_ms_spec *dav_ms_spec_of(const struct dav_ms *m)
     return m->spec;
 }
 
-long dav_ms_mapi_id(const char *name)
-{
-    long id = 0;
-    unsigned digits = 0;
-
-    if (str_starts_nocase(name, "_x0030_"))
-        name += strlen("_x0030_");
-    else if (*name == '0')
-        name++;
-    if (*name != 'x' && *name != 'X')
-        return -1;
-    for (name++; *name; name++, digits++) {
-        int digit = *name >= '0' && *name <= '9'                     ? *name - '0'
-                    : (*name | 0x20) >= 'a' && (*name | 0x20) <= 'f' ? (*name | 0x20) - 'a' + 10
-                                                                     : -1;
-
-        if (digit < 0 || digits >= 8)
-            return -1;
-        id = id * 16 + digit;
-    }
-    return digits > 0 ? id : -1;
-}
-
 int dav_ms_status_number(const char *text, size_t len)
 {
     static const char usual[] = "HTTP/1.1 200 ";
@@ -247,23 +200,23 @@ int dav_ms_status_number(const char *text, size_t len)
 static bool on_start(void *arg, const char *ns, const char *name)
 {
     struct dav_ms *m = arg;
-    const struct known *k;
+    const struct dav_ms_name *k;
 
     if (m->nested > 0) {
         m->nested++;
         return true;
     }
-    k = resolve(m, ns, name);
+    k = dav_ms_name_of(&m->names, ns, name);
     switch (m->place) {
     case IN_DOCUMENT:
-        if (k->element != EL_MULTISTATUS)
+        if (k->element != DAV_MS_EL_MULTISTATUS)
             return refuse(m, DAV_MS_BROKEN);
         m->place = IN_MULTISTATUS;
         return true;
     case IN_MULTISTATUS:
-        if (k->element == EL_RESPONSE)
+        if (k->element == DAV_MS_EL_RESPONSE)
             return start_response(m);
-        if (k->element == EL_SYNC_TOKEN)
+        if (k->element == DAV_MS_EL_SYNC_TOKEN)
             start_text(m, IN_TOKEN, TOKEN_MAX);
         else
             skip(m);
@@ -373,76 +326,6 @@ static bool on_text(void *arg, const char *text, size_t len)
     return put(&m->text, text, len) || refuse(m, DAV_MS_TOO_LARGE);
 }
 
-static inline const struct known *resolve(struct dav_ms *m, const char *ns, const char *name)
-{
-    struct known *k = m->last->next;
-
-    if (k->name != name || k->ns != ns || k->document != m->document) {
-        k = look_up(m, ns, name);
-        m->last->next = k;
-    }
-    m->last = k;
-    return k;
-}
-
-static struct known *look_up(struct dav_ms *m, const char *ns, const char *name)
-{
-    uint64_t hash = (uint64_t)(uintptr_t)name * UINT64_C(0x9e3779b97f4a7c15) >> 57;
-    struct known *k = &m->known[hash];
-
-    for (unsigned i = 0; i < KNOWN_TRIES && m->known[(hash + i) % KNOWN_SLOTS].document == m->document; i++) {
-        k = &m->known[(hash + i) % KNOWN_SLOTS];
-        if (k->name == name && k->ns == ns)
-            return k;
-        k = &m->known[(hash + i + 1) % KNOWN_SLOTS];
-    }
-    *k = (struct known){.document = m->document,
-                        .ns = ns,
-                        .name = name,
-                        .element = element_of(ns, name),
-                        .prop = prop_of(m->spec, ns, name),
-                        .next = k};
-    return k;
-}
-
-static enum element element_of(const char *ns, const char *name)
-{
-    static const struct {
-        const char *name;
-        enum element element;
-    } elements[] = {
-        {"multistatus", EL_MULTISTATUS}, {"response", EL_RESPONSE}, {"href", EL_HREF},
-        {"status", EL_STATUS},           {"propstat", EL_PROPSTAT}, {"prop", EL_PROP},
-        {"sync-token", EL_SYNC_TOKEN},
-    };
-
-    if (strcmp(ns, "DAV:") != 0)
-        return EL_OTHER;
-    for (size_t i = 0; i < sizeof(elements) / sizeof(elements[0]); i++)
-        if (strcmp(name, elements[i].name) == 0)
-            return elements[i].element;
-    return EL_OTHER;
-}
-
-static int prop_of(const struct dav_ms_spec *spec, const char *ns, const char *name)
-{
-    for (size_t i = 0; i < spec->count && i < DAV_MS_PROPS; i++)
-        if (prop_matches(&spec->props[i], ns, name))
-            return (int)i;
-    return -1;
-}
-
-/* Below Microsoft's MAPI namespaces, names and the GUIDs in them come in either case. */
-static bool prop_matches(const struct dav_ms_prop *p, const char *ns, const char *name)
-{
-    if (strcmp(name, p->name) == 0 && strcmp(ns, p->ns) == 0)
-        return true;
-    if (ns[0] != 'h' || !str_starts(ns, MAPI) || !str_eq_nocase(ns, p->ns))
-        return false;
-    return str_eq_nocase(name, p->name) ||
-           (str_starts(p->name, "0x") && dav_ms_mapi_id(name) == dav_ms_mapi_id(p->name));
-}
-
 static bool start_response(struct dav_ms *m)
 {
     if (m->rows >= m->limits.max_rows)
@@ -457,19 +340,19 @@ static bool start_response(struct dav_ms *m)
 }
 
 /* Something inside a response or a propstat. */
-static void start_part(struct dav_ms *m, enum element element)
+static void start_part(struct dav_ms *m, enum dav_ms_element element)
 {
     bool response = m->place == IN_RESPONSE;
 
-    if (response && element == EL_HREF && m->href_len == 0) {
+    if (response && element == DAV_MS_EL_HREF && m->href_len == 0) {
         start_text(m, IN_HREF, HREF_MAX);
-    } else if (element == EL_STATUS) {
+    } else if (element == DAV_MS_EL_STATUS) {
         start_text(m, response ? IN_STATUS : IN_PROPSTAT_STATUS, STATUS_MAX);
-    } else if (response && element == EL_PROPSTAT) {
+    } else if (response && element == DAV_MS_EL_PROPSTAT) {
         m->place = IN_PROPSTAT;
         m->pending = 0;
         m->propstat_status = 0;
-    } else if (!response && element == EL_PROP) {
+    } else if (!response && element == DAV_MS_EL_PROP) {
         m->place = IN_PROP;
     } else {
         skip(m);
