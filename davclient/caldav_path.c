@@ -16,7 +16,6 @@
 #define DAY_S 86400
 
 static void add_templates(struct dav_caldav *c);
-static bool expand_template(struct buf *out, const char *base, const char *template, const char *address);
 static bool recall_line(struct dav_caldav *c, const char *line, size_t len);
 static bool recall_source(struct dav_caldav *c, char form, const char *path, size_t path_len, const char *owner);
 static bool recall_calendar(struct dav_caldav *c, const char *path, size_t path_len, const char *zone);
@@ -165,38 +164,13 @@ static void add_templates(struct dav_caldav *c)
 
         buf_init(&path, DAV_URL_PATH_MAX);
         if (i < DAV_CALENDARS_MAX &&
-            expand_template(&path, dav_query_base_path(c->q), account->calendars[i], question->address))
+            dav_url_expand(&path, dav_query_base_path(c->q), account->calendars[i], question->address) &&
+            (path.data[path.len - 1] == '/' || buf_addc(&path, '/')))
             dav_caldav_add_source(c, path.data, path.len, NULL);
         else
             c->lost = true;
         buf_free(&path);
     }
-}
-
-/* {address}, {local} and {domain} become path segments of their own, whatever characters they have. */
-static bool expand_template(struct buf *out, const char *base, const char *template, const char *address)
-{
-    size_t local = strcspn(address, "@");
-    const char *domain = address[local] == '@' ? address + local + 1 : "";
-    bool ok = template[0] == '/' || buf_adds(out, base);
-
-    while (ok && *template != '\0') {
-        size_t plain = strcspn(template, "{");
-
-        ok = plain == 0 || dav_url_add_path(out, template, plain);
-        template += plain;
-        if (str_starts(template, "{address}"))
-            ok = ok && str_percent_encode(out, address, strlen(address), "");
-        else if (str_starts(template, "{local}"))
-            ok = ok && str_percent_encode(out, address, local, "");
-        else if (str_starts(template, "{domain}"))
-            ok = ok && str_percent_encode(out, domain, strlen(domain), "");
-        else if (*template == '{')
-            return false;
-        template += strcspn(template, "}");
-        template += *template == '}';
-    }
-    return ok && (out->data[out->len - 1] == '/' || buf_addc(out, '/'));
 }
 
 static bool recall_line(struct dav_caldav *c, const char *line, size_t len)

@@ -182,6 +182,9 @@ static const struct dav_cause causes[] = {
      "Look for a proxy or firewall that limits connections in time or size."},
     {"answer-too-large", DAV_LIMIT, DAV_STEP_READ, false, "The answer is larger than we accept.",
      "Make poll.window smaller; tidy up the calendar if it has tens of thousands of entries in the window."},
+    {"freebusy-outdated", DAV_NOT_FOUND, DAV_STEP_READ, false,
+     "The person's free/busy file says nothing of today.",
+     "Have the program that writes the file publish it again, or further ahead."},
     {"items-unreadable", DAV_PROTOCOL, DAV_STEP_READ, false,
      "The calendar has items that cannot be read, and nothing says when they are.",
      "Let the service account see all items (private ones too), and repair or delete those that no program can read; "

@@ -68,6 +68,7 @@ const char *dav_reply_header(const struct dav_reply *reply, const char *name);
 
 struct dav_flavour {
     const char *name;                 /* in log lines */
+    const char *probe_method;         /* NULL: PROPFIND */
     const char *const *probe_headers; /* of the PROPFIND on the account's URL that asks what the server is and wants */
     const char *probe_body;
 
@@ -92,6 +93,7 @@ struct dav_flavour {
 
 extern const struct dav_flavour dav_exchange_flavour;
 extern const struct dav_flavour dav_caldav_flavour;
+extern const struct dav_flavour dav_ifb_flavour;
 extern const struct dav_flavour dav_exchange_fb_flavour; /* a `batch` */
 
 /* What a flavour may ask of its query. None of these calls back. */
@@ -120,6 +122,9 @@ bool dav_query_span(struct dav_query *q, const struct dav_span *span);
 size_t dav_query_span_count(const struct dav_query *q);
 void dav_query_clear_spans(struct dav_query *q); /* starting over with another method; forgets skipped items as well */
 void dav_query_skip(struct dav_query *q);        /* an item was broken and left out */
+
+/* The answer is about less time than was asked: all else is unknown, not free. */
+void dav_query_cut(struct dav_query *q, int64_t from, int64_t until);
 
 /* To be handed in with the next question about this person. Copied. Same as already known: cheap. */
 void dav_query_remember(struct dav_query *q, const char *text);

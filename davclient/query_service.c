@@ -173,6 +173,12 @@ void dav_query_skip(struct dav_query *q)
     q->skipped++;
 }
 
+void dav_query_cut(struct dav_query *q, int64_t from, int64_t until)
+{
+    q->question.from = from > q->question.from ? from : q->question.from;
+    q->question.until = until < q->question.until ? until : q->question.until;
+}
+
 void dav_query_remember(struct dav_query *q, const char *text)
 {
     buf_reset(&q->remember);

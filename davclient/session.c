@@ -59,6 +59,12 @@ static void on_timer(void *arg);
 static void on_pace(void *arg);
 static void session_free(void *arg);
 
+static const struct dav_flavour *const flavours[] = {
+    [DAV_KIND_EXCHANGE] = &dav_exchange_flavour,
+    [DAV_KIND_CALDAV] = &dav_caldav_flavour,
+    [DAV_KIND_IFB] = &dav_ifb_flavour,
+};
+
 #define TO(state) (1U << DAV_SESSION_##state)
 
 static const struct state_row states[DAV_SESSION_STATES] = {
@@ -91,7 +97,7 @@ struct dav_session *dav_session_new(struct loop *loop, const struct dav_account 
     s->loop = loop;
     s->id = ++last_id;
     dav_account_copy(&s->account, account);
-    s->flavour = account->kind == DAV_KIND_CALDAV ? &dav_caldav_flavour : &dav_exchange_flavour;
+    s->flavour = flavours[account->kind];
     s->secret = secret ? secret_copy(secret) : NULL;
     s->retry_ms = -1;
     TAILQ_INIT(&s->waiting);

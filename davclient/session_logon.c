@@ -129,10 +129,10 @@ static void ask(struct dav_session *s, const char *url, enum asking what, dav_ca
     struct dav_call_request request = {
         .http =
             {
-                .method = "PROPFIND",
+                .method = s->flavour->probe_method ? s->flavour->probe_method : "PROPFIND",
                 .headers = s->flavour->probe_headers,
                 .body = s->flavour->probe_body,
-                .body_len = strlen(s->flavour->probe_body),
+                .body_len = s->flavour->probe_body ? strlen(s->flavour->probe_body) : 0,
                 .total_ms = DAV_REQUEST_TOTAL_MS,
                 .max_body = OWN_BODY_MAX,
             },
@@ -422,7 +422,8 @@ static const char *judge(struct dav_session *s, const struct fetch_answer *answe
         return judge_redirect(s, fetch_header(answer->fetch, "Location", 0), s->evidence, sizeof(s->evidence));
     code = s->flavour->judge_probe(&reply, logged_on);
     if (code)
-        snprintf(s->evidence, sizeof(s->evidence), "PROPFIND %.100s answered %d%s%s", s->base_path, answer->status,
+        snprintf(s->evidence, sizeof(s->evidence), "%s %.100s answered %d%s%s",
+                 s->flavour->probe_method ? s->flavour->probe_method : "PROPFIND", s->base_path, answer->status,
                  server ? " from " : "",
                  server ? str_printable(server, strlen(server), printable, sizeof(printable)) : "");
     return code;

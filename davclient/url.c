@@ -109,6 +109,31 @@ bool dav_url_add_path(struct buf *out, const char *text, size_t len)
     return !out->failed && out->len - before <= DAV_URL_PATH_MAX;
 }
 
+bool dav_url_expand(struct buf *out, const char *base, const char *template, const char *address)
+{
+    size_t local = strcspn(address, "@");
+    const char *domain = address[local] == '@' ? address + local + 1 : "";
+    bool ok = template[0] == '/' || buf_adds(out, base);
+
+    while (ok && *template != '\0') {
+        size_t plain = strcspn(template, "{");
+
+        ok = plain == 0 || dav_url_add_path(out, template, plain);
+        template += plain;
+        if (str_starts(template, "{address}"))
+            ok = ok && str_percent_encode(out, address, strlen(address), "");
+        else if (str_starts(template, "{local}"))
+            ok = ok && str_percent_encode(out, address, local, "");
+        else if (str_starts(template, "{domain}"))
+            ok = ok && str_percent_encode(out, domain, strlen(domain), "");
+        else if (*template == '{')
+            return false;
+        template += strcspn(template, "}");
+        template += *template == '}';
+    }
+    return ok && out->len > 0;
+}
+
 bool dav_url_path_of(struct buf *out, const char *href, size_t len, bool folder)
 {
     const char *end = href + len;

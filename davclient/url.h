@@ -48,6 +48,12 @@ bool dav_url_add_store_segment(struct buf *out, const char *text);
 bool dav_url_add_path(struct buf *out, const char *text, size_t len);
 
 /*
+ * A path template of the configuration, below `base` unless it begins with a slash. {address}, {local} and {domain}
+ * become (parts of) segments, whatever characters they have. False: too long, or another word in braces.
+ */
+bool dav_url_expand(struct buf *out, const char *base, const char *template, const char *address);
+
+/*
  * The path of an href, absolute URL or path, as dav_url_add_path() does it. Whatever host it names is ignored: servers
  * name hosts that do not exist. False for what has no absolute path. `folder`: the path gets its trailing slash.
  */

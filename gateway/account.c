@@ -6,7 +6,8 @@
 #include "davclient/account.h"
 #include "gateway.h"
 
-_Static_assert((int)GW_KIND_EXCHANGE == (int)DAV_KIND_EXCHANGE && (int)GW_KIND_CALDAV == (int)DAV_KIND_CALDAV,
+_Static_assert((int)GW_KIND_EXCHANGE == (int)DAV_KIND_EXCHANGE && (int)GW_KIND_CALDAV == (int)DAV_KIND_CALDAV &&
+                   (int)GW_KIND_IFB == (int)DAV_KIND_IFB,
                "same numbers");
 _Static_assert((int)GW_SCHEME_NEGOTIATE == (int)DAV_SCHEME_NEGOTIATE && (int)GW_SCHEME_NTLM == (int)DAV_SCHEME_NTLM &&
                    (int)GW_SCHEME_BASIC == (int)DAV_SCHEME_BASIC && (int)GW_SCHEME_FORMS == (int)DAV_SCHEME_FORMS,

@@ -13,7 +13,7 @@
 
 /* The same numbers as enum dav_kind and enum dav_scheme: the configuration knows neither side of the house (account.c
  * asserts it). */
-enum gw_kind { GW_KIND_EXCHANGE, GW_KIND_CALDAV };
+enum gw_kind { GW_KIND_EXCHANGE, GW_KIND_CALDAV, GW_KIND_IFB };
 enum gw_scheme { GW_SCHEME_NEGOTIATE, GW_SCHEME_NTLM, GW_SCHEME_BASIC, GW_SCHEME_FORMS };
 
 /* One server to read from. Texts are never NULL unless the comment says so. */

@@ -146,7 +146,7 @@ static void check_server(struct gw_reading *r, const struct gw_config_server *s,
     for (unsigned k = 0; k < s->calendars_count; k++)
         SAY(r, template_wrong(s->calendars[k]), "servers[%u].calendars[%u]", i, k);
     if (s->calendars_count > 0 && s->kind == GW_KIND_EXCHANGE)
-        SAY(r, "is for kind caldav", "servers[%u].calendars", i);
+        SAY(r, "is for kind caldav and ifb", "servers[%u].calendars", i);
     if (s->tls.pinned_key && !str_starts(s->tls.pinned_key, "sha256//"))
         SAY(r, "must begin with sha256//", "servers[%u].tls.pinned_key", i);
     if (!s->tls.client_cert_file != !s->tls.client_key_file)

@@ -34,9 +34,10 @@ static const struct gw_section tls_section = {.key = "tls",
 static const struct gw_option server_options[] = {
     {"name", GW_OPT_TEXT, .required = true, IN(gw_config_server, name),
      .sentence = "How users, log lines and commands call this server."},
-    {"kind", GW_OPT_CHOICE, .words = "exchange caldav", .later = "ews ifb relay", .required = true,
+    {"kind", GW_OPT_CHOICE, .words = "exchange caldav ifb", .later = "ews relay", .required = true,
      IN(gw_config_server, kind),
-     .sentence = "What it speaks: exchange is WebDAV as in Exchange 2000, 2003 and 2007; caldav is RFC 4791."},
+     .sentence = "What it speaks: exchange is WebDAV as in Exchange 2000, 2003 and 2007; caldav is RFC 4791; ifb is any web "
+                 "server with a free/busy file for each person."},
     {"url", GW_OPT_TEXT, .required = true, IN(gw_config_server, url),
      .sentence = "Where mailboxes or calendars begin, such as https://mail.example.com/exchange/."},
     {"account", GW_OPT_TEXT, .required = true, IN(gw_config_server, account),
@@ -70,8 +71,8 @@ static const struct gw_option server_options[] = {
     {"allowed_hosts", GW_OPT_LIST, .max = 100, LIST_IN(gw_config_server, allowed_hosts),
      .sentence = "Hosts (host or host:port) that a redirect may lead to, with the account's credentials."},
     {"calendars", GW_OPT_LIST, .max = 16, LIST_IN(gw_config_server, calendars),
-     .sentence = "CalDAV: paths of a person's calendars, where {address}, {local} and {domain} stand for the address "
-                 "and its parts; without it the server is asked where they are."},
+     .sentence = "CalDAV, ifb: paths of a person's calendars or free/busy files, where {address}, {local} and "
+                 "{domain} stand for the address and its parts; without it a CalDAV server is asked where they are."},
     {"zone", GW_OPT_TEXT, IN(gw_config_server, zone),
      .sentence = "Zone of floating times and all-day events where the calendar names none, such as Europe/Berlin; "
                  "without it UTC."},

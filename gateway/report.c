@@ -204,10 +204,12 @@ static struct jv *cause_object(const struct dav_cause *cause)
 
 static struct jv *server_object(const struct gw_server_view *view)
 {
+    static const char *const kinds[] = {
+        [GW_KIND_EXCHANGE] = "exchange", [GW_KIND_CALDAV] = "caldav", [GW_KIND_IFB] = "ifb"};
     const struct dav_session_info *s = &view->session;
     struct jv *v = jv_object();
     jv_set_str(v, "name", view->config->name);
-    jv_set_str(v, "kind", view->config->kind == DAV_KIND_CALDAV ? "caldav" : "exchange");
+    jv_set_str(v, "kind", kinds[view->config->kind]);
     jv_set_str(v, "url", view->config->url);
     jv_set_str(v, "state", s->state);
     jv_set_str(v, "product", s->product);

@@ -10,6 +10,7 @@
 enum dav_kind {
     DAV_KIND_EXCHANGE, /* 2000, 2003, 2007 over WebDAV */
     DAV_KIND_CALDAV,
+    DAV_KIND_IFB, /* free/busy files */
 };
 
 enum dav_scheme { DAV_SCHEME_NEGOTIATE, DAV_SCHEME_NTLM, DAV_SCHEME_BASIC, DAV_SCHEME_FORMS };
@@ -46,7 +47,7 @@ struct dav_account {
     unsigned max_connections;          /* [8] */
     double max_requests_per_second;    /* [50] */
     const char *const *allowed_hosts;  /* NULL-terminated, "host" or "host:port"; NULL: none besides the URL's own */
-    const char *const *calendars;      /* CalDAV: path templates {address} {local} {domain}; NULL-terminated */
+    const char *const *calendars;      /* CalDAV, ifb: path templates {address} {local} {domain}; NULL-terminated */
     const char *zone;                  /* zone name for floating times, NULL: UTC */
     size_t max_answer_bytes;           /* [16 MiB] for one answer */
     unsigned max_rows;                 /* appointments kept for one person and window [20 000] */
