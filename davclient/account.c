@@ -15,6 +15,7 @@
 #define MAX_REQUESTS_PER_SECOND 50
 #define MAX_ANSWER_BYTES (16U * 1024 * 1024)
 #define MAX_ROWS 20000
+#define FULL_READ_S 1800
 
 static const char *const *list_copy(const char *const *from);
 static void list_free(const char *const *list);
@@ -60,6 +61,9 @@ void dav_account_copy(struct dav_account *to, const struct dav_account *from)
     to->proxy_secret = from->proxy_secret ? secret_copy(from->proxy_secret) : NULL;
     to->keytab_file = mem_strdup_or_null(from->keytab_file);
     to->zone = mem_strdup_or_null(from->zone);
+    to->notify_listen = mem_strdup_or_null(from->notify_listen);
+    to->notify_host = mem_strdup_or_null(from->notify_host);
+    to->full_read_s = from->full_read_s > 0 ? from->full_read_s : FULL_READ_S;
     to->allowed_hosts = list_copy(from->allowed_hosts);
     to->calendars = list_copy(from->calendars);
     to->max_connections = from->max_connections ? from->max_connections : MAX_CONNECTIONS;
@@ -84,6 +88,8 @@ void dav_account_clear(struct dav_account *account)
     text_free(account->keytab_file);
     secret_drop(account->proxy_secret);
     text_free(account->zone);
+    text_free(account->notify_listen);
+    text_free(account->notify_host);
     list_free(account->allowed_hosts);
     list_free(account->calendars);
     memset(account, 0, sizeof(*account));

@@ -2,14 +2,16 @@
  * exchange: Exchange 2000, 2003 and 2007 over WebDAV, as one flavour of the session. It finds a person's calendar
  * folder and reads the appointments of a window from it with SEARCH, the recurring ones expanded by the server.
  *
- * The walk of one question (enum stage): the mailbox root is asked for its calendar folder; when the root is closed or
- * does not know, the hidden folder NON_IPM_SUBTREE is; as a last resort the folder is called /Calendar/. What was found
- * is remembered by the caller, so that the next question begins with the SEARCH; a 404 there sends us back to the root.
+ * The walk of one question (enum exchange_stage): the mailbox root is asked for its calendar folder; when the root is
+ * closed or does not know, the hidden folder NON_IPM_SUBTREE is; as a last resort the folder is called /Calendar/. Where
+ * there is no such mailbox, the person's other names are tried (exchange_place.c). What was found is remembered by the
+ * caller, so that the next question begins there: with the SEARCH, or with the cheapest request that tells whether
+ * anything has changed (exchange_watch.c). A 404 sends us back to the root.
  *
  * Only start, end, kind and what decides whether an appointment counts are asked for. The rows go straight into spans
  * while the answer arrives (exchange_row.c); pages are asked for until the server has no more (exchange_page.c).
  */
-#include "exchange.h"
+#include "exchange_watch.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +21,7 @@
 #include "base/buf.h"
 #include "base/fetch.h"
 #include "base/str.h"
+#include "caldav_store.h"
 #include "flavour.h"
 #include "url.h"
 
@@ -28,28 +31,13 @@
     "Accept-Language: en-us" /* without it, a mailbox that nobody has opened yet answers 401 instead of coming into    \
                                 being */
 
-/* What is being waited for. */
-enum stage { STAGE_NONE, STAGE_ROOT, STAGE_HIDDEN, STAGE_LITERAL, STAGE_FOUND, STAGE_REMEMBERED };
-
-struct exchange {
-    enum stage stage;
-    char *mailbox;         /* path or URL, with trailing slash */
-    const char *calendar;  /* the same, of the folder that is searched */
-    const char *found;     /* in the answer being read: its calendar folder's path */
-    const char *root_code; /* what it means if nothing further on works, and what was seen */
-    int root_status;
-    bool no_access;   /* in the answer being read: the server says that we have no rights */
-    bool owner;       /* the mailbox root said that we have all of them */
-    bool is_calendar; /* in the answer being read: the folder itself is a calendar */
-    struct exchange_page page;
-};
-
 static void identify(const struct fetch *fetch, char *product, size_t size);
 static const char *judge_probe(const struct dav_reply *reply, bool logged_on);
 static void begin(struct dav_query *q);
 static void answer(struct dav_query *q, const struct dav_reply *reply);
-static void enter(struct dav_query *q, struct exchange *x, enum stage stage);
+static void end(struct dav_query *q);
 static void ask_folder(struct dav_query *q, struct exchange *x, const char *below);
+static void begin_search(struct dav_query *q, struct exchange *x);
 static void ask_search(struct dav_query *q, struct exchange *x);
 static bool on_folder(void *query, const struct dav_ms_response *r);
 static void on_root(struct dav_query *q, struct exchange *x, const struct dav_reply *reply);
@@ -61,9 +49,6 @@ static bool take_found(struct dav_query *q, struct exchange *x, const struct dav
 static const char *root_code(const struct dav_query *q, const struct dav_reply *reply);
 static const char *missing_code(const struct dav_query *q, const struct dav_reply *reply);
 static bool is_denial(int status);
-static void fail(struct dav_query *q, const char *code, const struct dav_reply *reply);
-static char *mailbox_of(struct dav_query *q);
-static char *join(struct dav_query *q, const char *folder, const char *below);
 static const char *at_host_of(struct dav_query *q, const struct dav_reply *reply, const char *path);
 
 static const char *const folder_headers[] = {
@@ -73,13 +58,15 @@ static const char *const folder_headers[] = {
 static const char folder_body[] =
     "<?xml version=\"1.0\"?>"
     "<D:propfind xmlns:D=\"DAV:\" xmlns:h=\"urn:schemas:httpmail:\" xmlns:x=\"http://schemas.microsoft.com/exchange/\""
-    " xmlns:t=\"" WANT_ACCESS "\"><D:prop><h:calendar/><x:outlookfolderclass/><t:x0ff40003/></D:prop></D:propfind>";
+    " xmlns:t=\"" WANT_ACCESS
+    "\"><D:prop><D:displayname/><h:calendar/><x:outlookfolderclass/><t:x0ff40003/></D:prop></D:propfind>";
 
-enum { FOLDER_CALENDAR, FOLDER_CLASS, FOLDER_ACCESS };
+enum { FOLDER_CALENDAR, FOLDER_CLASS, FOLDER_ACCESS, FOLDER_NAME };
 static const struct dav_ms_prop folder_props[] = {
     [FOLDER_CALENDAR] = {"urn:schemas:httpmail:", "calendar", DAV_URL_PATH_MAX, DAV_MS_TEXT},
     [FOLDER_CLASS] = {"http://schemas.microsoft.com/exchange/", "outlookfolderclass", 64, DAV_MS_TEXT},
     [FOLDER_ACCESS] = {WANT_ACCESS, "x0ff40003", 16, DAV_MS_TEXT},
+    [FOLDER_NAME] = {"DAV:", "displayname", 256, DAV_MS_TEXT},
 };
 static const struct dav_ms_spec folder_spec = {folder_props, sizeof(folder_props) / sizeof(folder_props[0])};
 
@@ -91,6 +78,9 @@ const struct dav_flavour dav_exchange_flavour = {
     .judge_probe = judge_probe,
     .begin = begin,
     .answer = answer,
+    .end = end,
+    .describe = dav_exchange_watch_describe,
+    .forget = dav_exchange_watch_free,
     .batch = &dav_exchange_fb_flavour,
 };
 
@@ -155,12 +145,21 @@ static void begin(struct dav_query *q)
     struct exchange *x = arena_alloc(dav_query_arena(q), sizeof(*x));
 
     dav_query_set_state(q, x);
+    x->person = dav_store_hash(question->address, strlen(question->address));
     if (question->remember && dav_query_may_ask(q, question->remember)) {
         x->calendar = question->remember;
-        enter(q, x, STAGE_REMEMBERED);
+        dav_exchange_enter(q, x, dav_exchange_watch_choose(q, x));
     } else {
-        enter(q, x, STAGE_ROOT);
+        dav_exchange_enter(q, x, EXCHANGE_ROOT);
     }
+}
+
+static void end(struct dav_query *q)
+{
+    struct exchange *x = dav_query_state(q);
+
+    if (x->asked_count > 0)
+        dav_exchange_sub_end(q, x);
 }
 
 static void answer(struct dav_query *q, const struct dav_reply *reply)
@@ -168,61 +167,96 @@ static void answer(struct dav_query *q, const struct dav_reply *reply)
     struct exchange *x = dav_query_state(q);
 
     switch (x->stage) {
-    case STAGE_ROOT:
+    case EXCHANGE_ROOT:
         on_root(q, x, reply);
         return;
-    case STAGE_HIDDEN:
+    case EXCHANGE_HIDDEN:
         on_hidden(q, x, reply);
         return;
-    case STAGE_LITERAL:
-    case STAGE_FOUND:
-    case STAGE_REMEMBERED:
+    case EXCHANGE_WHO:
+    case EXCHANGE_WHO_ELSE:
+        dav_exchange_place_answer(q, x, reply);
+        return;
+    case EXCHANGE_TAG:
+        dav_exchange_tag_answer(q, x, reply);
+        return;
+    case EXCHANGE_SUBSCRIBE:
+    case EXCHANGE_RENEW:
+    case EXCHANGE_POLL:
+    case EXCHANGE_POLL_ALONE:
+        dav_exchange_sub_answer(q, x, reply);
+        return;
+    case EXCHANGE_LITERAL:
+    case EXCHANGE_FOUND:
+    case EXCHANGE_REMEMBERED:
         on_search(q, x, reply);
         return;
-    case STAGE_NONE:
+    case EXCHANGE_NONE:
         break;
     }
-    fail(q, "answer-malformed", reply);
+    dav_exchange_fail(q, "answer-malformed", reply);
 }
 
 /* The only place where the stage changes; each asks its request. Stages never go back, but once from a remembered
- * folder that is gone. */
-static void enter(struct dav_query *q, struct exchange *x, enum stage stage)
+ * folder that is gone, and to the root of another mailbox. */
+void dav_exchange_enter(struct dav_query *q, struct exchange *x, enum exchange_stage stage)
 {
     x->stage = stage;
-    x->found = NULL;
+    x->found = x->answered_as = NULL;
     x->no_access = x->is_calendar = false;
     switch (stage) {
-    case STAGE_ROOT:
-        x->mailbox = mailbox_of(q);
+    case EXCHANGE_ROOT:
+        x->proved = true;
+        x->mailbox = x->form ? x->mailbox : dav_exchange_mailbox(q);
         if (x->mailbox)
             ask_folder(q, x, "");
         else
             dav_query_fail(q, "mailbox-not-found", "the address or path cannot be written as a URL");
         return;
-    case STAGE_HIDDEN:
+    case EXCHANGE_HIDDEN:
         ask_folder(q, x, "NON_IPM_SUBTREE/");
         return;
-    case STAGE_LITERAL:
-        x->calendar = join(q, x->mailbox, "Calendar/");
-        dav_exchange_page_first(&x->page);
-        ask_search(q, x);
+    case EXCHANGE_WHO:
+    case EXCHANGE_WHO_ELSE:
+        dav_exchange_place_ask(q, x);
         return;
-    case STAGE_FOUND:
-    case STAGE_REMEMBERED:
-        dav_exchange_page_first(&x->page);
-        ask_search(q, x);
+    case EXCHANGE_LITERAL:
+        x->calendar = dav_exchange_join(q, x->mailbox, "Calendar/");
+        begin_search(q, x);
         return;
-    case STAGE_NONE:
+    case EXCHANGE_FOUND:
+    case EXCHANGE_REMEMBERED:
+        begin_search(q, x);
+        return;
+    case EXCHANGE_TAG:
+        dav_exchange_tag_ask(q, x);
+        return;
+    case EXCHANGE_SUBSCRIBE:
+    case EXCHANGE_RENEW:
+    case EXCHANGE_POLL:
+    case EXCHANGE_POLL_ALONE:
+        dav_exchange_sub_ask(q, x);
+        return;
+    case EXCHANGE_NONE:
         return;
     }
+}
+
+static void begin_search(struct dav_query *q, struct exchange *x)
+{
+    const struct exchange_known *known = dav_exchange_known(q, x);
+
+    x->changes = known ? known->changes : 0;
+    dav_exchange_watch_widen(q, x);
+    dav_exchange_page_first(&x->page);
+    ask_search(q, x);
 }
 
 static void ask_folder(struct dav_query *q, struct exchange *x, const char *below)
 {
     struct dav_ask ask = {
         .method = "PROPFIND",
-        .url = join(q, x->mailbox, below),
+        .url = dav_exchange_join(q, x->mailbox, below),
         .headers = folder_headers,
         .body = folder_body,
         .body_len = sizeof(folder_body) - 1,
@@ -252,12 +286,13 @@ static bool on_folder(void *query, const struct dav_ms_response *r)
 {
     struct dav_query *q = query;
     struct exchange *x = dav_query_state(q);
-    const struct dav_ms_value *calendar = &r->value[FOLDER_CALENDAR];
+    const struct dav_ms_value *calendar = &r->value[FOLDER_CALENDAR], *name = &r->value[FOLDER_NAME];
     const char *access = r->value[FOLDER_ACCESS].text;
     struct buf path;
 
     x->no_access = access && strcmp(access, "0") == 0;
-    x->owner = access && x->stage == STAGE_ROOT ? strtoul(access, NULL, 10) & ACCESS_MODIFY : x->owner;
+    x->owner = access && x->stage == EXCHANGE_ROOT ? strtoul(access, NULL, 10) & ACCESS_MODIFY : x->owner;
+    x->answered_as = name->text ? arena_strndup(dav_query_arena(q), name->text, name->len) : NULL;
     x->is_calendar = r->value[FOLDER_CLASS].text && str_starts_nocase(r->value[FOLDER_CLASS].text, "IPF.Appointment");
     if (!calendar->text || calendar->cut || x->found)
         return true;
@@ -275,16 +310,26 @@ static void on_root(struct dav_query *q, struct exchange *x, const struct dav_re
                        reply->path);
         return;
     }
+    if (reply->multistatus && !dav_exchange_place_proved(q, x)) {
+        dav_query_fail(q, "mailbox-not-found", "%.120s is the mailbox of somebody else", reply->path);
+        return;
+    }
     if (reply->multistatus && !x->found && x->is_calendar)
         x->found = x->mailbox; /* the configured path is the calendar itself */
     if (take_found(q, x, reply))
         return;
-    x->root_status = reply->status;
-    x->root_code = reply->multistatus ? "receive-as-missing" : root_code(q, reply);
+    if (x->form == 0) {
+        x->root_status = reply->status;
+        x->root_code = reply->multistatus ? "receive-as-missing" : root_code(q, reply);
+    } else if (x->alias || reply->status == 404 || reply->status == 410) { /* by its own name it is not there either */
+        if (!dav_exchange_place_another(q, x))
+            dav_query_fail(q, x->root_code, "%.110s answered %d", reply->path, reply->status);
+        return;
+    }
     if (reply->multistatus || is_denial(reply->status) || strcmp(x->root_code, "mailbox-not-found") == 0)
-        enter(q, x, STAGE_HIDDEN);
+        dav_exchange_enter(q, x, EXCHANGE_HIDDEN);
     else
-        fail(q, x->root_code, reply);
+        dav_exchange_fail(q, x->root_code, reply);
 }
 
 static void on_hidden(struct dav_query *q, struct exchange *x, const struct dav_reply *reply)
@@ -292,11 +337,14 @@ static void on_hidden(struct dav_query *q, struct exchange *x, const struct dav_
     if (reply->multistatus && take_found(q, x, reply))
         return;
     if (reply->status >= 500 && reply->status != 501)
-        fail(q, reply->status == 503 ? "store-offline" : "http-server-error", reply);
+        dav_exchange_fail(q, reply->status == 503 ? "store-offline" : "http-server-error", reply);
+    else if (strcmp(x->root_code, "mailbox-not-found") == 0 && !is_denial(reply->status) && !reply->multistatus &&
+             dav_exchange_place_another(q, x))
+        return;
     else if (strcmp(x->root_code, "mailbox-not-found") == 0 && !is_denial(reply->status) && !reply->multistatus)
         dav_query_fail(q, x->root_code, "%.110s answered %d", x->mailbox, x->root_status);
     else
-        enter(q, x, STAGE_LITERAL);
+        dav_exchange_enter(q, x, EXCHANGE_LITERAL);
 }
 
 static void on_search(struct dav_query *q, struct exchange *x, const struct dav_reply *reply)
@@ -324,10 +372,11 @@ static void on_search(struct dav_query *q, struct exchange *x, const struct dav_
                        x->page.broken);
         return;
     }
-    if (x->stage == STAGE_REMEMBERED)
+    if (x->stage == EXCHANGE_REMEMBERED)
         dav_query_passed(q, DAV_STEP_MAILBOX, NULL);
     dav_query_passed(q, DAV_STEP_CALENDAR, "%s", reply->path);
     dav_query_remember(q, at_host_of(q, reply, reply->path));
+    dav_exchange_watch_read(q, x, at_host_of(q, reply, reply->path));
     dav_query_succeed(q);
 }
 
@@ -335,23 +384,23 @@ static void on_search_refused(struct dav_query *q, struct exchange *x, const str
 {
     bool exchange = dav_reply_header(reply, "MS-WebStorage") != NULL;
 
-    if (reply->status == 404 && x->stage == STAGE_REMEMBERED) {
+    if (reply->status == 404 && x->stage == EXCHANGE_REMEMBERED) {
         dav_query_remember(q, "");
         dav_query_clear_spans(q);
-        enter(q, x, STAGE_ROOT);
-    } else if (x->stage == STAGE_LITERAL && (reply->status == 404 || is_denial(reply->status))) {
+        dav_exchange_enter(q, x, EXCHANGE_ROOT);
+    } else if (x->stage == EXCHANGE_LITERAL && (reply->status == 404 || is_denial(reply->status))) {
         dav_query_fail(q, x->root_code, "PROPFIND of the mailbox answered %d, SEARCH %.100s %d", x->root_status,
                        reply->path, reply->status);
     } else if (is_denial(reply->status)) {
-        fail(q, denial_code(q, x, reply), reply);
+        dav_exchange_fail(q, denial_code(q, x, reply), reply);
     } else if (reply->status == 404) {
-        fail(q, exchange ? "calendar-not-found" : "method-blocked", reply);
+        dav_exchange_fail(q, exchange ? "calendar-not-found" : "method-blocked", reply);
     } else if (reply->status == 400 || reply->status == 416 || reply->status == 422) {
-        fail(q, "query-refused", reply);
+        dav_exchange_fail(q, "query-refused", reply);
     } else if (reply->status == 503) {
-        fail(q, "store-offline", reply);
+        dav_exchange_fail(q, "store-offline", reply);
     } else {
-        fail(q, reply->status / 100 == 2 ? "answer-malformed" : dav_reply_code(reply), reply);
+        dav_exchange_fail(q, reply->status / 100 == 2 ? "answer-malformed" : dav_reply_code(reply), reply);
     }
 }
 
@@ -363,10 +412,10 @@ static const char *denial_code(const struct dav_query *q, const struct exchange 
 {
     const char *product = dav_query_product(q);
 
-    if (reply->status == 403 && x->stage == STAGE_FOUND && product[0] && !str_starts(product, "Exchange 2000") &&
+    if (reply->status == 403 && x->stage == EXCHANGE_FOUND && product[0] && !str_starts(product, "Exchange 2000") &&
         !dav_reply_header(reply, "MS-WebStorage"))
         return "method-blocked";
-    return x->stage == STAGE_FOUND && x->owner ? "receive-as-pending" : "receive-as-missing";
+    return x->stage == EXCHANGE_FOUND && x->owner ? "receive-as-pending" : "receive-as-missing";
 }
 
 /* The answer names the calendar folder: on to the SEARCH, on the host that answered, whatever host the name has in it.
@@ -377,7 +426,7 @@ static bool take_found(struct dav_query *q, struct exchange *x, const struct dav
         return false;
     dav_query_passed(q, DAV_STEP_MAILBOX, "%s", reply->path);
     x->calendar = x->found;
-    enter(q, x, STAGE_FOUND);
+    dav_exchange_enter(q, x, EXCHANGE_FOUND);
     return true;
 }
 
@@ -425,7 +474,7 @@ static bool is_denial(int status)
     return status == 401 || status == 403 || status == 440;
 }
 
-static void fail(struct dav_query *q, const char *code, const struct dav_reply *reply)
+void dav_exchange_fail(struct dav_query *q, const char *code, const struct dav_reply *reply)
 {
     const char *type = dav_reply_header(reply, "Content-Type");
     char printable[60] = "";
@@ -436,38 +485,7 @@ static void fail(struct dav_query *q, const char *code, const struct dav_reply *
                    printable[0] ? ")" : "");
 }
 
-/* The person's mailbox: the configured path, or the address below the account's URL. NULL: it cannot be written. */
-static char *mailbox_of(struct dav_query *q)
-{
-    const struct dav_question *question = dav_query_question(q);
-    struct buf path;
-    char *kept = NULL;
-    bool ok;
-
-    buf_init(&path, DAV_URL_PATH_MAX + DAV_URL_HOST_MAX);
-    if (question->path &&
-        (str_starts_nocase(question->path, "http://") || str_starts_nocase(question->path, "https://"))) {
-        const char *slash = strchr(strchr(question->path, ':') + 3, '/');
-
-        buf_add(&path, question->path, slash ? (size_t)(slash - question->path) : strlen(question->path));
-        ok = dav_url_add_path(&path, slash ? slash : "/", slash ? strlen(slash) : 1);
-    } else if (question->path) {
-        if (question->path[0] != '/')
-            buf_adds(&path, dav_query_base_path(q));
-        ok = dav_url_add_path(&path, question->path, strlen(question->path));
-    } else {
-        buf_adds(&path, dav_query_base_path(q));
-        ok = question->address[0] && dav_url_add_store_segment(&path, question->address);
-    }
-    if (ok && path.len > 0 && path.data[path.len - 1] != '/')
-        buf_addc(&path, '/');
-    if (ok && !path.failed)
-        kept = arena_strndup(dav_query_arena(q), path.data, path.len);
-    buf_free(&path);
-    return kept;
-}
-
-static char *join(struct dav_query *q, const char *folder, const char *below)
+char *dav_exchange_join(struct dav_query *q, const char *folder, const char *below)
 {
     size_t len = strlen(folder), more = strlen(below);
     char *joined = arena_alloc(dav_query_arena(q), len + more + 1);

@@ -67,7 +67,68 @@ enum exchange_row {
 };
 enum exchange_row dav_exchange_row_read(const struct dav_ms_response *r, struct dav_span *ret);
 
+/* What is being waited for. */
+enum exchange_stage {
+    EXCHANGE_NONE,
+    EXCHANGE_ROOT,       /* the mailbox, by the form of its name at hand */
+    EXCHANGE_HIDDEN,     /* NON_IPM_SUBTREE */
+    EXCHANGE_WHO,        /* the directory: whose address is that? */
+    EXCHANGE_WHO_ELSE,   /* ... and does anybody else have that alias? */
+    EXCHANGE_LITERAL,    /* the SEARCH, where it has to be called Calendar */
+    EXCHANGE_FOUND,      /* ... where the mailbox says */
+    EXCHANGE_REMEMBERED, /* ... where it was */
+    EXCHANGE_TAG,        /* contenttag of the calendar */
+    EXCHANGE_SUBSCRIBE,  /* a subscription to it */
+    EXCHANGE_RENEW,      /* the same for longer, and those of others */
+    EXCHANGE_POLL,       /* what has happened, here and with others */
+    EXCHANGE_POLL_ALONE, /* ... only here */
+};
+#define EXCHANGE_STAGES (EXCHANGE_POLL_ALONE + 1)
+
+#define EXCHANGE_GROUP 100 /* subscriptions in one POLL */
+#define EXCHANGE_FORMS 6   /* names of a mailbox that are tried */
+
+struct exchange {
+    enum exchange_stage stage;
+    char *mailbox;         /* path or URL, with trailing slash */
+    const char *calendar;  /* the same, of the folder that is searched */
+    const char *found;     /* in the answer being read: its calendar folder's path */
+    const char *root_code; /* what it means if nothing further on works, and what was seen */
+    int root_status;
+    bool no_access;   /* in the answer being read: the server says that we have no rights */
+    bool owner;       /* the mailbox root said that we have all of them */
+    bool is_calendar; /* in the answer being read: the folder itself is a calendar */
+    struct exchange_page page;
+
+    /* exchange_place.c */
+    unsigned form;     /* which name of the mailbox is tried, 0: its own */
+    char *alias;       /* by the directory; NULL: not asked */
+    char *answered_as; /* in the answer being read: what the mailbox calls itself */
+    bool proved;       /* this walk began at the mailbox */
+
+    /* exchange_watch.c and beside it */
+    uint64_t person;
+    uint64_t tag;         /* of the calendar, before it was read; 0: not asked */
+    bool tag_is_young;    /* it is a time, and something may yet happen in the same second */
+    bool widened;
+    uint16_t changes;     /* what was known of changes when the reading began */
+    uint32_t *asked;      /* subscriptions of the POLL or renewal under way */
+    unsigned asked_count; /* of these not answered yet: 0 in `asked` is answered */
+    int own_status;       /* what was said of this person's */
+};
+
 /* exchange.c */
 struct exchange_page *dav_exchange_page(const struct dav_query *q);
+void dav_exchange_enter(struct dav_query *q, struct exchange *x, enum exchange_stage stage);
+void dav_exchange_fail(struct dav_query *q, const char *code, const struct dav_reply *reply);
+char *dav_exchange_join(struct dav_query *q, const char *folder, const char *below);
+
+/* exchange_place.c: which mailbox, and is it this person's? */
+char *dav_exchange_mailbox(struct dav_query *q); /* by the configured path or the address; NULL: it cannot be written */
+bool dav_exchange_place_is_own(struct dav_query *q, const char *calendar);
+bool dav_exchange_place_another(struct dav_query *q, struct exchange *x); /* the next form is asked for; false: no more */
+bool dav_exchange_place_proved(struct dav_query *q, const struct exchange *x);
+void dav_exchange_place_ask(struct dav_query *q, struct exchange *x);
+void dav_exchange_place_answer(struct dav_query *q, struct exchange *x, const struct dav_reply *reply);
 
 #endif

@@ -26,7 +26,9 @@
 
 struct arena;
 struct fetch;
+struct loop;
 struct dav_query;
+struct dav_session;
 
 /* One request. `headers`, `body`, `method` and `spec` are not copied: static, or in the query's arena. `url` is copied.
  */
@@ -86,6 +88,7 @@ struct dav_flavour {
     void (*answer)(struct dav_query *q, const struct dav_reply *reply);
     void (*end)(
         struct dav_query *q); /* the question is over (also by cancel or failure after begin()); NULL: nothing to do */
+    const char *(*describe)(void *shared); /* session_info.changes, NULL: nothing to say; NULL: never */
     void (*forget)(void *shared); /* the session is over, and with it what dav_query_shared() holds; NULL: nothing */
     const struct dav_flavour *batch; /* the same server, asked about many people at once: begin, answer, end, forget;
                                         NULL: it cannot be */
@@ -105,6 +108,19 @@ void dav_query_set_state(struct dav_query *q, void *state);
 
 /* What the flavour keeps for all questions of a session; NULL at first. */
 void **dav_query_shared(struct dav_query *q);
+
+/* The session, for what outlives the question: none of these calls back. */
+struct dav_session *dav_query_session(const struct dav_query *q);
+struct loop *dav_session_loop(const struct dav_session *s);
+const char *dav_session_name(const struct dav_session *s);
+void dav_session_hint(struct dav_session *s, uint32_t number);
+
+/* More than was asked for is read: that is the window which the answer is for. */
+void dav_query_widen(struct dav_query *q, int64_t from, int64_t until);
+
+/* The question is answered by what the caller holds: nothing has changed in [from, until) as of then. */
+void dav_query_unchanged(struct dav_query *q, int64_t from, int64_t until, int64_t as_of);
+int64_t dav_query_as_of(const struct dav_query *q); /* when it began */
 
 /* Now, wall s: for what ages while nobody asks. */
 int64_t dav_query_now(const struct dav_query *q);

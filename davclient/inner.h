@@ -150,6 +150,8 @@ struct dav_session {
     unsigned streak;       /* server-like errors in a row, for persons */
     int64_t good_at_ms;    /* mono, of the last answer that shows a living server; -1: never */
 
+    dav_hint_fn *on_hint;
+    void *hint_arg;
     void *shared; /* of the flavour */
     void *batch_shared; /* of its questions about many */
     char product[80];
@@ -203,6 +205,7 @@ struct dav_query {
     unsigned skipped;
     struct buf remember;
     const char *way; /* static, NULL */
+    bool unchanged;
     unsigned requests;
     int passed; /* last step reported, -1: none */
 };

@@ -97,6 +97,7 @@ void dav_query_end(struct dav_query *q, const char *code, const char *evidence)
         .retry_after_s = q->retry_after_s,
         .remember = q->remember.len > 0 ? q->remember.data : NULL,
         .way = q->way,
+        .unchanged = ok && q->unchanged,
         .method = q->requests > 0 ? q->ask.method : NULL,
         .url = q->requests > 0 ? q->url.data : NULL,
         .requests = q->requests,

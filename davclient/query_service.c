@@ -89,6 +89,32 @@ int64_t dav_query_now(const struct dav_query *q)
     return clk_wall_s(loop_clk(q->session->loop));
 }
 
+struct dav_session *dav_query_session(const struct dav_query *q)
+{
+    return q->session;
+}
+
+void dav_query_widen(struct dav_query *q, int64_t from, int64_t until)
+{
+    q->question.from = from;
+    q->question.until = until - from > LONGEST_WINDOW_S ? from + LONGEST_WINDOW_S : until;
+}
+
+void dav_query_unchanged(struct dav_query *q, int64_t from, int64_t until, int64_t as_of)
+{
+    q->question.from = from;
+    q->question.until = until;
+    q->as_of = as_of;
+    q->unchanged = true;
+    dav_query_clear_spans(q);
+    dav_query_succeed(q);
+}
+
+int64_t dav_query_as_of(const struct dav_query *q)
+{
+    return q->as_of;
+}
+
 void dav_query_way(struct dav_query *q, const char *way)
 {
     q->way = way;

@@ -164,6 +164,7 @@ void dav_session_info(const struct dav_session *s, struct dav_session_info *ret)
         .offered = s->probed ? s->offered_text : NULL,
         .chosen_because = s->auth && s->chosen_because[0] ? s->chosen_because : NULL,
         .server_says = s->server_says[0] ? s->server_says : NULL,
+        .changes = s->shared && s->flavour->describe ? s->flavour->describe(s->shared) : NULL,
         .secret_note = s->secret_note[0] ? s->secret_note : NULL,
         .code = s->cause ? s->cause->code : NULL,
         .evidence = s->cause && s->evidence[0] ? s->evidence : NULL,

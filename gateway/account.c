@@ -46,6 +46,11 @@ void gw_account(const struct gw_config *config, const struct gw_config_server *s
         .allowed_hosts = (const char *const *)server->allowed_hosts, /* both end with a NULL */
         .calendars = (const char *const *)server->calendars,
         .zone = server->zone,
+        .no_contenttag = !server->changes.contenttag,
+        .no_subscribe = !server->changes.subscribe,
+        .notify_listen = server->changes.notify_listen,
+        .notify_host = server->changes.notify_host,
+        .full_read_s = server->changes.full_read_s,
     };
     for (unsigned i = 0; i < server->auth_count && i < DAV_SCHEMES; i++)
         ret->auth[ret->auth_count++] = (enum dav_scheme)server->auth[i];

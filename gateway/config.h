@@ -25,6 +25,13 @@ struct gw_config_tls {
     bool legacy_ciphers;
 };
 
+/* Exchange: how it is seen that a calendar has changed. */
+struct gw_config_changes {
+    bool contenttag, subscribe;
+    char *notify_listen, *notify_host; /* NULL */
+    int64_t full_read_s;
+};
+
 struct gw_config_server {
     char *name;
     int kind; /* enum dav_kind */
@@ -35,6 +42,7 @@ struct gw_config_server {
     unsigned auth_count;
     unsigned lm_compatibility_level;
     struct gw_config_tls tls;
+    struct gw_config_changes changes;
     char *keytab_file;                         /* NULL */
     int logon_format;                          /* enum dav_logon_format */
     bool channel_binding;

@@ -31,6 +31,25 @@ static const struct gw_section tls_section = {.key = "tls",
                                               .options = tls_options,
                                               .option_count = ROWS(tls_options)};
 
+static const struct gw_option changes_options[] = {
+    {"contenttag", GW_OPT_FLAG, .dflt = "true", IN(gw_config_changes, contenttag),
+     .sentence = "Ask for the folder's contenttag, one small request a person and poll."},
+    {"subscribe", GW_OPT_FLAG, .dflt = "true", IN(gw_config_changes, subscribe),
+     .sentence = "Subscribe to calendars where the server grants it; one request then asks about a hundred of them."},
+    {"notify_listen", GW_OPT_TEXT, IN(gw_config_changes, notify_listen),
+     .sentence = "A numeric address and UDP port of this machine where the server may send notifications, such as "
+                 "192.0.2.7:5602; without it there are none. They are hints only: nothing they say is believed."},
+    {"notify_host", GW_OPT_TEXT, IN(gw_config_changes, notify_host),
+     .sentence = "The name or address by which the server reaches this machine, where it is not that of notify_listen."},
+    {"full_read", GW_OPT_S, .dflt = "30m", .min = 60000, .max = 86400000, IN(gw_config_changes, full_read_s),
+     .sentence = "How long signs that nothing has changed are believed before the calendar is read all the same."},
+};
+static const struct gw_section changes_section = {.key = "changes",
+                                                  .sentence = "Exchange: how it is seen that a calendar has changed.",
+                                                  .out = offsetof(struct gw_config_server, changes),
+                                                  .options = changes_options,
+                                                  .option_count = ROWS(changes_options)};
+
 static const struct gw_option server_options[] = {
     {"name", GW_OPT_TEXT, .required = true, IN(gw_config_server, name),
      .sentence = "How users, log lines and commands call this server."},
@@ -77,7 +96,7 @@ static const struct gw_option server_options[] = {
      .sentence = "Zone of floating times and all-day events where the calendar names none, such as Europe/Berlin; "
                  "without it UTC."},
 };
-static const struct gw_section *const server_sections[] = {&tls_section};
+static const struct gw_section *const server_sections[] = {&tls_section, &changes_section};
 static const struct gw_section servers_section = {.key = "servers",
                                                   .sentence = "The servers with the calendars.",
                                                   .list = true,

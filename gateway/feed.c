@@ -40,6 +40,7 @@ static void question(void *arg, uint32_t id, struct dav_question *ret);
 static void answer(void *arg, uint32_t id, const struct dav_result *result);
 static void server_turned(void *arg, unsigned number, const char *code);
 static void take_answer(struct gateway *g, pres_id id, const struct dav_result *result);
+static void take_confirmation(struct gateway *g, pres_id id, const struct dav_result *result);
 static void take_failure(struct gateway *g, pres_id id, const struct dav_result *result);
 static bool has_own_failure(const struct gw_server *s, const struct gw_person *p);
 static void remember(struct gw_person *p, const char *place);
@@ -67,6 +68,7 @@ void gw_feed_change(void *arg, pres_id id, const struct pres_presence *now)
 void gw_feed_rules(struct gateway *g)
 {
     gw_feed_free(g);
+    g->rules_epoch = (uint8_t)(g->rules_epoch % UINT8_MAX + 1);
     g->rules = rules_from(&g->config->rules);
     g->group_rules = map_new();
     for (unsigned i = 0; i < g->config->group_rules_count; i++) {
@@ -95,7 +97,8 @@ bool gw_feed_has_rules(const struct gateway *g, pres_id id)
 static void question(void *arg, uint32_t id, struct dav_question *ret)
 {
     struct gateway *g = arg;
-    const struct gw_extra *extra = g->persons[id].extra;
+    const struct gw_person *p = &g->persons[id];
+    const struct gw_extra *extra = p->extra;
     int64_t now = clk_wall_s(loop_clk(g->loop)), until = now + g->config->poll_window_s;
     ret->address = pres_table_address(g->table, id);
     if (extra) {
@@ -106,6 +109,15 @@ static void question(void *arg, uint32_t id, struct dav_question *ret)
     }
     ret->from = (now / DAY_S - 1) * DAY_S; /* yesterday, so that `since` of what goes on is known */
     ret->until = (until + HOUR_S - 1) / HOUR_S * HOUR_S;
+    ret->again = true;
+    ret->held = p->held == g->rules_epoch;
+    ret->number = id;
+}
+
+void gw_feed_hint(void *arg, uint32_t number)
+{
+    struct gateway *g = arg;
+    gw_poller_hint(g->poller, number);
 }
 
 static void answer(void *arg, uint32_t id, const struct dav_result *result)
@@ -118,9 +130,11 @@ static void answer(void *arg, uint32_t id, const struct dav_result *result)
         else
             g->stats.polls_failed++;
     }
-    if (g->whys)
+    if (g->whys && !result->unchanged)
         gw_why_take(g, id, rules_of(g, id), result);
-    if (result->err == DAV_OK)
+    if (result->err == DAV_OK && result->unchanged)
+        take_confirmation(g, id, result);
+    else if (result->err == DAV_OK)
         take_answer(g, id, result);
     else
         take_failure(g, id, result);
@@ -147,6 +161,7 @@ static void take_answer(struct gateway *g, pres_id id, const struct dav_result *
         gw_causes_leave(&s->causes, p->cause, id, s->config->name, clk_wall_s(loop_clk(g->loop)));
     p->cause = 0;
     p->was_read = 1;
+    p->held = g->rules_epoch;
     uint16_t skipped = result->skipped < UINT16_MAX ? (uint16_t)result->skipped : UINT16_MAX;
     if (skipped > p->skipped) /* once, not at every poll */
         log_warning("poll", "server=%s person=%s broken_items=%u: their times make no sense, they are left out",
@@ -155,6 +170,18 @@ static void take_answer(struct gateway *g, pres_id id, const struct dav_result *
     p->way = result->way;
     remember(p, result->remember);
     pres_table_update(g->table, id, g->scratch, n, result->from, result->until, result->as_of);
+    gw_keep_answer(g, id);
+}
+
+/* What is held of this person is what the calendar says. */
+static void take_confirmation(struct gateway *g, pres_id id, const struct dav_result *result)
+{
+    struct gw_person *p = &g->persons[id];
+    struct gw_server *s = gw_server_of(g, id);
+    if (p->cause)
+        gw_causes_leave(&s->causes, p->cause, id, s->config->name, clk_wall_s(loop_clk(g->loop)));
+    p->cause = 0;
+    pres_table_confirm(g->table, id, result->as_of);
     gw_keep_answer(g, id);
 }
 
@@ -167,7 +194,8 @@ static void take_failure(struct gateway *g, pres_id id, const struct dav_result 
         return; /* nobody was asked: what was last seen of this person is not over */
     p->cause = gw_causes_enter(&s->causes, p->cause, cause, result->evidence, id, s->config->name,
                                pres_table_address(g->table, id), clk_wall_s(loop_clk(g->loop)));
-    if (result->err == DAV_NOT_FOUND)
+    bool elsewhere = p->extra && p->extra->remember && p->extra->remember[0] != '/';
+    if (result->err == DAV_NOT_FOUND || (result->err == DAV_NETWORK && elsewhere))
         remember(p, NULL); /* it may have moved: look for it again */
     pres_table_fail(g->table, id, cause->code);
 }

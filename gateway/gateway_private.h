@@ -40,6 +40,7 @@ struct gw_person {
     uint8_t class;          /* enum gw_class */
     uint8_t unknown;        /* state last reported was unknown */
     uint8_t was_read;
+    uint8_t held;           /* rules_epoch of the last whole answer, which is in the table; 0: there is none to build on */
     uint8_t used;
     uint32_t kept_hash, kept_as_of; /* of the row in the state file, see keep_person.c */
 };
@@ -82,6 +83,7 @@ struct gateway {
     struct gw_person *persons;
     size_t person_capacity;
     struct pres_rules rules;
+    uint8_t rules_epoch; /* counts their changes, never 0 */
     struct map *group_rules; /* group -> struct group_rules, see feed.c */
     struct pres_interval *scratch;
     size_t scratch_size;
@@ -132,6 +134,7 @@ void gw_person_reclass(struct gateway *g, pres_id id);
 /* feed.c */
 extern const struct gw_poller_ops gw_feed_ops;
 void gw_feed_change(void *arg, pres_id id, const struct pres_presence *now); /* pres_change_fn */
+void gw_feed_hint(void *arg, uint32_t number);                               /* dav_hint_fn */
 void gw_feed_rules(struct gateway *g);                                       /* from the configuration */
 void gw_feed_free(struct gateway *g);
 bool gw_feed_has_rules(const struct gateway *g, pres_id id); /* are there rules of this group? */

@@ -214,8 +214,10 @@ static bool person_change(struct gateway *g, pres_id id, const struct gw_user *u
         s->persons++;
         s->classes[p->class]++;
     }
-    if (moved || elsewhere || regrouped) /* other rules weigh the answers, not what is known */
+    if (moved || elsewhere || regrouped) { /* other rules weigh the answers, not what is known */
+        p->held = 0;
         gw_poller_move(g->poller, id, s->number);
+    }
     return differs || moved || elsewhere;
 }
 

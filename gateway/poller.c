@@ -49,6 +49,7 @@ static void server_fails(struct poll_server *s, const char *code, const struct d
 static int64_t probe_pause(struct poll_server *s, const struct dav_result *result);
 static void server_answers(struct poll_server *s);
 static void tell_missed(struct poll_server *s, uint32_t id);
+static uint32_t first_untold(const struct poll_server *s);
 static void drain_soon(struct poll_server *s);
 static void drain(void *arg);
 static void again(void *arg);
@@ -211,7 +212,7 @@ void gw_poll_visit(struct gw_poller *p, uint32_t id)
 {
     struct poll_person *person = &p->persons[id];
     struct poll_server *s = p->servers[person->server];
-    if (person->running || person->queue == POLL_URGENT || person->queue == POLL_DUE)
+    if (person->running || person->queue == POLL_URGENT || person->queue == POLL_HINTED || person->queue == POLL_DUE)
         return;
     if (person->skip > 0) {
         person->skip--;
@@ -237,6 +238,21 @@ void gw_poll_urgent(struct gw_poller *p, uint32_t id)
         return; /* its answer serves */
     p->persons[id].skip = 0;
     enter(p, id, POLL_URGENT);
+    pump_soon(p);
+}
+
+void gw_poller_hint(struct gw_poller *p, uint32_t id)
+{
+    struct poll_person *person = id < p->capacity && p->persons[id].used ? &p->persons[id] : NULL;
+    if (!person || person->queue == POLL_URGENT || person->queue == POLL_HINTED ||
+        p->servers[person->server]->failing)
+        return;
+    if (person->running) {
+        person->hinted = 1; /* the answer on its way may be of before */
+        return;
+    }
+    person->skip = 0;
+    enter(p, id, POLL_HINTED);
     pump_soon(p);
 }
 
@@ -339,6 +355,7 @@ static void launch(struct poll_server *s, uint32_t id)
     struct gw_poller *p = s->poller;
     struct poll_flight *f = mem_calloc(1, sizeof *f);
     struct dav_question question = {.address = NULL};
+    enum poll_queue queue = (enum poll_queue)p->persons[id].queue;
     leave(p, id);
     p->persons[id].running = 1;
     p->persons[id].last_asked = now_s(p);
@@ -348,6 +365,8 @@ static void launch(struct poll_server *s, uint32_t id)
     s->flights = f;
     s->running++;
     p->ops->question(p->arg, id, &question);
+    question.held = question.held && queue != POLL_URGENT; /* who asks by name wants it from the source */
+    question.fresh_s = queue == POLL_DUE ? p->interval_ms / 2000 : 0;
     f->query = p->ops->start(s->session, &question, flight_done, f);
 }
 
@@ -403,6 +422,15 @@ static void settle(struct poll_server *s, uint32_t id, const struct dav_result *
         back_off(p, person, result);
     }
     p->ops->answer(p->arg, id, result);
+    if (result->unchanged && gw_poll_refresh_waits(p, id)) { /* somebody asked when it was on its way */
+        server_answers(s);
+        gw_poll_urgent(p, id);
+        return;
+    }
+    if (person->hinted) {
+        person->hinted = 0;
+        gw_poller_hint(p, id);
+    }
     if (whole_server) {
         enter(p, id, POLL_MISSED);
         server_fails(s, cause ? cause->code : dav_err_name(result->err), result);
@@ -513,10 +541,17 @@ static void tell_missed(struct poll_server *s, uint32_t id)
     p->ops->answer(p->arg, id, &result);
 }
 
+static uint32_t first_untold(const struct poll_server *s)
+{
+    for (int q = POLL_HINTED; q <= POLL_NEW; q++)
+        if (s->queues[q].first != POLL_NOBODY)
+            return s->queues[q].first;
+    return POLL_NOBODY;
+}
+
 static void drain_soon(struct poll_server *s)
 {
-    bool any = s->queues[POLL_DUE].first != POLL_NOBODY || s->queues[POLL_NEW].first != POLL_NOBODY;
-    if (!any || s->draining)
+    if (first_untold(s) == POLL_NOBODY || s->draining)
         return;
     s->draining = true;
     loop_defer(s->poller->loop, drain, s);
@@ -527,10 +562,10 @@ static void drain(void *arg)
     struct poll_server *s = arg;
     s->draining = false;
     for (int i = 0; s->failing && i < DRAIN_SLICE; i++) {
-        uint32_t due = s->queues[POLL_DUE].first, fresh = s->queues[POLL_NEW].first;
-        if (due == POLL_NOBODY && fresh == POLL_NOBODY)
+        uint32_t id = first_untold(s);
+        if (id == POLL_NOBODY)
             return;
-        tell_missed(s, due != POLL_NOBODY ? due : fresh);
+        tell_missed(s, id);
     }
     if (s->failing)
         drain_soon(s);

@@ -68,6 +68,9 @@ void gw_poller_move(struct gw_poller *p, uint32_t id, unsigned server);
 struct gw_refresh *gw_poller_refresh(struct gw_poller *p, uint32_t id, gw_refresh_fn *done, void *arg);
 void gw_poller_refresh_cancel(struct gw_refresh **r);
 
+/* Something may have changed: ask about this person soon. What names nobody is ignored. */
+void gw_poller_hint(struct gw_poller *p, uint32_t id);
+
 struct gw_poller_person {
     unsigned server;
     bool running, waiting;

@@ -11,6 +11,7 @@
 enum poll_queue {
     POLL_NOWHERE,
     POLL_URGENT, /* somebody asked for a refresh */
+    POLL_HINTED, /* something has changed, it is said */
     POLL_DUE,    /* its turn in the interval came */
     POLL_NEW,    /* never asked, or to be asked again after a change */
     POLL_MISSED, /* its turn came while the server was failing */
@@ -28,7 +29,8 @@ struct poll_person {
     uint8_t queue; /* enum poll_queue */
     uint8_t skip;  /* turns still to be left out after failures */
     uint8_t fails; /* in a row, at most 255 */
-    uint8_t used, running;
+    uint8_t used : 1, running : 1;
+    uint8_t hinted : 1; /* while it was running */
 };
 
 _Static_assert(sizeof(struct poll_person) <= 24, "a million people must fit");
@@ -98,6 +100,7 @@ uint32_t gw_poll_random(struct gw_poller *p);
 
 /* poller_refresh.c */
 void gw_poll_refresh_answer(struct gw_poller *p, uint32_t id, enum dav_err err, const char *code);
+bool gw_poll_refresh_waits(const struct gw_poller *p, uint32_t id);
 void gw_poll_refresh_orphan(struct gw_poller *p, uint32_t id);
 void gw_poll_refresh_free_all(struct gw_poller *p);
 

@@ -55,6 +55,14 @@ void gw_poll_refresh_answer(struct gw_poller *p, uint32_t id, enum dav_err err, 
         tell(mine, err, code);
 }
 
+bool gw_poll_refresh_waits(const struct gw_poller *p, uint32_t id)
+{
+    const struct gw_refresh *r = p->refreshes;
+    while (r && r->id != id)
+        r = r->next;
+    return r != NULL;
+}
+
 void gw_poll_refresh_orphan(struct gw_poller *p, uint32_t id)
 {
     bool any = p->orphans != NULL;

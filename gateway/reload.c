@@ -310,6 +310,9 @@ static bool account_same(const struct gw_config_server *a, const struct gw_confi
     return same(a->url, b->url) && same(a->account, b->account) &&
            a->lm_compatibility_level == b->lm_compatibility_level && same(a->tls.ca_file, b->tls.ca_file) &&
            same(a->tls.min_version, b->tls.min_version) && same(a->tls.pinned_key, b->tls.pinned_key) &&
+           a->changes.contenttag == b->changes.contenttag && a->changes.subscribe == b->changes.subscribe &&
+           same(a->changes.notify_listen, b->changes.notify_listen) &&
+           same(a->changes.notify_host, b->changes.notify_host) && a->changes.full_read_s == b->changes.full_read_s &&
            same(a->tls.client_cert_file, b->tls.client_cert_file) &&
            same(a->tls.client_key_file, b->tls.client_key_file) && a->tls.legacy_ciphers == b->tls.legacy_ciphers &&
            same(a->proxy, b->proxy) && same(a->proxy_account, b->proxy_account) &&

@@ -229,6 +229,7 @@ static struct jv *server_object(const struct gw_server_view *view)
     jv_set(v, "certificate_until", gw_report_time(s->cert_not_after));
     jv_set(v, "secret_changed_at", gw_report_time(view->secret_changed_at));
     jv_set_str(v, "secret_note", view->secret_note);
+    jv_set_str(v, "changes", s->changes);
     add_freshness(v, view);
     struct jv *failure = s->code ? cause_object(dav_cause_find(s->code)) : jv_null();
     if (s->code) {

@@ -167,6 +167,20 @@ void pres_table_update(struct pres_table *t, pres_id id, const struct pres_inter
     pres_report_later(t, id);
 }
 
+void pres_table_confirm(struct pres_table *t, pres_id id, int64_t as_of)
+{
+    struct pres_person *p = pres_person(t, id);
+    int64_t now = clamp(clk_wall_s(loop_clk(t->loop)), 1, UINT32_MAX - 1);
+
+    as_of = clamp(as_of, 1, now);
+    if (p->as_of == 0)
+        return;
+    if (as_of > p->as_of || p->as_of > now)
+        p->as_of = (uint32_t)as_of;
+    p->reason = 0;
+    pres_report_later(t, id);
+}
+
 void pres_table_fail(struct pres_table *t, pres_id id, const char *reason)
 {
     pres_person(t, id)->reason = pres_report_reason(t, reason);

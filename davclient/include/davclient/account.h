@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 enum dav_kind {
     DAV_KIND_EXCHANGE, /* 2000, 2003, 2007 over WebDAV */
@@ -48,6 +49,10 @@ struct dav_account {
     double max_requests_per_second;    /* [50] */
     const char *const *allowed_hosts;  /* NULL-terminated, "host" or "host:port"; NULL: none besides the URL's own */
     const char *const *calendars;      /* CalDAV, ifb: path templates {address} {local} {domain}; NULL-terminated */
+    bool no_contenttag, no_subscribe;  /* Exchange: ways not to be used of seeing whether a calendar has changed */
+    const char *notify_listen;         /* Exchange: "address:port" where it may send datagrams that something has changed; NULL: none */
+    const char *notify_host;           /* our name for the server, for these; NULL: the address of notify_listen */
+    int64_t full_read_s;               /* Exchange: after so long a calendar is read whatever the signs say [1800] */
     const char *zone;                  /* zone name for floating times, NULL: UTC */
     size_t max_answer_bytes;           /* [16 MiB] for one answer */
     unsigned max_rows;                 /* appointments kept for one person and window [20 000] */

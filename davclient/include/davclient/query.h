@@ -16,6 +16,12 @@ struct dav_question {
     const char *zone;                /* zone of floating times and dates where the calendar names none; NULL: the account's */
     const char *remember;            /* from the last result about this person; NULL */
     int64_t from, until;             /* UTC s */
+
+    /* For who asks about a person again and again; zero for a single question. */
+    bool again;                      /* notes may be kept for the next question about this person */
+    bool held;                       /* the last whole answer of this session is still in use, so this one may say `unchanged` */
+    uint32_t number;                 /* the caller's for this person, given back with hints (dav_session_on_hint) */
+    int64_t fresh_s;                 /* what the server said so many seconds ago about changes will do; 0: it must be asked */
 };
 
 /* The answer. Everything in it lives during the call only. */

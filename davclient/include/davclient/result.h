@@ -5,6 +5,7 @@
 #ifndef DAVCLIENT_RESULT_H
 #define DAVCLIENT_RESULT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -48,6 +49,7 @@ struct dav_result {
     const char *remember;   /* what to hand in with the next question about this person (calendar URL found), NULL: nothing */
     const char *way;        /* how it was read, when that limits what can be known: one phrase; NULL: nothing to say. Static */
     const char *method, *url; /* of the last request that was sent for it; NULL: none. They live during the call */
+    bool unchanged;         /* nothing has changed since the last whole answer: there are no spans here, its hold on, until as_of */
     unsigned requests;      /* HTTP requests that it took */
     unsigned skipped;       /* items that were broken and left out, each counted, none guessed */
 };

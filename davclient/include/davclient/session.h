@@ -38,6 +38,7 @@ struct dav_session_info {
     const char *offered;        /* what the server offers, "ntlm, basic"; NULL: not known */
     const char *chosen_because; /* a sentence, NULL: nothing chosen */
     const char *server_says;    /* what its NTLM challenge told: names, version, clock; NULL */
+    const char *changes;        /* how it is seen that calendars have changed, with numbers; NULL: by reading them */
     const char *secret_note;    /* "the new secret was refused, the one before stays in use", NULL: nothing to say */
     const char *code;           /* the last whole-server failure, NULL: none now */
     const char *evidence;       /* its line, NULL */
@@ -52,6 +53,14 @@ struct dav_session_info {
 };
 /* Texts are borrowed until the next turn. */
 void dav_session_info(const struct dav_session *s, struct dav_session_info *ret);
+
+/*
+ * Something says that the calendar of the person with this number (dav_question.number) may have changed; ask again soon.
+ * No more than a hint: it may be false, forged, or missing. Comes from the loop; not from within a starting or cancelling
+ * call. It may be told in the middle of another question's answer: do not start, cancel or close from it, only take note.
+ */
+typedef void dav_hint_fn(void *arg, uint32_t number);
+void dav_session_on_hint(struct dav_session *s, dav_hint_fn *fn, void *arg);
 
 /* How many further questions could start at once now, by connections and pace: 0 means ask later. */
 unsigned dav_session_room(const struct dav_session *s);

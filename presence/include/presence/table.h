@@ -63,6 +63,10 @@ unsigned pres_table_server(const struct pres_table *t, pres_id id);
 void pres_table_update(struct pres_table *t, pres_id id, const struct pres_interval *in, size_t n, int64_t from,
                        int64_t until, int64_t as_of);
 
+/* A good answer that says: nothing has changed in the window of the last one, as of then. Nothing happens for somebody
+ * who was never read. Clears the failure. */
+void pres_table_confirm(struct pres_table *t, pres_id id, int64_t as_of);
+
 /* A question that failed: `reason` is a stable code (static text). The intervals stay until stale. */
 void pres_table_fail(struct pres_table *t, pres_id id, const char *reason);
 
