@@ -18,6 +18,7 @@
 #include "base/utc.h"
 #include "gateway.h"
 #include "http_face.h"
+#include "http_pidf.h"
 #include "presence/render.h"
 #include "report.h"
 
@@ -185,6 +186,10 @@ static void get_presence(struct gw_face *face, struct httpd_req *req, const char
     pres_id id = known_person(face, req, rest);
     if (id == PRES_NOBODY)
         return;
+    if (gw_http_wants_pidf(req)) {
+        gw_http_get_pidf(face, req, id);
+        return;
+    }
     struct buf b;
     buf_init(&b, 16384);
     add_presence(face, &b, id);

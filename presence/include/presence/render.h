@@ -23,4 +23,30 @@ bool pres_render_json(struct buf *out, const char *address, const struct pres_pr
 bool pres_render_vfb(struct buf *out, const char *address, const struct pres_set *set, int64_t start, int64_t end,
                      int64_t now);
 
+/* How kinds look in a PIDF document. */
+struct pres_pidf_map {
+    const char *basic[PRES_KINDS];      /* "open" or "closed", "": neither */
+    const char *activities[PRES_KINDS]; /* RPID's words separated by spaces: "busy meeting" */
+};
+extern const struct pres_pidf_map pres_pidf_usual;
+
+struct pres_pidf {
+    const char *entity; /* whose presence: "sip:alice@example.com" */
+    const struct pres_pidf_map *map;
+    const char *note; /* plain text, "": none; of more than 200 bytes only the first are shown */
+    int64_t now;      /* wall s */
+    unsigned future;  /* so many coming stretches of busy time (of the next day) are told, from: */
+    const struct pres_known *known; /* NULL: none */
+};
+
+/* A whole document (RFC 3863, 4479, 4480, 4481), in which phones find rpid:busy by looking for that text. False: an entity
+ * or note that is no UTF-8, or no room. */
+bool pres_render_pidf(struct buf *out, const struct pres_pidf *doc, const struct pres_presence *p);
+
+/* "sip:o'hara@example.com", "sip:a%2fb@example.com": an address as URI. False: its domain is no host name. */
+bool pres_pidf_entity(struct buf *out, const char *scheme, const char *address);
+
+/* Are these RPID's words? NULL: yes, else a phrase. */
+const char *pres_pidf_activities_wrong(const char *words);
+
 #endif

@@ -1,0 +1,78 @@
+/*
+ * http_pidf: GET /v1/presence/ADDRESS for those who ask for application/pidf+xml: the document that SIP phones read.
+ */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/clk.h"
+#include "base/httpd.h"
+#include "base/loop.h"
+#include "base/str.h"
+#include "gateway.h"
+#include "http_face.h"
+#include "http_pidf.h"
+#include "presence/render.h"
+
+#define PIDF "application/pidf+xml"
+
+enum { FUTURE = 16, DOCUMENT_MAX = 65536 };
+
+static double wish(const char *accept, const char *type);
+
+bool gw_http_wants_pidf(const struct httpd_req *req)
+{
+    const char *accept = httpd_header(req, "Accept");
+    double pidf = accept ? wish(accept, PIDF) : 0;
+    return pidf > 0 && pidf >= wish(accept, "application/json");
+}
+
+void gw_http_get_pidf(struct gw_face *face, struct httpd_req *req, pres_id id)
+{
+    static const char *const headers[] = {"Content-Type: " PIDF, "Cache-Control: no-store", "Vary: Accept", NULL};
+    static const char *const notes[PRES_KINDS] = {"Free", "Working elsewhere", "Tentatively busy",
+                                                  "Busy", "Out of office",     "Calendar unknown"};
+    const struct pres_table *table = gw_table(face->gateway);
+    struct pres_presence p;
+    struct pres_known known;
+    struct buf entity, b;
+    pres_table_presence(table, id, &p);
+    pres_table_known(table, id, &known);
+    buf_init(&entity, 4096);
+    buf_init(&b, DOCUMENT_MAX);
+    struct pres_pidf doc = {.map = &pres_pidf_usual,
+                            .note = notes[p.state],
+                            .now = clk_wall_s(loop_clk(gw_loop(face->gateway))),
+                            .future = FUTURE,
+                            .known = &known};
+    if (p.state == PRES_UNKNOWN)
+        doc.known = NULL; /* what was known is too old */
+    if (pres_pidf_entity(&entity, "pres:", pres_table_publish_as(table, id)))
+        doc.entity = entity.data;
+    if (!doc.entity || !pres_render_pidf(&b, &doc, &p)) {
+        gw_http_problem(req, 406, "no-such-form", "This address cannot be written as a pres: URI.");
+        buf_free(&b);
+    } else {
+        size_t len = b.len;
+        httpd_reply_take(req, 200, headers, buf_take(&b), len);
+    }
+    buf_free(&entity);
+}
+
+/* The q of the type in an Accept header (RFC 9110 12.5.1), 0: it is not named. */
+static double wish(const char *accept, const char *type)
+{
+    size_t type_len = strlen(type), len;
+    for (const char *part = accept, *next; part; part = next) {
+        next = str_split(part, ',', &len);
+        const char *text = str_trim(part, &len);
+        const char *q = str_find_nocase(text, len, ";q="), *spaced = str_find_nocase(text, len, "; q=");
+        if (len < type_len || str_find_nocase(text, type_len, type) != text ||
+            (text[type_len] && !strchr("; ,\t", text[type_len])))
+            continue;
+        double value = q ? strtod(q + 3, NULL) : spaced ? strtod(spaced + 4, NULL) : 1;
+        return isfinite(value) ? value : 0;
+    }
+    return 0;
+}
