@@ -25,6 +25,13 @@ struct gw_config_tls {
     bool legacy_ciphers;
 };
 
+/* Exchange: how it is seen that a calendar has changed. */
+struct gw_config_changes {
+    bool contenttag, subscribe;
+    char *notify_listen, *notify_host; /* NULL */
+    int64_t full_read_s;
+};
+
 struct gw_config_server {
     char *name;
     int kind; /* enum dav_kind */
@@ -35,6 +42,7 @@ struct gw_config_server {
     unsigned auth_count;
     unsigned lm_compatibility_level;
     struct gw_config_tls tls;
+    struct gw_config_changes changes;
     char *keytab_file;                         /* NULL */
     int logon_format;                          /* enum dav_logon_format */
     bool channel_binding;
@@ -115,9 +123,6 @@ struct gw_config {
     unsigned group_rules_count;
     struct gw_config_http http;
     struct gw_config_xmpp xmpp;
-    struct gw_config_mqtt mqtt;
-    struct gw_config_webhook *webhooks;
-    unsigned webhooks_count;
     char *state_directory; /* NULL */
     char *control_socket;
     struct gw_roster *roster; /* everybody, from `users` and their CSV files; see config_users.h */
@@ -126,6 +131,9 @@ struct gw_config {
 
 /* What is wrong: one line "FILE:LINE: KEY.PATH: sentence" per problem in `why`, newline-separated, and the stable code.
  */
+    struct gw_config_mqtt mqtt;
+    struct gw_config_webhook *webhooks;
+    unsigned webhooks_count;
 struct gw_config_error {
     char code[48]; /* "config-unknown-key", "config-wrong-type", "config-missing", "config-value", "config-duplicate",
                       "config-secret"... */
