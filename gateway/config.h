@@ -123,6 +123,9 @@ struct gw_config {
     unsigned group_rules_count;
     struct gw_config_http http;
     struct gw_config_xmpp xmpp;
+    struct gw_config_mqtt mqtt;
+    struct gw_config_webhook *webhooks;
+    unsigned webhooks_count;
     char *state_directory; /* NULL */
     char *control_socket;
     struct gw_roster *roster; /* everybody, from `users` and their CSV files; see config_users.h */
@@ -131,9 +134,6 @@ struct gw_config {
 
 /* What is wrong: one line "FILE:LINE: KEY.PATH: sentence" per problem in `why`, newline-separated, and the stable code.
  */
-    struct gw_config_mqtt mqtt;
-    struct gw_config_webhook *webhooks;
-    unsigned webhooks_count;
 struct gw_config_error {
     char code[48]; /* "config-unknown-key", "config-wrong-type", "config-missing", "config-value", "config-duplicate",
                       "config-secret"... */
