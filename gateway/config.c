@@ -26,6 +26,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "config_identity.h"
 #include "config_private.h"
 #include "config_users.h"
 
@@ -188,6 +189,8 @@ static struct gw_config *read_text(struct gw_reading *r, const struct buf *text)
         gw_config_check(r, c);
         if (r->problems == 0)
             c->roster = gw_roster_new(c, r);
+        if (c->roster)
+            gw_identity_check_roster(r, c);
         cyaml_free(&cyaml, schema, record, 0);
     }
     arena_free(&a);

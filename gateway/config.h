@@ -123,6 +123,8 @@ struct gw_config {
     unsigned group_rules_count;
     struct gw_config_http http;
     struct gw_config_xmpp xmpp;
+    struct gw_config_identity *identity;
+    unsigned identity_count;
     struct gw_config_mqtt mqtt;
     struct gw_config_webhook *webhooks;
     unsigned webhooks_count;

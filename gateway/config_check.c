@@ -15,6 +15,7 @@
 #include "base/secret.h"
 #include "base/str.h"
 #include "base/tls.h"
+#include "config_identity.h"
 #include "config_private.h"
 
 enum { ADDRESS_MAX = 320, NAME_MAX_LEN = 64, SERVERS_MAX = 1000 };
@@ -52,6 +53,7 @@ void gw_config_check(struct gw_reading *r, struct gw_config *c)
     check_times(r, c);
     check_groups(r, c);
     check_http(r, &c->http);
+    gw_identity_check(r, c);
     gw_outlets_check(r, c);
     check_absolute(r, "state.directory", c->state_directory);
     check_absolute(r, "control.socket", c->control_socket);

@@ -10,6 +10,11 @@
 /* Words and texts stand in the order of pres_kind (outlets_xmpp.c asserts how many there are). */
 enum { GW_KINDS_SHOWN = 5, GW_KINDS_TOLD = 6 };
 
+/* A domain that is called differently outside. */
+struct gw_config_identity {
+    char *domain, *publish_as;
+};
+
 /* The outlet to an MQTT broker. Not configured when server is NULL. */
 struct gw_config_mqtt {
     char *server; /* "mqtts://broker.example.com" */

@@ -21,6 +21,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "config_csv.h"
+#include "config_identity.h"
 #include "config_private.h"
 
 static const size_t ROSTER_BYTES_MAX = (size_t)1 << 30;
@@ -58,6 +59,7 @@ static const char *take_header(struct csv_file *f, const struct gw_csv *csv, cha
 static void add_line(struct building *b, const struct csv_file *f, const struct gw_csv *csv);
 static bool add_user(struct building *b, const struct gw_user *user);
 static bool keep_keys(struct building *b, const struct gw_user *user);
+static void say_twice(struct building *b, const struct gw_user *user, const struct gw_user *other, const char *name);
 static const char *line_wrong(const struct gw_user *user);
 static const char *const *split_aliases(struct building *b, const char *text);
 static int server_index(const struct gw_config *c, const char *name);
@@ -325,13 +327,15 @@ static bool add_user(struct building *b, const struct gw_user *user)
         b->capacity = b->capacity ? b->capacity * 2 : 64;
         o->users = mem_realloc(o->users, b->capacity, sizeof *o->users);
     }
-    struct gw_user *kept = &o->users[o->count];
-    *kept = *user;
-    if (!keep_keys(b, user))
+    struct gw_user *kept = &o->users[o->count], shown = *user;
+    if (!shown.publish_as)
+        shown.publish_as = gw_identity_publish_as(b->config, user->address, b->keys_arena);
+    *kept = shown;
+    if (!keep_keys(b, &shown))
         return false;
     kept->address = keep(b, user->address);
     kept->path = keep(b, user->path);
-    kept->publish_as = keep(b, user->publish_as);
+    kept->publish_as = keep(b, shown.publish_as);
     kept->group = keep(b, user->group);
     kept->zone = keep(b, user->zone);
     o->count++;
@@ -353,13 +357,7 @@ static bool keep_keys(struct building *b, const struct gw_user *user)
         if (!before)
             continue;
         const struct gw_user *other = &b->roster->users[(uintptr_t)before - KEY_BASE];
-        char shown[200], *where = mem_printf("%s:%u", source_name(b, other->source), other->line);
-        str_printable(names[i], strlen(names[i]), shown, sizeof shown);
-        if (user->source == 0)
-            gw_problem(b->reading, "config-duplicate", user->line, "users", "%s stands in %s already", shown, where);
-        else
-            note(b, user->source, user->line, "%s stands in %s already; the line is left out", shown, where);
-        free(where);
+        say_twice(b, user, other, names[i]);
         return false;
     }
     void *value = (void *)(uintptr_t)(b->roster->count + KEY_BASE);
@@ -367,6 +365,27 @@ static bool keep_keys(struct building *b, const struct gw_user *user)
         if (keys[i])
             map_put(b->keys, keys[i], value);
     return true;
+}
+
+/* The same person, or two who would be called the same. */
+static void say_twice(struct building *b, const struct gw_user *user, const struct gw_user *other, const char *name)
+{
+    char shown[200], mine[200], theirs[200];
+    char *where = mem_printf("%s:%u", source_name(b, other->source), other->line), *what;
+    str_printable(name, strlen(name), shown, sizeof shown);
+    str_printable(user->address, strlen(user->address), mine, sizeof mine);
+    str_printable(other->address, strlen(other->address), theirs, sizeof theirs);
+    bool same = str_eq_nocase(user->address, other->address);
+    if (same)
+        what = mem_printf("%s stands in %s already", shown, where);
+    else
+        what = mem_printf("%s and %s (%s) would both be %s", mine, theirs, where, shown);
+    if (user->source == 0)
+        gw_problem(b->reading, same ? "config-duplicate" : "config-ambiguous", user->line, "users", "%s", what);
+    else
+        note(b, user->source, user->line, "%s; the line is left out", what);
+    free(what);
+    free(where);
 }
 
 static const char *line_wrong(const struct gw_user *user)

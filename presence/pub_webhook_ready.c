@@ -27,8 +27,8 @@ static const struct pres_hook_ready ready[] = {
     {.name = "rocketchat",
      .id = "{local}",
      .guard = "/api/v1/users.getStatus?username={id}",
-     .guard_field = "status",
-     .mark = "{show}",
+     .guard_field = "message",
+     .mark = "{text}",
      .method = "POST",
      .path = "/api/v1/users.setStatus",
      .content_type = "application/json",
@@ -92,4 +92,10 @@ const struct pres_hook_ready *pres_hook_ready_find(const char *name)
 bool pres_webhook_ready(const char *name)
 {
     return pres_hook_ready_find(name) != NULL;
+}
+
+const char *pres_webhook_id(const char *name)
+{
+    const struct pres_hook_ready *r = pres_hook_ready_find(name);
+    return r ? r->id : NULL;
 }

@@ -98,6 +98,13 @@ bool pres_template_add(struct buf *out, const char *text, const struct pres_fill
     return !out->failed;
 }
 
+bool pres_template_person(struct buf *out, const char *text, const char *address, const char *group)
+{
+    const struct pres_presence nothing = {.state = PRES_UNKNOWN};
+    const struct pres_fill f = {.address = address, .group = group, .now = &nothing};
+    return pres_template_add(out, text, &f, PRES_ESCAPE_NONE);
+}
+
 const char *pres_template_wrong(const char *text)
 {
     if (!str_is_utf8(text, strlen(text)))

@@ -203,11 +203,43 @@ static void values(void **state)
     bad(*state, SERVER USERS "poll: { interval: 10m }\n", "config-value", "presence.stale_after: is shorter than two");
 }
 
+#define OUTLET SERVER USERS "publish:\n  "
+#define HOOK OUTLET "webhooks:\n    - "
+static void outlets(void **state)
+{
+    bad(*state, OUTLET "mqtt: { topic: x }\n", "config-missing", "publish.mqtt: server is missing");
+    bad(*state, OUTLET "mqtt: { server: 'http://h' }\n", "config-value",
+        "c.yaml:10: publish.mqtt.server: is no mqtts://");
+    bad(*state, OUTLET "mqtt: { server: 'mqtt://h', topic: 'a/+/{address}' }\n", "config-value", "wildcard");
+    bad(*state, OUTLET "mqtt: { server: 'mqtt://h', topic: 'a/b' }\n", "config-value", "names no person");
+    bad(*state, OUTLET "mqtt: { server: 'mqtt://h', topic: '{address}/{state}' }\n", "config-value",
+        "may hold {address}");
+    bad(*state, OUTLET "mqtt: { server: 'mqtt://h', payload: '{nonsense}' }\n", "config-value", "is not known");
+    bad(*state, OUTLET "mqtt: { server: 'mqtt://h', ca_file: x }\n", "config-value", "is of no use without TLS");
+    bad(*state, OUTLET "mqtt: { server: 'mqtt://h', password_file: none, user: u }\n", "config-secret",
+        "password_file");
+    bad(*state, HOOK "{ url: 'ftp://h/' }\n", "config-value",
+        "c.yaml:11: publish.webhooks[0].url: must begin with https://");
+    bad(*state, HOOK "{ url: 'http://u:p@h/' }\n", "config-value", "without a user");
+    bad(*state, HOOK "{ url: 'http://h/{address}' }\n", "config-value", "a batch is of many people");
+    bad(*state, HOOK "{ url: 'http://h/', template: slack }\n", "config-value", "needs token_file");
+    bad(*state, HOOK "{ url: 'http://h/', headers: ['Host: x'] }\n", "config-value",
+        "headers[0]: is a header that is set");
+    bad(*state, HOOK "{ url: 'http://h/', headers: [nothing] }\n", "config-value", "is no \"Name: value\"");
+    bad(*state, HOOK "{ url: 'http://h/', name: mqtt }\n", "config-value", "is the name of another outlet");
+    bad(*state, HOOK "{ url: 'http://h/', name: a }\n    - { url: 'http://h/', name: a }\n", "config-duplicate",
+        "publish.webhooks[1]: has the name of the hook in line 11");
+    bad(*state, HOOK "{ url: 'http://h/', kinds: [sad] }\n", "config-value", "kinds[0]");
+    bad(*state, HOOK "{ url: 'http://h/', persons: [sad] }\n", "config-value", "persons[0]: is no mail address");
+    bad(*state, OUTLET "identity: [ { domain: 'a@b', publish_as: c } ]\n", "config-value",
+        "identity[0].domain: is no domain");
+    bad(*state, OUTLET "identity: [ { domain: a, publish_as: c }, { domain: A, publish_as: d } ]\n", "config-duplicate",
+        "identity[1].domain: has a rule already");
+}
+
 static void later_versions(void **state)
 {
     bad(*state, SERVER USERS "policy: { a: [b] }\n", "config-not-supported", "c.yaml:9: policy: is not supported yet");
-    bad(*state, SERVER USERS "publish:\n  sip: { server: x }\n  webhooks: []\n", "config-not-supported",
-        "c.yaml:11: publish.webhooks: is not supported yet");
     bad(*state, "servers:\n  - { name: a, kind: ews, url: 'https://a/', account: a, password_file: pw }\n" USERS,
         "config-not-supported", "c.yaml:2: servers[0].kind: \"ews\" is not supported yet");
 }
@@ -221,8 +253,8 @@ static void references(void **state)
         "c.yaml:8: users[0].server: no server is called \"nowhere\"");
     bad(*state, SERVER USERS "  - { address: ALICE@example.com }\n", "config-duplicate",
         "c.yaml:9: users: ALICE@example.com stands in ");
-    bad(*state, SERVER USERS "  - { address: c@example.com, publish_as: alice@Example.com }\n", "config-duplicate",
-        "c.yaml:8 already");
+    bad(*state, SERVER USERS "  - { address: c@example.com, publish_as: alice@Example.com }\n", "config-ambiguous",
+        "c.yaml:8) would both be");
     bad(*state, SERVER "users:\n  - { address: a@b, file: x.csv }\n", "config-value", "users[0]: has both");
     bad(*state, SERVER "users:\n  - { group: a }\n", "config-value", "users[0]: has neither");
     bad(*state, SERVER "users:\n  - { file: none.csv, group: a }\n", "config-value", "columns of the file");
@@ -385,6 +417,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(everything, setup, teardown),
         cmocka_unit_test_setup_teardown(shape, setup, teardown),
         cmocka_unit_test_setup_teardown(values, setup, teardown),
+        cmocka_unit_test_setup_teardown(outlets, setup, teardown),
         cmocka_unit_test_setup_teardown(later_versions, setup, teardown),
         cmocka_unit_test_setup_teardown(references, setup, teardown),
         cmocka_unit_test_setup_teardown(texts, setup, teardown),

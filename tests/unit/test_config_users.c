@@ -170,6 +170,57 @@ static void unusable_files(void **state)
     assert_int_equal(f->config->roster->note_count, 2);
 }
 
+static void called_the_same(void **state)
+{
+    static const char head[] =
+        "servers:\n  - { name: a, kind: caldav, url: 'https://h/', account: a, password_file: pw }\n";
+    struct fixture *f = *state;
+    char text[1000];
+    /* a rule for a domain; one's own word goes before it */
+    roster(f, "address\n"); /* files are there */
+    files_write(f->folder, "u.csv", 0644,
+                "address,publish_as\nAnn@corp.example,\nbob@corp.example,robert@im.example\ncy@other.example,\n"
+                "dee@im.example,\ndee@CORP.example,\neve@corp.example,Ann@im.example\n");
+    snprintf(
+        text, sizeof text,
+        "%susers: [ { file: u.csv } ]\npublish: { identity: [ { domain: corp.example, publish_as: im.example } ] }\n",
+        head);
+    files_write(f->folder, "c.yaml", 0600, text);
+    gw_config_free(&f->config);
+    f->config = gw_config_read(files_path(f->folder, "c.yaml"), &f->err);
+    assert_non_null(f->config);
+    const struct gw_roster *r = f->config->roster;
+    assert_int_equal(r->count, 4);
+    assert_string_equal(r->users[0].publish_as, "Ann@im.example");
+    assert_string_equal(r->users[1].publish_as, "robert@im.example");
+    assert_null(r->users[2].publish_as);
+    assert_int_equal(r->note_count, 2);
+    assert_non_null(strstr(r->notes[0], "u.csv:6: dee@CORP.example and dee@im.example ("));
+    assert_non_null(strstr(r->notes[0], "u.csv:5) would both be dee@im.example; the line is left out"));
+    assert_non_null(strstr(r->notes[1], "u.csv:7: eve@corp.example and Ann@corp.example ("));
+    /* in the configuration itself it is refused */
+    snprintf(text, sizeof text,
+             "%susers:\n  - { address: a@x.example, publish_as: z@im.example }\n"
+             "  - { address: b@x.example, publish_as: Z@im.example }\n",
+             head);
+    files_write(f->folder, "c.yaml", 0600, text);
+    gw_config_free(&f->config);
+    assert_null(gw_config_read(files_path(f->folder, "c.yaml"), &f->err));
+    assert_string_equal(f->err.code, "config-ambiguous");
+    assert_non_null(strstr(f->err.why, "c.yaml:5: users: b@x.example and a@x.example ("));
+    assert_non_null(strstr(f->err.why, "c.yaml:4) would both be Z@im.example"));
+    /* a topic that drops what keeps two people apart */
+    snprintf(text, sizeof text,
+             "%susers:\n  - { address: a@x.example }\n  - { address: a@y.example }\n"
+             "publish: { mqtt: { server: mqtt://h, topic: 'p/{local}' } }\n",
+             head);
+    files_write(f->folder, "c.yaml", 0600, text);
+    assert_null(gw_config_read(files_path(f->folder, "c.yaml"), &f->err));
+    assert_string_equal(f->err.code, "config-ambiguous");
+    assert_non_null(
+        strstr(f->err.why, "c.yaml:5: publish.mqtt.topic: a@x.example and a@y.example (line 4) would both be \"p/a\""));
+}
+
 static void notes_are_bounded(void **state)
 {
     struct buf b;
@@ -227,6 +278,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(garbage, setup, teardown),
         cmocka_unit_test_setup_teardown(nul_and_endless_lines, setup, teardown),
         cmocka_unit_test_setup_teardown(unusable_files, setup, teardown),
+        cmocka_unit_test_setup_teardown(called_the_same, setup, teardown),
         cmocka_unit_test_setup_teardown(notes_are_bounded, setup, teardown),
         cmocka_unit_test_setup_teardown(change_is_seen, setup, teardown),
         cmocka_unit_test_setup_teardown(ten_thousand, setup, teardown),

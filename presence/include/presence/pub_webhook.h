@@ -50,6 +50,8 @@ struct pres_publisher *pres_webhook_new(struct loop *loop, struct pres_table *ta
 
 /* Is there a ready-made one of this name? */
 bool pres_webhook_ready(const char *name);
+/* The template of what the product calls a person; NULL: it finds out. */
+const char *pres_webhook_id(const char *name);
 /* NULL: may be the URL of a hook; else a phrase. */
 const char *pres_webhook_url_wrong(const char *url);
 
