@@ -282,8 +282,9 @@ static const struct gw_section xmpp_section = {.key = "xmpp",
                                                .sections = xmpp_sections,
                                                .section_count = ROWS(xmpp_sections)};
 
-static const struct gw_section *const publish_sections[] = {&http_section, &xmpp_section, &gw_config_identity_section, &gw_config_sip_section,
+static const struct gw_section *const publish_sections[] = {&http_section, &xmpp_section, &gw_config_identity_section,
                                                             &gw_config_mqtt_section, &gw_config_webhooks_section};
+static const char *const publish_later[] = {"sip", NULL};
 static const struct gw_section publish_section = {.key = "publish",
                                                   .sentence = "Where presence can be had.",
                                                   .sections = publish_sections,
