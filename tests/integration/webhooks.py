@@ -112,7 +112,7 @@ def bad_receivers(folder):
     for name, sink in bad.items():
         wait_until(lambda: sink.states().get(PEOPLE[1]) == "busy", f"{name}: what comes after", 120)
         row = outlet(daemon, name)
-        check(row["retries"] + row["failures"] + row["rejected"] >= 2, f"counted: {row}")
+        check(row["retries"] + row["failures"] + row["rejected"] >= 1, f"counted: {row}")
         for request in sink.requests:
             others = [r["body"] for r in sink.requests if sequence(r) == sequence(request)]
             check_equal(set(others), {request["body"]}, "a number means one body")
