@@ -141,7 +141,7 @@ static void ask(void *arg)
 /* 0: the name is none. */
 static size_t question(struct srv *s, unsigned char *out)
 {
-    static const unsigned char head[] = {0, 0, 1, 0, 0, 1, 0, 0, 0, 0, 0, 1};           /* recursion, please */
+    static const unsigned char head[] = {0, 0, 1, 0, 0, 1, 0, 0, 0, 0, 0, 1};               /* recursion, please */
     static const unsigned char large[] = {0, 0, ns_t_opt, 4096 / 256, 0, 0, 0, 0, 0, 0, 0}; /* 4096 bytes are fine */
     size_t at = sizeof head;
     memcpy(out, head, sizeof head);

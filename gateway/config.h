@@ -126,6 +126,7 @@ struct gw_config {
     struct gw_config_identity *identity;
     unsigned identity_count;
     struct gw_config_mqtt mqtt;
+    struct gw_config_sip sip;
     struct gw_config_webhook *webhooks;
     unsigned webhooks_count;
     char *state_directory; /* NULL */

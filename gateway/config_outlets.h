@@ -33,6 +33,29 @@ struct gw_config_mqtt {
     char *text[GW_KINDS_TOLD];
 };
 
+/* SIP: publishing to a server when `server` is not NULL, being one when there is something in `listen`. */
+struct gw_config_sip {
+    char *server; /* "sip:192.0.2.1:5060;transport=tcp"; NULL */
+    char *domain; /* NULL */
+    char *user, *password_file; /* NULL */
+    char *self;
+    char *ca_file; /* NULL: the system's */
+    int64_t expires_s;
+    double rate;
+    unsigned window, future;
+    char **listen; /* "udp:192.0.2.7:5060" */
+    unsigned listen_count;
+    char *certificate_file, *key_file; /* NULL */
+    char *watchers_file;               /* NULL */
+    char **trusted;
+    unsigned trusted_count;
+    unsigned max_watchers;
+    char *zone;                      /* NULL: UTC */
+    char *basic[GW_KINDS_TOLD];      /* "open" "closed" "none" */
+    char *activities[GW_KINDS_TOLD]; /* NULL: none */
+    char *text[GW_KINDS_TOLD];
+};
+
 /* One webhook. */
 struct gw_config_webhook {
     char *name;  /* NULL: by its number */

@@ -55,8 +55,8 @@ static const struct gw_option server_options[] = {
      .sentence = "How users, log lines and commands call this server."},
     {"kind", GW_OPT_CHOICE, .words = "exchange caldav ifb", .later = "ews relay", .required = true,
      IN(gw_config_server, kind),
-     .sentence = "What it speaks: exchange is WebDAV as in Exchange 2000, 2003 and 2007; caldav is RFC 4791; ifb is any web "
-                 "server with a free/busy file for each person."},
+     .sentence = "What it speaks: exchange is WebDAV as in Exchange 2000, 2003 and 2007; caldav is RFC 4791; ifb is any "
+                 "web server with a free/busy file for each person."},
     {"url", GW_OPT_TEXT, .required = true, IN(gw_config_server, url),
      .sentence = "Where mailboxes or calendars begin, such as https://mail.example.com/exchange/."},
     {"account", GW_OPT_TEXT, .required = true, IN(gw_config_server, account),
@@ -282,19 +282,18 @@ static const struct gw_section xmpp_section = {.key = "xmpp",
                                                .sections = xmpp_sections,
                                                .section_count = ROWS(xmpp_sections)};
 
-static const struct gw_section *const publish_sections[] = {&http_section, &xmpp_section, &gw_config_identity_section,
+static const struct gw_section *const publish_sections[] = {&http_section, &xmpp_section, &gw_config_identity_section, &gw_config_sip_section,
                                                             &gw_config_mqtt_section, &gw_config_webhooks_section};
-static const char *const publish_later[] = {"sip", NULL};
 static const struct gw_section publish_section = {.key = "publish",
                                                   .sentence = "Where presence can be had.",
                                                   .sections = publish_sections,
-                                                  .section_count = ROWS(publish_sections),
-                                                  .later = publish_later};
+                                                  .section_count = ROWS(publish_sections)};
 
 static const struct gw_option state_options[] = {
     {"directory", GW_OPT_TEXT, IN(gw_config, state_directory), .restart = true,
      .sentence =
-         "Where to keep what must survive a restart: the subscriptions of XMPP users; without it they are lost then."},
+         "Where to keep what must survive a restart: everybody's last known state with its age, and the outlets' "
+         "subscriptions; without it they are lost then. One daemon a directory."},
 };
 static const struct gw_section state_section = {.key = "state",
                                                 .sentence = "What is kept over a restart.",

@@ -19,7 +19,8 @@
 
 enum { FAREWELL_MS = 3000, TURN_MS = 20 };
 
-static const struct gw_outlet_kind *const kinds[] = {&gw_outlet_xmpp, &gw_outlet_mqtt, &gw_outlet_webhook};
+static const struct gw_outlet_kind *const kinds[] = {&gw_outlet_xmpp, &gw_outlet_mqtt, &gw_outlet_sip,
+                                                     &gw_outlet_sip_server, &gw_outlet_webhook};
 enum { KINDS = sizeof kinds / sizeof kinds[0] };
 
 /* One that a reload took away, for as long as it says goodbye. */

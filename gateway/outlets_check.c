@@ -18,6 +18,7 @@ void gw_outlets_check(struct gw_reading *r, const struct gw_config *c)
 {
     check_xmpp(r, &c->xmpp);
     gw_outlets_check_mqtt(r, &c->mqtt);
+    gw_outlets_check_sip(r, &c->sip);
     gw_outlets_check_webhooks(r, c);
 }
 

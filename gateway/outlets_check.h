@@ -8,6 +8,7 @@
 #include "config_private.h"
 
 void gw_outlets_check_mqtt(struct gw_reading *r, const struct gw_config_mqtt *m);
+void gw_outlets_check_sip(struct gw_reading *r, const struct gw_config_sip *s);
 void gw_outlets_check_webhooks(struct gw_reading *r, const struct gw_config *c);
 
 /* wrong NULL: nothing is. */

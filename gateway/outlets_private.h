@@ -33,7 +33,8 @@ struct gw_outlet_kind {
     struct pres_publisher *(*make)(struct gateway *g, struct gw_outlet *o);
 };
 
-extern const struct gw_outlet_kind gw_outlet_xmpp, gw_outlet_mqtt, gw_outlet_webhook;
+extern const struct gw_outlet_kind gw_outlet_xmpp, gw_outlet_mqtt, gw_outlet_sip, gw_outlet_sip_server,
+    gw_outlet_webhook;
 
 const struct pres_store *gw_outlets_store(const struct gateway *g);
 

@@ -72,7 +72,8 @@ static size_t put_name(unsigned char *out, const char *name)
 static void add_record(struct world *w, int type, const unsigned char *data, size_t len)
 {
     unsigned char *at = w->records + w->len;
-    const unsigned char head[] = {0xc0, 12, 0, (unsigned char)type, 0, ns_c_in, 0, 0, 0, 60, (unsigned char)(len >> 8), (unsigned char)len};
+    const unsigned char head[] = {
+        0xc0, 12, 0, (unsigned char)type, 0, ns_c_in, 0, 0, 0, 60, (unsigned char)(len >> 8), (unsigned char)len};
     memcpy(at, head, sizeof head);
     memcpy(at + sizeof head, data, len);
     w->len += sizeof head + len;
@@ -81,12 +82,13 @@ static void add_record(struct world *w, int type, const unsigned char *data, siz
 
 static void add_host(struct world *w, unsigned priority, unsigned weight, unsigned port, const char *host)
 {
-    unsigned char data[400] = {(unsigned char)(priority >> 8), (unsigned char)priority, (unsigned char)(weight >> 8), (unsigned char)weight,
-                               (unsigned char)(port >> 8), (unsigned char)port};
+    unsigned char data[400] = {(unsigned char)(priority >> 8), (unsigned char)priority,    (unsigned char)(weight >> 8),
+                               (unsigned char)weight,          (unsigned char)(port >> 8), (unsigned char)port};
     add_record(w, ns_t_srv, data, 6 + put_name(data + 6, host));
 }
 
-static void add_rule(struct world *w, unsigned order, unsigned preference, const char *flags, const char *service, const char *next)
+static void add_rule(struct world *w, unsigned order, unsigned preference, const char *flags, const char *service,
+                     const char *next)
 {
     unsigned char data[600] = {0, (unsigned char)order, 0, (unsigned char)preference};
     size_t at = 4;
@@ -139,7 +141,8 @@ static int tear_down(void **state)
 static void find(struct world *w, const char *name, bool rules)
 {
     w->told = 0;
-    w->srv = rules ? srv_find_rules(w->loop, name, w->address, on_answer, w) : srv_find(w->loop, name, w->address, on_answer, w);
+    w->srv = rules ? srv_find_rules(w->loop, name, w->address, on_answer, w)
+                   : srv_find(w->loop, name, w->address, on_answer, w);
     assert_int_equal(w->told, 0);
     for (unsigned i = 0; i < 300 && !w->told; i++) {
         loop_advance(w->loop, i < 20 ? 0 : 100);

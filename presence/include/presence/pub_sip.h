@@ -46,18 +46,16 @@ struct pres_publisher *pres_sip_new(struct loop *loop, struct pres_table *table,
 /* NULL: it is the URI of a server, else a phrase. */
 const char *pres_sip_server_wrong(const char *uri);
 
-/* Somebody who may watch. */
-struct pres_sip_watcher {
-    const char *name, *password;
-};
+enum { PRES_SIP_PASSWORD_MAX = 256 };
 
 struct pres_sip_server_settings {
     const char *const *listen; /* "udp:0.0.0.0:5060" "tcp:[::1]:5060" "tls:192.0.2.1:5061" */
     size_t listen_count;
     struct tls *tls;    /* of tls_server_new, for tls: */
     const char *domain; /* people in it may be asked for at our address alone; and the realm of passwords; NULL: none */
-    const struct pres_sip_watcher *watchers;
-    size_t watcher_count;
+    /* The password of somebody who may watch, for each request anew; false: there is no such name. NULL: nobody has one. */
+    bool (*password)(void *arg, const char *name, char out[PRES_SIP_PASSWORD_MAX]);
+    void *password_arg;
     const char *const *trusted; /* addresses ("192.0.2.1") whose requests need no password, such as a proxy's */
     size_t trusted_count;
     unsigned max_watchers; /* subscriptions in all [10 000] */
