@@ -91,6 +91,7 @@ struct dav_session {
     struct secret *previous; /* good until the one on trial came; NULL */
     struct dav_budget previous_budget;
     struct secret *refused; /* the file's, while the one before it stays in use; NULL */
+    bool second_chance;     /* is due to it: the one in use was good after it was refused */
     char secret_note[160];
     int64_t retry_ms;      /* REFUSED: until the one retry, -1: none */
     unsigned unjudged;     /* logons in a row that showed the secret and got no verdict */
@@ -124,6 +125,9 @@ struct dav_session {
     char server_says[160];   /* what an NTLM challenge told of the server */
     struct dav_call *showing; /* between showing the secret and the verdict; others wait with it */
     bool crowded;             /* one of them had to be put back */
+    bool shows_each;          /* every request shows the password (Basic) ... */
+    unsigned shown_beside;    /* ... so many beside one other: none as long as one at a time keeps up */
+    int64_t backlog_since_ms; /* mono, of questions that wait for their turn; 0: none do */
     struct dav_jar *jar;      /* cookies of the form */
     unsigned jar_epoch;       /* counts their changes ... */
     uint64_t jar_number;      /* ... by the answer to this request */
@@ -189,6 +193,7 @@ struct dav_query {
     unsigned hops;     /* redirects followed for this ask */
     struct dav_call *call;
     bool shown; /* the answer is a verdict on the secret */
+    int64_t flew_ms; /* mono, of the request that is in the air */
     uint64_t number; /* of the request, see dav_session.sent */
     unsigned epoch;
     bool resent;   /* once already, with a newer secret */
@@ -231,6 +236,7 @@ void dav_session_refused(struct dav_session *s, const char *code, const char *fm
 void dav_session_stuck(struct dav_session *s, const char *code, const char *evidence, bool shown);
 void dav_session_acquit(struct dav_session *s, const struct dav_query *q);
 bool dav_session_hold(struct dav_session *s); /* no proof now: the secret may be bad, and had its one rejection */
+enum dav_session_state dav_session_rejected(struct dav_session *s); /* it had: what follows */
 
 /* session_throttle.c */
 void dav_session_served(struct dav_session *s, const struct dav_query *q);         /* a good answer */

@@ -72,6 +72,7 @@ bool dav_session_logon_there(struct dav_session *s, struct dav_host *host, const
         return false;
     host->auth = next;
     host->offered = offered;
+    s->shows_each = s->shows_each || next->scheme == DAV_SCHEME_BASIC;
     return true;
 }
 

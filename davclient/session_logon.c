@@ -64,7 +64,7 @@ enum dav_session_state dav_session_logon(struct dav_session *s)
 enum dav_session_state dav_session_prove(struct dav_session *s)
 {
     if (dav_session_hold(s))
-        return DAV_SESSION_REFUSED;
+        return dav_session_rejected(s);
     loop_timer_in(s->timer, OWN_REQUEST_DEADLINE_MS);
     ask(s, s->guarded ? NULL : s->good_url, PROOF, on_proof);
     return DAV_SESSION_DOUBT;
@@ -369,6 +369,7 @@ static void choose(struct dav_session *s, dav_auth_set offered, enum dav_session
     s->auth = dav_auth_choose(&s->account, offered, s->unfit, dav_session_private_line(&s->home), &code);
     if (s->auth) {
         explain(s, offered);
+        s->shows_each = s->auth->scheme == DAV_SCHEME_BASIC;
         if (s->auth->scheme == DAV_SCHEME_NTLM) /* it brings connections of its own, and all count */
             fetch_client_drop_connections(s->hosts[0].client);
         /* cookies must be there before the first question */

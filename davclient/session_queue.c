@@ -14,9 +14,15 @@
 #include "base/log.h"
 #include "base/loop.h"
 
+#define SHOWN_TOGETHER_MAX 3
+#define KEEPS_UP_WITHIN_MS 1000
+#define JUDGED_WITHIN_MS 1000
+
 static struct dav_query_list *list_of(struct dav_session *s, enum dav_query_state state);
 static void give_bad_news(struct dav_session *s);
 static void launch_waiting(struct dav_session *s);
+static bool has_place(struct dav_session *s);
+static void note_backlog(struct dav_session *s);
 static void on_wake(void *session);
 
 /* Where a query may go from where. */
@@ -57,6 +63,8 @@ void dav_session_put(struct dav_session *s, struct dav_query *q, enum dav_query_
     q->state = state;
     s->waiting_count += state == DAV_QUERY_WAITING;
     s->flying_count += state == DAV_QUERY_FLYING;
+    if (state == DAV_QUERY_FLYING)
+        q->flew_ms = clk_mono_ms(loop_clk(s->loop));
     if (state == DAV_QUERY_WAITING)
         TAILQ_INSERT_HEAD(&s->waiting, q, entry); /* it was under way already */
     else if (state != DAV_QUERY_ENDED)
@@ -168,22 +176,67 @@ static void give_bad_news(struct dav_session *s)
         dav_query_end(q, q->code, q->evidence);
 }
 
-/* An account that nobody has accepted yet is shown once at a time: eight at once would be eight refusals. */
 static void launch_waiting(struct dav_session *s)
 {
     struct dav_query *q;
 
-    while (s->state == DAV_SESSION_READY && (q = TAILQ_FIRST(&s->waiting)) && !s->crowded &&
-           s->flying_count < (s->accepted ? s->account.max_connections : 1)) {
+    while (s->state == DAV_SESSION_READY && (q = TAILQ_FIRST(&s->waiting)) && !s->crowded && has_place(s)) {
         int64_t wait = dav_pace_wait_ms(&s->pace, clk_mono_ms(loop_clk(s->loop)));
 
         if (s->flying_count > 0 && (q->suspect || TAILQ_FIRST(&s->flying)->suspect))
             return; /* that one goes alone */
         if (wait > 0) {
             loop_timer_in(s->pace_timer, wait);
+            s->backlog_since_ms = 0;
             return;
         }
         dav_query_launch(q);
+    }
+    note_backlog(s);
+}
+
+/*
+ * An account that nobody has accepted yet is shown once at a time: eight at once would be eight refusals. Where each
+ * request shows the password, that stays so, because one that dies is refused as often as it is in the air. Who was not
+ * refused within a second has been let in, and no longer counts: servers look at the password before they do the work.
+ */
+static bool has_place(struct dav_session *s)
+{
+    int64_t now = clk_mono_ms(loop_clk(s->loop)), oldest = now;
+    unsigned unjudged = 0;
+    struct dav_query *q;
+
+    if (s->flying_count >= (s->accepted ? s->account.max_connections : 1))
+        return false;
+    if (!s->shows_each)
+        return true;
+    TAILQ_FOREACH_REVERSE(q, &s->flying, dav_query_list, entry)
+    {
+        if (now - q->flew_ms >= JUDGED_WITHIN_MS)
+            break;
+        oldest = q->flew_ms;
+        unjudged++;
+    }
+    if (unjudged <= s->shown_beside)
+        return true;
+    loop_timer_in(s->pace_timer, oldest + JUDGED_WITHIN_MS - now);
+    return false;
+}
+
+/* When one at a time does not keep up with the questions, there are a few more: fewer than any account is locked for. */
+static void note_backlog(struct dav_session *s)
+{
+    int64_t now = clk_mono_ms(loop_clk(s->loop));
+
+    if (TAILQ_EMPTY(&s->waiting) || s->state != DAV_SESSION_READY) {
+        s->shown_beside = 0;
+        s->backlog_since_ms = 0;
+    } else if (s->backlog_since_ms == 0) {
+        s->backlog_since_ms = now + 1; /* 0 is "none" */
+    } else if (now - s->backlog_since_ms >= KEEPS_UP_WITHIN_MS && s->shown_beside + 1 < SHOWN_TOGETHER_MAX) {
+        s->shown_beside++;
+        s->backlog_since_ms = now;
+        dav_session_wake(s);
     }
 }
 

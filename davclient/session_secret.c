@@ -4,7 +4,9 @@
  * more after a minute (auth_budget.c).
  *
  * A new secret is on trial while the one before is kept: it is shown once, by the session's own logon. When that is
- * refused and the one before was good, that one is in use again, and says so.
+ * refused and the one before was good, that one is in use again, and says so. When later that one is refused as well,
+ * the server has probably learnt the new one meanwhile, so the new one has its second chance, before anything else is
+ * tried. So neither is refused more than twice until a logon succeeds, a file changes or an administrator says so.
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -19,6 +21,7 @@
 
 #define UNJUDGED_MAX 3
 
+static void try_refused_one(struct dav_session *s);
 static void fall_back(struct dav_session *s, const char *code);
 static bool try_next_scheme(struct dav_session *s, const char *code, const char *evidence);
 static void note_unfit(struct dav_session *s, const char *code, const char *evidence);
@@ -30,6 +33,7 @@ void dav_session_set_secret(struct dav_session *s, const struct secret *secret)
     if (s->refused && secret_equal(s->refused, secret))
         return; /* the file was touched; that changes no verdict */
     secret_free(&s->refused);
+    s->second_chance = false;
     s->secret_note[0] = '\0';
     if (s->secret && secret_equal(s->secret, secret))
         return;
@@ -49,11 +53,12 @@ void dav_session_unbreak(struct dav_session *s)
 {
     if (s->refused) { /* the one in the file, then, and the one in use if need be */
         s->previous = s->secret;
-        s->previous_budget = s->budget;
+        dav_budget_fresh(&s->previous_budget);
         s->secret = s->refused;
         s->refused = NULL;
     }
     dav_budget_fresh(&s->budget);
+    s->second_chance = false;
     s->unjudged = 0;
     dav_session_start_over(s, "told to try again");
 }
@@ -64,9 +69,11 @@ bool dav_session_secret_in(struct dav_session *s)
 
     s->accepted = true;
     s->unjudged = 0;
+    s->second_chance = s->refused != NULL;
     dav_budget_worked(&s->budget, clk_mono_ms(loop_clk(s->loop)));
     if (trial) {
         secret_free(&s->previous);
+        s->secret_note[0] = '\0';
         log_notice("dav", "[%u] srv=%s the new secret is accepted", s->id, s->account.name);
     }
     return trial;
@@ -90,14 +97,25 @@ void dav_session_refused(struct dav_session *s, const char *code, const char *fm
     s->rejected_logons++;
     if (s->auth->keyless && try_next_scheme(s, code, text))
         return; /* that was not the password */
-    if (s->previous) {
-        fall_back(s, code);
-        dav_session_enter(s, DAV_SESSION_NEW, "the new secret was refused");
-        return;
-    }
     dav_session_blame(s, code, "%s", text);
-    s->retry_ms = dav_budget_rejected(&s->budget, clk_mono_ms(loop_clk(s->loop)));
-    dav_session_enter(s, DAV_SESSION_REFUSED, code);
+    dav_session_enter(s, dav_session_rejected(s), code);
+}
+
+/* What follows on a refusal of the secret in use. */
+enum dav_session_state dav_session_rejected(struct dav_session *s)
+{
+    if (s->previous) {
+        fall_back(s, s->cause->code);
+        if (!s->budget.rejected)
+            return DAV_SESSION_NEW;
+    } else {
+        s->retry_ms = dav_budget_rejected(&s->budget, clk_mono_ms(loop_clk(s->loop)));
+        if (s->refused && s->second_chance) {
+            try_refused_one(s);
+            return DAV_SESSION_NEW;
+        }
+    }
+    return DAV_SESSION_REFUSED;
 }
 
 /* The scheme cannot be carried through, and nobody judged the secret: the next one may do better. */
@@ -140,7 +158,6 @@ bool dav_session_hold(struct dav_session *s)
     s->rejected_logons += count;
     dav_session_blame(s, "logon-rejected", "%s: 401 for %s, which was accepted before", s->hosts[0].origin,
                       s->account.user);
-    s->retry_ms = dav_budget_rejected(&s->budget, clk_mono_ms(loop_clk(s->loop)));
     return true;
 }
 
@@ -157,6 +174,20 @@ void dav_session_acquit(struct dav_session *s, const struct dav_query *q)
             s->accused[i] = 0;
 }
 
+/* The one in use was refused: the file's is on trial once more. */
+static void try_refused_one(struct dav_session *s)
+{
+    s->second_chance = false;
+    s->previous = s->secret;
+    s->previous_budget = s->budget;
+    s->secret = s->refused;
+    s->refused = NULL;
+    dav_budget_fresh(&s->budget);
+    s->secret_epoch++;
+    log_notice("dav", "[%u] srv=%s the secret in use was refused (%s): the file's, refused before, is tried again", s->id,
+               s->account.name, s->cause->code);
+}
+
 static void fall_back(struct dav_session *s, const char *code)
 {
     char now[UTC_TEXT_MAX];
@@ -167,8 +198,8 @@ static void fall_back(struct dav_session *s, const char *code)
     s->previous = NULL;
     s->budget = s->previous_budget;
     s->secret_epoch++;
-    snprintf(s->secret_note, sizeof(s->secret_note), "the new secret was refused (%s) at %s, the one before stays in use",
-             code, utc_rfc3339(clk_wall_s(loop_clk(s->loop)), now));
+    snprintf(s->secret_note, sizeof(s->secret_note), "the new secret was refused (%s) at %s, the one before %s", code,
+             utc_rfc3339(clk_wall_s(loop_clk(s->loop)), now), s->budget.rejected ? "as well" : "stays in use");
     log_warning("dav", "[%u] srv=%s %s", s->id, s->account.name, s->secret_note);
 }
 

@@ -49,6 +49,7 @@ struct sim {
     struct sim_faults faults;
     struct sim_forms *forms;
     struct sim_helpers *helpers;
+    unsigned logon_epoch; /* counts the ends of all sessions */
     struct sim_log *log;
     struct httpd *http;
     struct httpd *control;

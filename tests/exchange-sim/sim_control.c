@@ -240,6 +240,7 @@ static struct jv *put_accounts(struct sim_control *c)
 static struct jv *delete_sessions(struct sim_control *c)
 {
     sim_forms_expire(c->sim->forms);
+    c->sim->logon_epoch++;
     return fine();
 }
 

@@ -35,6 +35,7 @@ struct sim_ntlm {
     struct sim_request *asking; /* waits for the helper */
     char *type1;                /* as the helper got it, base64 */
     char *login;                /* who is logged on; NULL: nobody */
+    unsigned epoch;             /* when that was */
 };
 
 static void on_challenge(void *arg, const char *answer);
@@ -201,6 +202,7 @@ static void judge(struct sim_request *r, enum sim_refusal opinion)
     r->account = a;
     if (!breaks(r, "single"))
         r->ntlm->login = mem_strdup(a->name);
+    r->ntlm->epoch = r->sim->logon_epoch;
     sim_http_go_on(r);
 }
 
@@ -290,7 +292,8 @@ bool sim_ntlm_logon(struct sim_request *r)
         c->ntlm = mem_calloc(1, sizeof(*c->ntlm));
     r->ntlm = c->ntlm;
     if (token == NULL) {
-        r->account = c->ntlm->login != NULL ? sim_store_account(r->sim->store, c->ntlm->login) : NULL;
+        bool in = c->ntlm->login != NULL && c->ntlm->epoch == r->sim->logon_epoch;
+        r->account = in ? sim_store_account(r->sim->store, c->ntlm->login) : NULL;
         if (r->account != NULL)
             return true;
         sim_logon_challenge(r);

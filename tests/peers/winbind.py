@@ -165,6 +165,11 @@ class Winbind(peer.Peer):
         if any(control == "expired" for _, control in self.users.values()):
             self._set_policy("maximum password age", 90 * _DAY)
 
+    def change_password(self, name, password):
+        """From the next logon on."""
+        self.users = {**self.users, name: (password, self.users[name][1])}
+        self._write_users()
+
     def _add_users(self, lockout_after):
         for name, (password, control) in self.users.items():
             if control:

@@ -221,16 +221,92 @@ static void two_changes_at_once(void **state)
     assert_non_null(info().secret_note);
 }
 
+/* The file changes first: refused once, the old one goes on; the server follows, and refuses the old one once. */
+static void the_file_before_the_server(void **state)
+{
+    (void)state;
+    ask_all(4, "");
+    give("new");
+    ask_all(20, "");
+    assert_int_equal(shown_new, 1);
+    loop_advance(loop, 3600 * 1000);
+    ask_all(20, "");
+    assert_int_equal(shown_new, 1);
+    right = "new";
+    for (unsigned i = 0; i < 40; i++)
+        start(i, "anna", CALENDAR);
+    for (unsigned i = 0; i < 40; i++) {
+        wait_for(&got[i].calls, 1);
+        assert_string_equal(got[i].code, "");
+    }
+    assert_int_equal(shown_old, 1);
+    assert_int_equal(shown_new, 1);
+    assert_null(info().secret_note);
+    assert_string_equal(info().state, "ready");
+    right = NULL; /* nothing is left of the old one */
+    ask_all(4, "logon-rejected");
+    assert_int_equal(shown_old, 1);
+}
+
+/* The server has neither: the file's had its second chance, the one in use its retry, and that is all. */
+static void the_file_and_the_server_disagree(void **state)
+{
+    (void)state;
+    ask_all(4, "");
+    give("new");
+    ask_all(4, "");
+    right = "third";
+    ask_all(8, "logon-rejected");
+    assert_int_equal(shown_new, 2);
+    assert_string_equal(info().state, "refused");
+    for (int hour = 0; hour < 24; hour++) {
+        loop_advance(loop, 3600 * 1000);
+        ask_all(8, "logon-rejected");
+    }
+    assert_int_equal(shown_new, 2);
+    assert_in_range(shown_old, 1, 2);
+    give("third");
+    ask_all(8, "");
+    assert_int_equal(info().rejected_logons, shown_old + shown_new);
+}
+
+/* Basic, eight connections: how many are refused together when a password dies in full work. */
+static bool hold_all(struct httpd_req *req, const char *method, const char *path, bool authorized)
+{
+    (void)method, (void)path, (void)authorized;
+    hold(req);
+    return true;
+}
+
+static void what_is_in_the_air_together(void **state)
+{
+    (void)state;
+    ask_all(8, "");
+    server.answer = hold_all;
+    for (unsigned i = 0; i < 30; i++)
+        start(i, "anna", CALENDAR);
+    wait_for(&server.held_count, 1);
+    settle();
+    assert_int_equal(server.held_count, 1);
+    loop_advance(loop, 900);
+    settle();
+    assert_int_equal(server.held_count, 1);
+    /* those that were let in work side by side; no more than three are younger than a second */
+    for (unsigned step = 0, before = 1, earlier = 1; step < 20; step++) {
+        assert_in_range(server.held_count - earlier, 0, 3);
+        earlier = before;
+        before = server.held_count;
+        loop_advance(loop, 400);
+        settle();
+    }
+    assert_int_equal(server.held_count, 8);
+}
+
 /* The server's password changes first, the file half a minute later; all calendars have been read before. */
 static void rotated_under_load(void **state)
 {
-    struct dav_account account = usual_account();
-
     (void)state;
-    account.max_connections = 1; /* what is in the air together cannot be taken back */
-    dav_session_close(&session, "another account");
-    session = session_for(&account, "old");
-    ask_all(4, "");
+    ask_all(40, "");
     right = "new";
     for (unsigned i = 0; i < 40; i++)
         start(i, "anna", CALENDAR);
@@ -372,6 +448,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(after_a_refusal, set_up, tear_down),
         cmocka_unit_test_setup_teardown(two_changes_at_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(rotated_under_load, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_file_before_the_server, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_file_and_the_server_disagree, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_is_in_the_air_together, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_minute_later_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_hiccup, set_up, tear_down),
         cmocka_unit_test_setup_teardown(not_lately, set_up, tear_down),
