@@ -15,9 +15,11 @@ import urllib.request
 
 SOURCE, BUILD = os.environ["FB_SOURCE"], os.environ["FB_BUILD"]
 sys.path.insert(0, os.path.join(SOURCE, "tests", "peers"))
+sys.path.insert(0, os.path.join(SOURCE, "tests", "integration"))
 import apache_ntlm  # noqa: E402
 import gssapi_acceptor  # noqa: E402
 import kdc  # noqa: E402
+import kept_logs  # noqa: E402
 import peer  # noqa: E402
 import squid  # noqa: E402
 import tls_server  # noqa: E402
@@ -332,7 +334,7 @@ def proxy_squid(folder):
             equal(wrong.ask(10), {"proxy-auth": 10}, "a wrong password for the proxy")
             equal(wrong.ask(10), {"proxy-auth": 10}, "and again")
             equal(wrong.info()["state"], "refused", "not shown to the proxy again")
-        with query("denied", "proxy-denied") as denied:
+        with query("denied", "denied-secret") as denied:
             equal(denied.ask(3), {"proxy-denied": 3}, "a proxy that refuses")
         with query("gateway", "wrong", f"http://127.0.0.1:{sim.port}/") as wrong:
             equal(wrong.ask(3), {"proxy-auth": 3}, "a wrong password for the proxy, without a tunnel")
@@ -526,7 +528,10 @@ def main():
     name = sys.argv[1]
     with tempfile.TemporaryDirectory(prefix="fb-auth-") as folder:
         os.chmod(folder, 0o755)
-        globals()[name.replace("-", "_")](folder)
+        try:
+            globals()[name.replace("-", "_")](folder)
+        finally:
+            kept_logs.keep(folder, "auth-" + name)
     print(f"{name}: holds")
 
 

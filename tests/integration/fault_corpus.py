@@ -17,6 +17,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import fault_file  # noqa: E402
 import fault_stage  # noqa: E402
 import harness  # noqa: E402
+import kept_logs  # noqa: E402
 from harness import Failed, check, check_equal  # noqa: E402
 
 FOLDER = os.path.join(harness.SOURCE, "tests", "faults")
@@ -148,6 +149,7 @@ def main():
         except Failed as error:
             for row in together:
                 row.complain(error)
+    kept_logs.keep(folder, "fault-corpus")
     well = table(rows)
     print(f"{time.monotonic() - began:.0f} s")
     if well:

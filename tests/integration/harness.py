@@ -18,6 +18,8 @@ import time
 import urllib.parse
 import urllib.request
 
+import kept_logs
+
 BUILD = os.environ["FB_BUILD"]
 SOURCE = os.environ["FB_SOURCE"]
 FREEBUSYD = os.path.join(BUILD, "gateway", "freebusyd")
@@ -175,6 +177,8 @@ class Daemon:
     def ctl(self, *args):
         """(exit code, standard output, standard error) of freebusyctl."""
         done = subprocess.run([FREEBUSYCTL, "--socket", self.socket, *args], capture_output=True, text=True, timeout=60, check=False)
+        with open(os.path.join(self.folder, "freebusyctl.out"), "a", encoding="utf-8") as file:
+            file.write(done.stdout + done.stderr)
         return done.returncode, done.stdout, done.stderr
 
     def ctl_json(self, *args, quiet=False):
@@ -288,6 +292,7 @@ def run(*tests):
         finally:
             _stop_all()
             _programs.clear()
+            kept_logs.keep(folder, f"{os.path.basename(sys.argv[0])}-{test.__name__}")
             shutil.rmtree(folder, ignore_errors=True)
     print(f"{len(chosen) - failed} passed, {failed} failed", flush=True)
     sys.exit(1 if failed or not chosen else 0)

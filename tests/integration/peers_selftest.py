@@ -364,7 +364,7 @@ def through(proxy, *args, user="gateway:proxy-secret"):
 def squid_logons(folder):
     at = made(folder, "good")
     with Recorder() as web, squid.Squid(os.path.join(folder, "proxy")) as proxy:
-        for user, status in (("gateway:proxy-secret", 207), ("gateway:wrong", 407), ("denied:proxy-denied", 403), (None, 407)):
+        for user, status in (("gateway:proxy-secret", 207), ("gateway:wrong", 407), ("denied:denied-secret", 403), (None, 407)):
             check_equal(through(proxy, web.url, user=user), (0, status), f"http as {user}")
             check_equal(through(proxy, "-p", web.url, user=user), (200, 207) if status == 207 else (status, 0), f"CONNECT as {user}")
         check_equal(through(proxy, "-u", "svc:pw", web.url), (0, 207), "two logons")

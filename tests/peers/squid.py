@@ -11,7 +11,7 @@ import signal
 import peer
 
 BINARY, HELPER = "/usr/sbin/squid", "/usr/lib/squid/basic_ncsa_auth"
-USERS = {"gateway": "proxy-secret", "denied": "proxy-denied"}
+USERS = {"gateway": "proxy-secret", "denied": "denied-secret"}
 
 _CONFIGURATION = """\
 http_port 127.0.0.1:{port}{option}
