@@ -3,12 +3,14 @@
  * set is what a person's record keeps of them.
  *
  * pres_set_build() turns each interval into two edges (a kind begins, a kind ends), sorts the edges and sweeps over
- * them with one counter a kind: between two edges the strongest kind with a counter above zero holds. The sweep runs
- * twice, first to count the runs, then to write them into a block of exactly that size: a person's set lives for hours,
- * and a million of them are kept.
+ * them with one counter a kind: between two edges the strongest kind with a counter above zero holds. What the sweep
+ * finds is then packed into a block of exactly the size it needs: a person's set lives for hours, and a million of them
+ * are kept.
  *
- * The block is a count and 8 bytes an interval: start in seconds since 1970 (32 bits), length (29 bits), kind (3 bits).
- * state.c and render_vfb.c read the sets; the table owns them.
+ * The block has 8 bytes an interval: start in seconds since 1970 (32 bits), length (29 bits), kind (3 bits). Nearly all
+ * meetings begin and end with a minute, within weeks of each other: then 4 bytes do, for all but the first and the
+ * last, which the window may have cut: minutes since the second one's start (16 bits), minutes it lasts (13 bits), kind
+ * (3 bits). state.c and render_vfb.c read the sets; the table owns them.
  */
 #include "presence/interval.h"
 
@@ -21,20 +23,36 @@
 #define LENGTH_BITS 29
 #define LENGTH_MAX ((UINT32_C(1) << LENGTH_BITS) - 1)
 
-/* Answers up to this many intervals are built without an allocation for the edges. */
+/* Answers up to this many intervals are built without an allocation for the edges, and for what comes of them. */
 #define SMALL 64
+
+/* In so many pieces more than one the runs of a set can be at the most: all of time has 2^32 seconds. */
+#define LONG_PIECES 8
+
+/* Of the narrow form. Below so many intervals it saves nothing. */
+#define MINUTE 60
+#define NARROW_LENGTH_BITS 13
+#define NARROW_LENGTH_MAX ((1U << NARROW_LENGTH_BITS) - 1)
+#define NARROW_MIN 5
 
 struct item {
     uint32_t start;
     uint32_t packed; /* kind << LENGTH_BITS | length */
 };
 
+struct narrow {
+    uint16_t start;  /* minutes from the second interval's */
+    uint16_t packed; /* kind << NARROW_LENGTH_BITS | minutes */
+};
+
 struct pres_set {
     uint32_t count;
-    struct item item[];
+    bool is_narrow;
+    struct item item[]; /* narrow: the first, the second and the last; then the others as struct narrow */
 };
 
 static_assert(sizeof(struct item) == 8, "eight bytes an interval is a promise");
+static_assert(sizeof(struct narrow) == 4, "and four are a pleasure");
 static_assert(PRES_UNKNOWN < 8, "a kind fits in three bits");
 
 static size_t edges_make(uint64_t *edges, const struct pres_interval *in, size_t n, int64_t from, int64_t until);
@@ -42,6 +60,9 @@ static void edges_sort(uint64_t *edges, size_t n);
 static int edge_compare(const void *a, const void *b);
 static size_t sweep(const uint64_t *edges, size_t n, struct item *out);
 static size_t emit(struct item *out, size_t count, uint32_t start, uint32_t end, enum pres_kind kind);
+static struct pres_set *set_new(const struct item *items, size_t n);
+static bool fits_narrow(const struct item *items, size_t n);
+static struct pres_interval interval_at(const struct pres_set *set, size_t i);
 static struct pres_interval unpack(const struct item *item);
 
 static const char *const kind_names[PRES_KINDS] = {
@@ -67,15 +88,16 @@ bool pres_kind_parse(const char *name, enum pres_kind *ret)
 struct pres_set *pres_set_build(const struct pres_interval *in, size_t n, int64_t from, int64_t until)
 {
     uint64_t small[2 * SMALL] = {0}, *edges = n <= SMALL ? small : mem_calloc(n, 2 * sizeof(*edges));
+    struct item some[2 * SMALL + LONG_PIECES], *items;
     size_t count = edges_make(edges, in, n, from, until), runs;
-    struct pres_set *set = NULL;
+    struct pres_set *set;
 
     edges_sort(edges, count);
-    runs = sweep(edges, count, NULL);
-    if (runs > 0) {
-        set = mem_calloc(1, pres_set_bytes(runs));
-        set->count = (uint32_t)sweep(edges, count, set->item);
-    }
+    items = count <= sizeof(small) / sizeof(small[0]) ? some : mem_calloc(sweep(edges, count, NULL), sizeof(*items));
+    runs = sweep(edges, count, items);
+    set = set_new(items, runs);
+    if (items != some)
+        free(items);
     if (edges != small)
         free(edges);
     return set;
@@ -89,7 +111,7 @@ size_t pres_set_count(const struct pres_set *set)
 struct pres_interval pres_set_at(const struct pres_set *set, size_t i)
 {
     assert(set && i < set->count);
-    return unpack(&set->item[i]);
+    return interval_at(set, i);
 }
 
 bool pres_set_equal(const struct pres_set *a, const struct pres_set *b)
@@ -98,7 +120,9 @@ bool pres_set_equal(const struct pres_set *a, const struct pres_set *b)
 
     if (count != pres_set_count(b))
         return false;
-    return count == 0 || memcmp(a->item, b->item, count * sizeof(a->item[0])) == 0;
+    if (count == 0)
+        return true;
+    return a->is_narrow == b->is_narrow && memcmp(a->item, b->item, pres_set_size(a) - sizeof(*a)) == 0;
 }
 
 size_t pres_set_find(const struct pres_set *set, int64_t t)
@@ -108,7 +132,7 @@ size_t pres_set_find(const struct pres_set *set, int64_t t)
     while (low < high) {
         size_t mid = low + (high - low) / 2;
 
-        if (unpack(&set->item[mid]).end > t)
+        if (interval_at(set, mid).end > t)
             high = mid;
         else
             low = mid + 1;
@@ -119,6 +143,74 @@ size_t pres_set_find(const struct pres_set *set, int64_t t)
 size_t pres_set_bytes(size_t n)
 {
     return n > 0 ? sizeof(struct pres_set) + n * sizeof(struct item) : 0;
+}
+
+size_t pres_set_size(const struct pres_set *set)
+{
+    if (!set || !set->is_narrow)
+        return pres_set_bytes(pres_set_count(set));
+    return sizeof(*set) + 3 * sizeof(struct item) + (set->count - 3) * sizeof(struct narrow);
+}
+
+/* NULL for none. */
+static struct pres_set *set_new(const struct item *items, size_t n)
+{
+    struct pres_set *set = NULL;
+    struct narrow *narrow;
+
+    if (n == 0)
+        return NULL;
+    if (!fits_narrow(items, n)) {
+        set = mem_calloc(1, pres_set_bytes(n));
+        set->count = (uint32_t)n;
+        memcpy(set->item, items, n * sizeof(*items));
+        return set;
+    }
+    set = mem_calloc(1, sizeof(*set) + 3 * sizeof(*items) + (n - 3) * sizeof(*narrow));
+    set->count = (uint32_t)n;
+    set->is_narrow = true;
+    set->item[0] = items[0];
+    set->item[1] = items[1];
+    set->item[2] = items[n - 1];
+    narrow = (struct narrow *)(void *)&set->item[3];
+    for (size_t i = 2; i + 1 < n; i++)
+        narrow[i - 2] = (struct narrow){
+            .start = (uint16_t)((items[i].start - items[1].start) / MINUTE),
+            .packed = (uint16_t)(items[i].packed >> LENGTH_BITS << NARROW_LENGTH_BITS |
+                                 (items[i].packed & LENGTH_MAX) / MINUTE),
+        };
+    return set;
+}
+
+static bool fits_narrow(const struct item *items, size_t n)
+{
+    if (n < NARROW_MIN)
+        return false;
+    for (size_t i = 2; i + 1 < n; i++) {
+        uint32_t start = items[i].start - items[1].start, length = items[i].packed & LENGTH_MAX;
+
+        if (start % MINUTE != 0 || start / MINUTE > UINT16_MAX || length % MINUTE != 0 ||
+            length / MINUTE > NARROW_LENGTH_MAX)
+            return false;
+    }
+    return true;
+}
+
+static struct pres_interval interval_at(const struct pres_set *set, size_t i)
+{
+    const struct narrow *narrow = (const struct narrow *)(const void *)&set->item[3];
+    int64_t start;
+
+    if (!set->is_narrow || i < 2)
+        return unpack(&set->item[i]);
+    if (i + 1 == set->count)
+        return unpack(&set->item[2]);
+    start = (int64_t)set->item[1].start + (int64_t)narrow[i - 2].start * MINUTE;
+    return (struct pres_interval){
+        .start = start,
+        .end = start + (int64_t)(narrow[i - 2].packed & NARROW_LENGTH_MAX) * MINUTE,
+        .kind = (enum pres_kind)(narrow[i - 2].packed >> NARROW_LENGTH_BITS),
+    };
 }
 
 /* An edge is one number, so that sorting is comparing: time << 4 | kind << 1 | "ends here". Returns how many there are.

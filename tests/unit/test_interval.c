@@ -176,6 +176,78 @@ static void test_packing(void **state)
     assert_int_equal(pres_set_bytes(41) - pres_set_bytes(40), 8);
 }
 
+/* Forty meetings, of which the window cuts the first and the last at odd seconds; number `at` is moved before that. */
+static struct pres_set *fortnight(size_t at, int64_t start, int64_t end)
+{
+    const int64_t begin = 1800000000, until = begin + 39 * 7200 + 11;
+    struct pres_interval in[40];
+    struct pres_set *set;
+
+    for (int64_t i = 0; i < 40; i++)
+        in[i] = (struct pres_interval){begin + i * 7200, begin + i * 7200 + 1800, i % 2 ? PRES_BUSY : PRES_OOF};
+    in[at].start += start;
+    in[at].end += end;
+    set = pres_set_build(in, 40, begin + 7, until);
+    in[0].start = begin + 7;
+    in[39].end = until;
+    assert_int_equal(pres_set_count(set), 40);
+    for (size_t i = 0; i < 40; i++) {
+        struct pres_interval got = pres_set_at(set, i);
+
+        assert_true(got.start == in[i].start && got.end == in[i].end && got.kind == in[i].kind);
+        assert_int_equal(pres_set_find(set, in[i].end - 1), i);
+        assert_int_equal(pres_set_find(set, in[i].end), i + 1);
+    }
+    return set;
+}
+
+static void test_minutes(void **state)
+{
+    static const struct {
+        size_t at;
+        int64_t start, end;
+        bool narrow;
+    } rows[] = {{5, 0, 0, true}, {5, 60, 60, true}, {5, 59, 60, false}, {5, 60, 59, false}, {1, 61, 61, false}};
+    struct pres_set *first = fortnight(5, 0, 0), *set;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        set = fortnight(rows[i].at, rows[i].start, rows[i].end);
+        if ((pres_set_size(set) <= 40 * 4 + 20) != rows[i].narrow)
+            fail_msg("row %zu takes %zu bytes", i, pres_set_size(set));
+        assert_int_equal(pres_set_equal(first, set), i == 0);
+        free(set);
+    }
+    free(first);
+}
+
+/* What does not fit into 13 bits of minutes, or 16. */
+static void test_many_minutes(void **state)
+{
+    static const struct {
+        int64_t offset, minutes; /* of the third from the second; the fourth comes a minute after it */
+        bool narrow;
+    } rows[] = {{2, 8191, true}, {2, 8192, false}, {65533, 1, true}, {65534, 1, false}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        int64_t third = 120 + rows[i].offset * 60, fourth = third + (rows[i].minutes + 1) * 60;
+        struct pres_interval in[] = {{60, 90, PRES_BUSY},
+                                     {120, 180, PRES_BUSY},
+                                     {third, fourth - 60, PRES_TENTATIVE},
+                                     {fourth, fourth + 60, PRES_BUSY},
+                                     {fourth + 61, fourth + 62, PRES_ELSEWHERE}};
+        struct pres_set *set = pres_set_build(in, 5, 0, UINT32_MAX);
+
+        assert_int_equal(pres_set_count(set), 5);
+        for (size_t k = 0; k < 5; k++)
+            assert_true(pres_set_at(set, k).start == in[k].start && pres_set_at(set, k).end == in[k].end &&
+                        pres_set_at(set, k).kind == in[k].kind);
+        assert_int_equal(pres_set_size(set) < pres_set_bytes(5), rows[i].narrow);
+        free(set);
+    }
+}
+
 static void test_kind_names(void **state)
 {
     enum pres_kind kind;
@@ -196,6 +268,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_random),     cmocka_unit_test(test_random_many), cmocka_unit_test(test_empty),
         cmocka_unit_test(test_equal),      cmocka_unit_test(test_limits),      cmocka_unit_test(test_packing),
+        cmocka_unit_test(test_minutes),    cmocka_unit_test(test_many_minutes),
         cmocka_unit_test(test_kind_names),
     };
 

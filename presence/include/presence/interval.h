@@ -25,7 +25,8 @@ struct pres_interval {
 
 /*
  * An immutable set: sorted, one kind at a time (the strongest wins where several overlap), neighbours of one kind
- * joined, nothing of kind FREE inside. Packed to 8 bytes an interval, because a million people have forty each. Times
+ * joined, nothing of kind FREE inside. Packed to 8 bytes an interval, or 4 where minutes do, because a million people
+ * have forty each. Times
  * outside 1970 to 2106 are cut; runs longer than 17 years are stored in several pieces, which readers join again.
  */
 struct pres_set;
@@ -43,7 +44,8 @@ bool pres_set_equal(const struct pres_set *a, const struct pres_set *b);
 /* Index of the first interval that ends after t; pres_set_count() when there is none. O(log n). */
 size_t pres_set_find(const struct pres_set *set, int64_t t);
 
-/* Bytes of heap that a set of n intervals takes. */
+/* Bytes of heap that a set of n intervals takes at the most, and that this one takes. */
 size_t pres_set_bytes(size_t n);
+size_t pres_set_size(const struct pres_set *set);
 
 #endif
