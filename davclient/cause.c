@@ -150,6 +150,9 @@ static const struct dav_cause causes[] = {
      "grant " RECEIVE_AS "."},
     {"mailbox-moved", DAV_NOT_FOUND, DAV_STEP_MAILBOX, false, "The mailbox has moved to a server we may not ask.",
      "Add that server's name to allowed_hosts, or configure it as a server of its own."},
+    {"mailbox-server-unreachable", DAV_NETWORK, DAV_STEP_MAILBOX, false,
+     "The server to which this mailbox has moved cannot be reached.",
+     "Look at that server, or ask where the mailbox is now; the account's own server is asked again meanwhile."},
     {"receive-as-missing", DAV_FORBIDDEN, DAV_STEP_MAILBOX, false, "The service account may not open this mailbox.",
      "Grant " RECEIVE_AS
      ". An inherited Deny (members of the Admins groups have one) wins over it: use a plain account."},

@@ -36,6 +36,7 @@ static void on_done(void *arg, const struct dav_call_result *result);
 static void on_answer(struct dav_query *q, const struct fetch_answer *answer);
 static void on_stuck(struct dav_query *q, const struct dav_call_result *result);
 static void on_wire_failure(struct dav_query *q, const struct fetch_answer *answer);
+static void end_unreached(struct dav_query *q, const char *code, const char *evidence);
 static void on_unreadable(struct dav_query *q, enum dav_ms_result why, int status);
 static void on_whole(struct dav_query *q, const struct fetch_answer *answer);
 static void on_redirect(struct dav_query *q, const struct fetch_answer *answer);
@@ -370,7 +371,23 @@ static void on_wire_failure(struct dav_query *q, const struct fetch_answer *answ
         deliver(q, &smaller);
         return;
     }
-    dav_query_end(q, code, answer->text);
+    end_unreached(q, code, answer->text);
+}
+
+/* At home a host that cannot be reached is everybody's trouble; where a mailbox has moved to, it is this mailbox's. */
+static void end_unreached(struct dav_query *q, const char *code, const char *evidence)
+{
+    const struct dav_cause *cause = dav_cause_find(code);
+    struct dav_url url;
+    char text[200];
+
+    if (!cause || cause->step > DAV_STEP_TLS || !dav_url_parse(q->url.data, &url) ||
+        dav_url_same_origin(&url, &q->session->home)) {
+        dav_query_end(q, code, evidence);
+        return;
+    }
+    snprintf(text, sizeof(text), "%.60s port %u: %.40s: %.60s", url.host, url.port, code, evidence);
+    dav_query_end(q, "mailbox-server-unreachable", text);
 }
 
 static void on_unreadable(struct dav_query *q, enum dav_ms_result why, int status)

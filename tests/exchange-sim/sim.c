@@ -12,6 +12,7 @@
 #include "sim_helper.h"
 #include "sim_log.h"
 #include "sim_store.h"
+#include "sim_subscribe.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,6 +42,7 @@ static bool fill(struct sim *sim, char *why, size_t why_size)
 bool sim_reset(struct sim *sim, char *why, size_t why_size)
 {
     sim_forms_expire(sim->forms);
+    sim_subs_forget(sim->subs);
     sim_faults_free(&sim->faults);
     sim_store_free(&sim->store);
     sim_log_reset(sim->log);
@@ -94,6 +96,7 @@ struct sim *sim_new(struct loop *loop, const struct sim_options *options, char *
     sim->forms = sim_forms_new();
     sim_faults_init(&sim->faults, options->profile);
     sim->helpers = sim_helpers_new(loop, options->ntlm_helper);
+    sim->subs = sim_subs_new(sim);
     sim->log = sim_log_new(options->log);
     bool ok = sim->log != NULL;
     if (!ok)
@@ -114,6 +117,7 @@ void sim_free(struct sim **sim)
     httpd_free(&(*sim)->control);
     sim_helpers_free(&(*sim)->helpers); /* connections gave theirs back */
     sim_forms_free(&(*sim)->forms);
+    sim_subs_free(&(*sim)->subs);
     sim_faults_free(&(*sim)->faults);
     sim_store_free(&(*sim)->store);
     sim_log_free(&(*sim)->log);

@@ -27,6 +27,7 @@ struct sim_helpers;
 struct sim_log;
 struct sim_ntlm;
 struct sim_store;
+struct sim_subs;
 
 struct sim_options {
     enum sim_profile profile;
@@ -51,6 +52,7 @@ struct sim {
     struct sim_helpers *helpers;
     unsigned logon_epoch; /* counts the ends of all sessions */
     struct sim_log *log;
+    struct sim_subs *subs;
     struct httpd *http;
     struct httpd *control;
     bool clock_fixed;
@@ -101,6 +103,7 @@ void sim_http_go_on(struct sim_request *r); /* after the logon */
 void sim_propfind(struct sim_request *r);
 void sim_search(struct sim_request *r);
 void sim_get_item(struct sim_request *r);
+bool sim_subscribe(struct sim_request *r); /* SUBSCRIBE, UNSUBSCRIBE, POLL; false: none of these, not answered */
 void sim_freebusy(struct sim_request *r);
 void sim_owa_root(struct sim_request *r); /* GET /exchange/ */
 void sim_owa_page(struct sim_request *r); /* GET of a mailbox or folder without Translate: f */

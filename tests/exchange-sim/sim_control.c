@@ -13,6 +13,7 @@
 #include "sim_file.h"
 #include "sim_log.h"
 #include "sim_store.h"
+#include "sim_subscribe.h"
 #include "sim_when.h"
 #include "sim_zone.h"
 
@@ -23,7 +24,7 @@
 typedef struct jv *control_fn(struct sim_control *c);
 
 static control_fn get_state, get_clock, put_clock, get_faults, put_faults, delete_faults, get_counters, delete_counters,
-    get_log, get_accounts, put_accounts, post_reset, post_lines, delete_sessions;
+    get_log, get_accounts, put_accounts, post_reset, post_lines, delete_sessions, post_restart, get_subscriptions;
 
 static const struct {
     const char *method;
@@ -43,6 +44,8 @@ static const struct {
     {"PUT", "/accounts", put_accounts},
     {"DELETE", "/sessions", delete_sessions},
     {"POST", "/reset", post_reset},
+    {"POST", "/restart", post_restart},
+    {"GET", "/subscriptions", get_subscriptions},
     {"POST", "/lines", post_lines},
     {"GET", "/mailboxes", sim_control_get_mailboxes},
     {"POST", "/mailboxes", sim_control_post_mailbox},
@@ -248,6 +251,19 @@ static struct jv *post_reset(struct sim_control *c)
 {
     char why[400];
     return sim_reset(c->sim, why, sizeof(why)) ? fine() : sim_control_fail(c, 500, why);
+}
+
+/* The store forgets what is in its memory: subscriptions and sessions. */
+static struct jv *post_restart(struct sim_control *c)
+{
+    sim_subs_forget(c->sim->subs);
+    sim_forms_expire(c->sim->forms);
+    return fine();
+}
+
+static struct jv *get_subscriptions(struct sim_control *c)
+{
+    return sim_subs_json(c->sim->subs);
 }
 
 /* Lines of the data file, as they stand. */

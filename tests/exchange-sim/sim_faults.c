@@ -82,6 +82,8 @@ static const struct row table[SIM_FAULT_COUNT] = {
                          "a mailbox with one of ~ # % + & | * / in its address: 404"},
     [SIM_F_STRICT_ESCAPES] = {"strict-escapes", FLAG, NULL, "on", "on",
                               "/ \\ ? ~ in a path component only as _xF8FF_ and so on, else 404"},
+    [SIM_F_NAMES] = {"names", CHOICE, "both|address|alias", "both", "both",
+                     "by which a mailbox goes in a URL: the other one is 404"},
     [SIM_F_STRICT] = {"strict", FLAG, NULL, "on", "on",
                       "what a client may not do is answered 400 and counted as a violation"},
     [SIM_F_SLOW] = {"slow", NUMBER, NULL, NULL, NULL, "milliseconds before any answer"},
@@ -116,6 +118,14 @@ static const struct row table[SIM_FAULT_COUNT] = {
                           "free/busy of somebody unknown: digit 4, or 404 for the whole request"},
     [SIM_F_FB_MONTHS] = {"fb-months", NUMBER, NULL, "2", "2", "months published, from the start of the current one"},
     [SIM_F_URL_LIMIT] = {"url-limit", NUMBER, NULL, NULL, NULL, "longer path and query: 414"},
+    [SIM_F_SUBSCRIBE] = {"subscribe", CHOICE, "granted|501", NULL, NULL,
+                         "SUBSCRIBE, POLL and UNSUBSCRIBE: 501 in 2000 before its second service pack"},
+    [SIM_F_SUB_LIFETIME] = {"sub-lifetime", NUMBER, NULL, "3600", "3600", "seconds a subscription gets at the most"},
+    [SIM_F_POLL_GROUP] = {"poll-group", CHOICE, "any|folder|whole", "any", "any",
+                          "POLL for other mailboxes' subscriptions: answered; 412 for those; 412 for all"},
+    [SIM_F_NOTIFY] = {"notify", CHOICE, "usual|lost|twice|bare|short", "usual", "usual",
+                      "what becomes of datagrams: lost, doubled, without id, without the last CRLF"},
+    [SIM_F_NOTIFY_REPEAT] = {"notify-repeat", NUMBER, NULL, "3", "3", "seconds between two datagrams"},
 };
 
 static const char *const profiles[] = {"2000", "2003", "2007"};

@@ -53,6 +53,7 @@ enum sim_fault {
     SIM_F_PLUS_FILTER,
     SIM_F_ODD_CHARS,
     SIM_F_STRICT_ESCAPES,
+    SIM_F_NAMES,
     SIM_F_STRICT,
     /* the wire */
     SIM_F_SLOW,
@@ -84,6 +85,12 @@ enum sim_fault {
     SIM_F_FB_UNKNOWN,
     SIM_F_FB_MONTHS,
     SIM_F_URL_LIMIT,
+    /* changes */
+    SIM_F_SUBSCRIBE,
+    SIM_F_SUB_LIFETIME,
+    SIM_F_POLL_GROUP,
+    SIM_F_NOTIFY,
+    SIM_F_NOTIFY_REPEAT,
     SIM_FAULT_COUNT
 };
 

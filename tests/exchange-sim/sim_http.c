@@ -228,7 +228,7 @@ static void options(struct sim_request *r)
                      .header = "Allow: OPTIONS, TRACE, GET, HEAD, PROPFIND, SEARCH, SUBSCRIBE, UNSUBSCRIBE, POLL"});
 }
 
-/* Nothing may be written, whoever asks: 403. Subscriptions: not yet, 501. */
+/* Nothing may be written, whoever asks: 403. What nobody knows: 501. */
 static void run_method(struct sim_request *r)
 {
     static const char *const writes[] = {"PROPPATCH", "MKCOL",      "COPY",  "MOVE",  "DELETE",  "PUT",
@@ -249,6 +249,8 @@ static void run_method(struct sim_request *r)
         options(r);
         return;
     }
+    if (sim_subscribe(r))
+        return;
     for (size_t i = 0; writes[i] != NULL; i++) {
         if (is_method(r, writes[i])) {
             sim_reply_error(r, 403);

@@ -174,6 +174,8 @@ static struct sim_mailbox *find_mailbox(const struct sim_path_in *in, char *name
     struct sim_mailbox *m = sim_store_mailbox(in->store, name);
     if (m == NULL && name[0] == '~')
         m = sim_store_mailbox(in->store, name + 1);
+    if (m != NULL && sim_fault_is(in->faults, m, SIM_F_NAMES, strchr(name, '@') != NULL ? "alias" : "address"))
+        return NULL;
     return m;
 }
 

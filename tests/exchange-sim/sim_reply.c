@@ -75,6 +75,8 @@ void sim_reply(struct sim_request *r, const struct sim_reply *reply)
     if (reply->location != NULL)
         add(headers, &n, sim_arena_printf(r->arena, "Location: %s", reply->location));
     add(headers, &n, reply->header);
+    for (size_t i = 0; reply->more != NULL && reply->more[i] != NULL; i++)
+        add(headers, &n, reply->more[i]);
     int64_t wait = sim_fault_number(&r->sim->faults, r->node.mailbox, SIM_F_RETRY_AFTER);
     if (wait > 0 && (reply->status == 429 || reply->status == 503))
         add(headers, &n, sim_arena_printf(r->arena, "Retry-After: %lld", (long long)wait));

@@ -18,6 +18,7 @@ struct sim_reply {
     size_t len;
     const char *location; /* NULL: none */
     const char *header;   /* one more line, NULL: none */
+    const char *const *more; /* and more of them, NULL-terminated; NULL */
     bool bare;            /* not Exchange that answers: no MS-WebStorage */
 };
 

@@ -9,6 +9,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -472,6 +473,96 @@ def items_2_profile_2000(sim):
     equal(sim.search('TRUE').headers['MS-WebStorage'], None, 'the header is missing here and there')
     true('xmlns:c="xml:"' in sim.search('TRUE', '"urn:schemas:calendar:rrule"').text, 'c where it is needed')
     equal(sim.ask('SUBSCRIBE', '/exchange/anna/').status, 501, 'before SP2')
+    sim.faults(subscribe='granted')
+    equal(subscribe(sim).status, 200, 'from SP2')
+
+
+CALENDAR = '/exchange/anna@x.test/Kalender/'
+
+
+def subscribe(sim, path=CALENDAR, **more):
+    headers = {'Notification-type': 'update', 'Depth': '1', 'Subscription-lifetime': '7200', **{k.replace('_', '-'): v for k, v in more.items()}}
+    return sim.ask('SUBSCRIBE', path, headers=headers)
+
+
+def poll(sim, ids, path=CALENDAR):
+    return sim.ask('POLL', path, headers={'Subscription-id': ids})
+
+
+def polled(answer):
+    """{id: (number of the status, href)} of a POLL's answer; status and subscriptionID stand below response."""
+    out = {}
+    for response in tree.fromstring(answer.text).findall(DAV + 'response'):
+        status = int(response.find(DAV + 'status').text.split()[1])
+        for li in response.find('{http://schemas.microsoft.com/Exchange/}subscriptionID').findall('li'):
+            out[li.text] = (status, response.find(DAV + 'href').text)
+    return out
+
+
+def item_20_subscriptions(sim):
+    first, second = subscribe(sim), subscribe(sim, '/exchange/bob/')
+    equal((first.status, first.headers['Subscription-id'], first.headers['Subscription-lifetime']), (200, '1', '3600'), 'granted, and cut short')
+    true(first.headers['Content-Location'].endswith(CALENDAR), 'where')
+    equal(subscribe(sim, '/exchange/anna/-FlatUrlSpace-/1-1/').status, 403, 'a permanent URL')
+    equal(sim.ask('SUBSCRIBE', CALENDAR).status, 400, 'without a type')
+    equal(polled(poll(sim, '1'))['1'][0], 204, 'nothing has happened')
+    sim.control('POST', '/appointments', {'mailbox': 'anna@x.test', 'start': '2008-03-03T15:00', 'end': '+1h'})
+    said = polled(poll(sim, '1,2,77'))
+    equal({k: v[0] for k, v in said.items()}, {'1': 200, '2': 204, '77': 412}, 'who has news')
+    true(said['1'][1].endswith('/exchange/anna@x.test/Kalender'), 'its folder, without slash')
+    equal(polled(poll(sim, '1'))['1'][0], 204, 'told once')
+    equal(sim.ask('SUBSCRIBE', CALENDAR, headers={'Subscription-id': '1', 'Call-back': 'httpu://h:1/'}).status, 400, 'a renewal with a call-back')
+    renewed = sim.ask('SUBSCRIBE', CALENDAR, headers={'Subscription-id': '1', 'Subscription-lifetime': '60'})
+    equal((renewed.status, renewed.headers['Subscription-lifetime']), (200, '60'), 'renewed')
+    equal(sim.ask('SUBSCRIBE', CALENDAR, headers={'Subscription-id': '77'}).status, 412, 'of nobody')
+    sim.control('PUT', '/clock', {'advance': 61})
+    equal(poll(sim, '1').status, 412, 'it is over')
+    equal(sim.ask('UNSUBSCRIBE', '/exchange/bob/', headers={'Subscription-id': '2'}).status, 200, 'ended')
+    equal(sim.ask('UNSUBSCRIBE', '/exchange/bob/', headers={'Subscription-id': '2'}).status, 400, 'once')
+    equal(poll(sim, 'one').status, 400, 'no number')
+
+
+def item_20_groups_and_restart(sim):
+    subscribe(sim)
+    subscribe(sim, '/exchange/bob/')
+    sim.faults(poll_group='folder')
+    equal({k: v[0] for k, v in polled(poll(sim, '1,2')).items()}, {'1': 204, '2': 412}, 'another mailbox')
+    sim.faults(poll_group='whole')
+    equal((poll(sim, '1,2').status, poll(sim, '1').status), (412, 207), 'spoils it all')
+    sim.faults(poll_group='any')
+    equal(len(sim.control('GET', '/subscriptions')['subscriptions']), 2, 'listed')
+    sim.control('POST', '/restart')
+    equal((poll(sim, '1').status, subscribe(sim).headers['Subscription-id']), (412, '1'), 'forgotten, and counted anew')
+    sim.faults(subscribe=501)
+    equal((subscribe(sim).status, poll(sim, '1').status), (501, 501), 'not to be had')
+
+
+def item_21_notify(sim):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as here:
+        here.bind(('127.0.0.1', 0))
+        here.settimeout(60)
+        sim.faults(notify_repeat=1)
+        url = f'httpu://127.0.0.1:{here.getsockname()[1]}/anna'
+        equal(subscribe(sim, Call_back='httpu://127.0.0.1/').status, 400, 'the port must be there')
+        ident = subscribe(sim, Call_back=url).headers['Subscription-id']
+        sim.control('POST', '/appointments', {'mailbox': 'anna@x.test', 'start': '2008-03-03T15:00', 'end': '+1h'})
+        wanted = f'NOTIFY {url} HTTP/1.1\r\nSubscription-id: {ident}\r\n\r\n'.encode()
+        equal(here.recv(2000), wanted, 'a datagram')
+        equal(here.recv(2000), wanted, 'again')
+        sim.faults(notify='bare')
+        while here.recv(2000) == wanted:
+            pass
+        sim.faults(notify='short')
+        while here.recv(2000) != wanted[:-2]:
+            pass
+        equal(polled(poll(sim, ident))[ident][0], 200, 'that was it')
+        sim.faults(notify='lost')
+        here.settimeout(1.5)
+        try:
+            while True: # what was on its way
+                here.recv(2000)
+        except TimeoutError:
+            pass
 
 
 def run(program):
