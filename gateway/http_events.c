@@ -92,6 +92,9 @@ void gw_http_get_events(struct gw_face *face, struct httpd_req *req, const char 
     snprintf(s->peer, sizeof(s->peer), "%s", httpd_peer(req));
     s->watch = pres_watch_new(gw_journal(e->gateway), ids, n, cursor, wake, s);
     free(ids);
+    const char *group = httpd_param(req, "group", 0, &bad);
+    if (group)
+        pres_watch_removed_members(s->watch, group);
     if (!nobody_unknown(s, req)) {
         pres_watch_free(&s->watch);
         free(s);

@@ -15,8 +15,12 @@
 #include "gateway_private.h"
 #include "keep.h"
 
+enum { UNSEEN, SEEN, RENAMED }; /* in the roster */
+
 static void find_all(struct gateway *g, const struct gw_roster *roster, pres_id *ids, uint8_t *seen);
 static size_t remove_unseen(struct gateway *g, const uint8_t *seen, struct gw_server **old_servers);
+static bool is_published_as(const struct gateway *g, pres_id id, const char *publish_as);
+static void person_unpublish(struct gateway *g, pres_id id, const struct gw_user *u);
 static void person_remove(struct gateway *g, pres_id id, struct gw_server *s);
 static bool person_add(struct gateway *g, const struct gw_user *u);
 static bool person_change(struct gateway *g, pres_id id, const struct gw_user *u, struct gw_server *was);
@@ -38,17 +42,18 @@ struct gw_people_change gw_people_apply(struct gateway *g, const struct gw_roste
     change.removed = remove_unseen(g, seen, old_servers);
     /* Names that change hands: everybody lets go of theirs before anybody takes one. */
     for (size_t i = 0; i < roster->count; i++)
-        if (ids[i] != PRES_NOBODY && roster->users[i].publish_as &&
-            strcmp(pres_table_publish_as(g->table, ids[i]), roster->users[i].publish_as) != 0) {
-            struct pres_person_spec spec = spec_of(g, &roster->users[i]);
-            spec.publish_as = NULL;
-            spec.server = (uint16_t)pres_table_server(g->table, ids[i]);
-            pres_table_respec(g->table, ids[i], &spec);
+        if (ids[i] != PRES_NOBODY && !is_published_as(g, ids[i], roster->users[i].publish_as)) {
+            person_unpublish(g, ids[i], &roster->users[i]);
+            seen[ids[i]] = RENAMED;
         }
     for (size_t i = 0; i < roster->count; i++)
         if (ids[i] != PRES_NOBODY)
             change.changed +=
-                person_change(g, ids[i], &roster->users[i], old_servers[pres_table_server(g->table, ids[i])]);
+                person_change(g, ids[i], &roster->users[i], old_servers[pres_table_server(g->table, ids[i])]) ||
+                seen[ids[i]] == RENAMED;
+    for (size_t i = 0; i < roster->count; i++)
+        if (ids[i] != PRES_NOBODY && seen[ids[i]] == RENAMED)
+            pres_journal_renamed(g->journal, ids[i]);
     for (size_t i = 0; i < roster->count; i++)
         if (ids[i] == PRES_NOBODY)
             change.added += person_add(g, &roster->users[i]);
@@ -145,7 +150,7 @@ static void find_all(struct gateway *g, const struct gw_roster *roster, pres_id 
         if (ids[i] != PRES_NOBODY && !str_eq_nocase(pres_table_address(g->table, ids[i]), address))
             ids[i] = PRES_NOBODY; /* somebody was published under it so far */
         if (ids[i] != PRES_NOBODY)
-            seen[ids[i]] = 1;
+            seen[ids[i]] = SEEN;
     }
 }
 
@@ -154,12 +159,28 @@ static size_t remove_unseen(struct gateway *g, const uint8_t *seen, struct gw_se
     size_t removed = 0;
     for (pres_id id = pres_table_next(g->table, PRES_NOBODY), next; id != PRES_NOBODY; id = next) {
         next = pres_table_next(g->table, id);
-        if (seen[id])
+        if (seen[id] != UNSEEN)
             continue;
         person_remove(g, id, old_servers[pres_table_server(g->table, id)]);
         removed++;
     }
     return removed;
+}
+
+static bool is_published_as(const struct gateway *g, pres_id id, const char *publish_as)
+{
+    return strcmp(pres_table_publish_as(g->table, id), publish_as ? publish_as : pres_table_address(g->table, id)) == 0;
+}
+
+/* The last word about the address that was published so far. */
+static void person_unpublish(struct gateway *g, pres_id id, const struct gw_user *u)
+{
+    struct pres_person_spec spec = spec_of(g, u);
+    spec.publish_as = NULL;
+    spec.group = pres_table_group(g->table, id);
+    spec.server = (uint16_t)pres_table_server(g->table, id);
+    pres_journal_remove(g->journal, id);
+    pres_table_respec(g->table, id, &spec);
 }
 
 static void person_remove(struct gateway *g, pres_id id, struct gw_server *s)
@@ -202,10 +223,8 @@ static bool person_change(struct gateway *g, pres_id id, const struct gw_user *u
     struct pres_person_spec spec = spec_of(g, u);
     struct pres_known known;
     pres_table_known(g->table, id, &known);
-    const char *publish_as = spec.publish_as ? spec.publish_as : pres_table_address(g->table, id);
     bool regrouped = !same(pres_table_group(g->table, id), spec.group);
-    bool differs = regrouped || strcmp(pres_table_publish_as(g->table, id), publish_as) != 0 ||
-                   known.stale_after != spec.stale_after;
+    bool differs = regrouped || !is_published_as(g, id, spec.publish_as) || known.stale_after != spec.stale_after;
     if (differs || pres_table_server(g->table, id) != u->server)
         pres_table_respec(g->table, id, &spec);
     bool elsewhere = extra_set(p, u), moved = s != was;
@@ -224,7 +243,8 @@ static bool person_change(struct gateway *g, pres_id id, const struct gw_user *u
 static void leave_server(struct gateway *g, struct gw_person *p, struct gw_server *s)
 {
     if (p->cause)
-        gw_causes_leave(&s->causes, p->cause, (pres_id)(p - g->persons), s->config->name, clk_wall_s(loop_clk(g->loop)));
+        gw_causes_leave(&s->causes, p->cause, (pres_id)(p - g->persons), s->config->name,
+                        clk_wall_s(loop_clk(g->loop)));
     p->cause = 0;
     s->persons--;
     s->classes[p->class]--;

@@ -2,8 +2,8 @@
  * journal: the last changes, numbered without gaps, in a ring of 48 bytes each. The table's change function adds;
  * watches (watch.c) read at their own pace by number, and know by the tail when they are too late.
  *
- * A removal is an entry like the others; the person's names, which the table forgets, stand in a second queue beside
- * the ring and leave it when the ring's slot is taken again.
+ * A removal is an entry like the others; the person's names and group, which the table forgets, stand in a second queue
+ * beside the ring and leave it when the ring's slot is taken again.
  *
  * Readers are told once a turn that there is more, however much was added, and never from inside the addition: a reader
  * may do anything in its wake, removing itself and others included. The walk over the readers keeps its next stop in
@@ -42,6 +42,7 @@ struct removal {
     uint64_t seq;
     char *published;
     char *address; /* as configured; NULL: the same */
+    char *group;   /* NULL: none */
 };
 
 struct pres_journal_reader {
@@ -139,7 +140,16 @@ void pres_journal_remove(struct pres_journal *j, pres_id id)
         j->removals = mem_realloc(j->removals, j->cap_removals, sizeof(*j->removals));
     }
     j->removals[j->n_removals++] =
-        (struct removal){j->head, mem_strdup(published), mem_strdup_or_null(published == address ? NULL : address)};
+        (struct removal){j->head, mem_strdup(published), mem_strdup_or_null(published == address ? NULL : address),
+                         mem_strdup_or_null(pres_table_group(j->table, id))};
+}
+
+void pres_journal_renamed(struct pres_journal *j, pres_id id)
+{
+    struct pres_presence now;
+
+    pres_table_told(j->table, id, &now);
+    pres_journal_add(j, id, &now);
 }
 
 uint64_t pres_journal_head(const struct pres_journal *j)
@@ -185,6 +195,20 @@ bool pres_journal_find_removed(const struct pres_journal *j, const char *address
         const struct removal *r = &j->removals[i - 1];
 
         if (str_eq_nocase(r->published, address) || (r->address && str_eq_nocase(r->address, address)))
+            return pres_journal_whose(j, r->seq, ret_id, ret_generation);
+    }
+    return false;
+}
+
+bool pres_journal_removed_member(const struct pres_journal *j, const char *group, uint64_t after, size_t *at,
+                                 pres_id *ret_id, uint32_t *ret_generation)
+{
+    while (*at < j->n_removals - j->first_removal) {
+        const struct removal *r = &j->removals[j->n_removals - ++*at];
+
+        if (r->seq <= after)
+            return false;
+        if (r->group && strcmp(r->group, group) == 0)
             return pres_journal_whose(j, r->seq, ret_id, ret_generation);
     }
     return false;
@@ -278,6 +302,7 @@ static void removal_free(struct removal *r)
 {
     free(r->published);
     free(r->address);
+    free(r->group);
 }
 
 static void wake_readers(void *arg)

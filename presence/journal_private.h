@@ -20,4 +20,8 @@ bool pres_journal_is_removal(const struct pres_journal *j, uint64_t seq); /* one
 bool pres_journal_find_removed(const struct pres_journal *j, const char *address, uint64_t after, pres_id *ret_id,
                                uint32_t *ret_generation);
 
+/* The removals after entry `after` of members of that group, one with each call; *at begins as 0. False: no more. */
+bool pres_journal_removed_member(const struct pres_journal *j, const char *group, uint64_t after, size_t *at,
+                                 pres_id *ret_id, uint32_t *ret_generation);
+
 #endif

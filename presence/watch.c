@@ -95,6 +95,21 @@ bool pres_watch_removed(struct pres_watch *w, const char *address)
     return true;
 }
 
+void pres_watch_removed_members(struct pres_watch *w, const char *group)
+{
+    size_t capacity = w->n, at = 0;
+    struct who one;
+
+    if (!w->who || !w->resumed)
+        return;
+    while (pres_journal_removed_member(w->journal, group, w->now.seq, &at, &one.id, &one.generation)) {
+        if (w->n >= capacity)
+            w->who = mem_realloc(w->who, capacity = 2 * capacity + 16, sizeof(*w->who));
+        w->who[w->n++] = one;
+    }
+    qsort(w->who, w->n, sizeof(*w->who), who_compare);
+}
+
 void pres_watch_free(struct pres_watch **watch)
 {
     struct pres_watch *w = *watch;

@@ -155,10 +155,16 @@ def watched_csv(folder):
     wait_until(lambda: daemon.get("/v1/presence/u0@example.test")[0] == 404, "the removed line to be seen")
     check_equal(daemon.get("/v1/presence/u2@example.test")[0], 200, "who stayed in the file")
     late = harness.Events(daemon.port, "?address=u0@example.test", last_id=before)
-    for events in (everybody, one, late):
+    member = harness.Events(daemon.port, "?group=office", last_id=before)
+    for events in (everybody, one, late, member):
         gone = events.wait(lambda d: d["address"] == "u0@example.test" and d["reason"] == "removed", "the last word on the removed person")[3]
         check_equal([gone[k] for k in ("state", "until", "next", "as_of", "valid_until")], ["unknown", None, None, None, None], "a removed person")
     check_equal(daemon.get("/v1/events?address=u0@example.test")[0], 404, "a stream about nobody")
+    with open(path, "w", encoding="utf-8") as file:
+        file.write("address,group,publish_as\nu2@example.test,office,two@im.test\n")
+    for events in (everybody, member):
+        events.wait(lambda d: d["address"] == "u2@example.test" and d["reason"] == "removed", "the last word on the address before")
+        events.wait(lambda d: d["address"] == "two@im.test" and d["state"] == "free", "the state under the new address")
     with open(path, "w", encoding="utf-8") as file:
         file.write("address,group\nu2@example.test,office\n" + "".join(f"many{i}@example.test,many\n" for i in range(2000)))
     wait_until(lambda: daemon.get("/v1/presence/many1999@example.test")[0] == 200, "many more people")

@@ -149,6 +149,76 @@ static void test_removed_and_added_again(void **state)
     world_free(w);
 }
 
+static pres_id add_member(struct world *w, const char *address, const char *group)
+{
+    struct pres_person_spec spec = {.address = address, .group = group, .stale_after = 100};
+
+    return pres_table_add(w->table, &spec);
+}
+
+/* Who comes back to a group hears of its members who were removed meanwhile, and of no others. */
+static void test_members_removed(void **state)
+{
+    struct world *w = &world;
+    struct pres_watch *watch;
+    struct pres_event e;
+    pres_id ids[4];
+
+    (void)state;
+    world_new(w, 100);
+    for (unsigned i = 0; i < 4; i++)
+        ids[i] = add_member(w, (const char *[]){"a@x", "b@x", "c@x", "d@x"}[i], i == 1 ? "other" : "group");
+    pres_journal_remove(w->journal, ids[3]);
+    pres_table_remove(w->table, ids[3]);
+    watch = pres_watch_new(w->journal, ids, 3, NULL, NULL, NULL);
+    for (unsigned i = 0; i < 3; i++)
+        next_is(watch, &e, ids[i], PRES_NEVER);
+    pres_watch_removed_members(watch, "group"); /* it has no cursor: nothing was told of them */
+    assert_int_equal(pres_watch_next(watch, &e), PRES_WATCH_NOTHING);
+    pres_watch_free(&watch);
+    for (unsigned i = 0; i < 3; i++) {
+        pres_journal_remove(w->journal, ids[i]);
+        pres_table_remove(w->table, ids[i]);
+    }
+    watch = pres_watch_new(w->journal, ids, 0, e.cursor, NULL, NULL);
+    pres_watch_removed_members(watch, "group");
+    removal_is(watch, &e, "a@x");
+    removal_is(watch, &e, "c@x");
+    assert_int_equal(pres_watch_next(watch, &e), PRES_WATCH_NOTHING);
+    pres_watch_free(&watch);
+    world_free(w);
+}
+
+/* The old address ends, and whoever watches the person goes on under the new one. */
+static void test_renamed(void **state)
+{
+    struct pres_person_spec spec = {.address = "p1@example.com", .publish_as = "old@example.com", .stale_after = 100};
+    struct world *w = &world;
+    struct pres_watch *watch[2];
+    struct pres_event e;
+    pres_id id;
+
+    (void)state;
+    world_new(w, 100);
+    id = pres_table_add(w->table, &spec);
+    for (unsigned i = 0; i < 2; i++) {
+        watch[i] = pres_watch_new(w->journal, i ? &id : NULL, i, NULL, NULL, NULL);
+        next_is(watch[i], &e, id, PRES_NEVER);
+    }
+    pres_journal_remove(w->journal, id);
+    spec.publish_as = "new@example.com";
+    pres_table_respec(w->table, id, &spec);
+    pres_journal_renamed(w->journal, id);
+    for (unsigned i = 0; i < 2; i++) {
+        removal_is(watch[i], &e, "old@example.com");
+        next_is(watch[i], &e, id, PRES_NEVER);
+        assert_string_equal(e.now.reason, "never-read");
+        assert_int_equal(pres_watch_next(watch[i], &e), PRES_WATCH_NOTHING);
+        pres_watch_free(&watch[i]);
+    }
+    world_free(w);
+}
+
 /* A long way to the next event of interest is gone in steps, with a wake for each. */
 static void test_long_skip(void **state)
 {
@@ -250,6 +320,8 @@ int main(void)
         cmocka_unit_test(test_unget),
         cmocka_unit_test(test_cursor_moves_past_others),
         cmocka_unit_test(test_removed_and_added_again),
+        cmocka_unit_test(test_members_removed),
+        cmocka_unit_test(test_renamed),
         cmocka_unit_test(test_long_skip),
         cmocka_unit_test(test_bad_cursors),
     };

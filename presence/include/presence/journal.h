@@ -18,7 +18,7 @@ struct pres_change {
     pres_id id;
     uint32_t generation;      /* of the person: an entry about somebody removed since is skipped by readers */
     struct pres_presence now; /* as it was at this change */
-    const char *removed;      /* the person was removed, and was published under this address; NULL: still there then */
+    const char *removed;      /* nobody is published under this address any more; NULL: still there then */
 };
 
 /* Keeps the last `capacity` changes (48 bytes each, touched as they come). */
@@ -30,11 +30,14 @@ void pres_journal_free(struct pres_journal **j); /* after its readers and before
 void pres_journal_add(struct pres_journal *j, pres_id id, const struct pres_presence *now);
 
 /*
- * To be called before somebody is taken out of the table: the last that is told of a person is `unknown`, with this
- * reason. The address is kept for as long as the entry.
+ * To be called before somebody is taken out of the table, or gets another publish_as: the last that is told of an
+ * address is `unknown`, with this reason. The address is kept for as long as the entry.
  */
 #define PRES_REMOVED "removed"
 void pres_journal_remove(struct pres_journal *j, pres_id id);
+
+/* The person has another publish_as now: what was reported of them last is told under that. */
+void pres_journal_renamed(struct pres_journal *j, pres_id id);
 
 uint64_t pres_journal_head(const struct pres_journal *j); /* seq of the newest, 0: none yet */
 uint64_t pres_journal_tail(const struct pres_journal *j); /* seq of the oldest kept, head + 1 when none */

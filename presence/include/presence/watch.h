@@ -34,8 +34,11 @@ void pres_watch_free(struct pres_watch **w);
  */
 bool pres_watch_removed(struct pres_watch *w, const char *address);
 
+/* The same for a list that is made of a group: its members who were removed since. */
+void pres_watch_removed_members(struct pres_watch *w, const char *group);
+
 struct pres_event {
-    pres_id id;          /* PRES_NOBODY: the person was removed, */
+    pres_id id;          /* PRES_NOBODY: the person was removed or renamed, */
     const char *removed; /* and was published under this address until then; valid until the loop's next turn */
     struct pres_presence now;
     char cursor[48]; /* the event id: resuming from it yields what follows this event */
