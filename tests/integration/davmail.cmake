@@ -4,9 +4,11 @@ foreach(profile 2003 2007)
   add_test(NAME exchange-davmail-${profile}
     COMMAND ${PYTHON3} ${PROJECT_SOURCE_DIR}/tests/integration/exchange-davmail.py --sim $<TARGET_FILE:exchange-sim>
       --profile ${profile} --work ${CMAKE_BINARY_DIR}/artefacts/exchange-davmail-${profile})
-  set_tests_properties(exchange-davmail-${profile} PROPERTIES LABELS integration TIMEOUT 300)
+  set_tests_properties(exchange-davmail-${profile} PROPERTIES LABELS integration TIMEOUT 300
+    ENVIRONMENT "FB_BUILD=${CMAKE_BINARY_DIR};FB_SOURCE=${PROJECT_SOURCE_DIR}")
 endforeach()
 add_test(NAME exchange-davmail-ntlm
   COMMAND ${PYTHON3} ${PROJECT_SOURCE_DIR}/tests/integration/exchange-davmail.py --sim $<TARGET_FILE:exchange-sim>
     --profile 2007 --ntlm --work ${CMAKE_BINARY_DIR}/artefacts/exchange-davmail-ntlm)
-set_tests_properties(exchange-davmail-ntlm PROPERTIES LABELS "integration;peers" TIMEOUT 300)
+set_tests_properties(exchange-davmail-ntlm PROPERTIES LABELS "integration;peers" TIMEOUT 300
+  ENVIRONMENT "FB_BUILD=${CMAKE_BINARY_DIR};FB_SOURCE=${PROJECT_SOURCE_DIR}")

@@ -5,6 +5,9 @@ are walked one by one, zones come from the system's tables.
 
     exchange-davmail.py --sim PROGRAM --profile 2003|2007 --work FOLDER [--ntlm]
 
+freebusyd then reads the same people from the same simulator, and must say to the second what the file says, and by quarters of an hour
+what DavMail says.
+
 With --ntlm it logs on by NTLM, judged by winbindd: at /exchange and /public, with forms on /owa, since DavMail knows no NTLM alone.
 
 The folder keeps davmail.log and the simulator's log when something fails.
@@ -20,36 +23,27 @@ import shutil
 import socket
 import subprocess
 import sys
-import time
 import urllib.parse
 import zoneinfo
 
+sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, '..', 'peers'))
+import company  # noqa: E402
+import harness  # noqa: E402
+import peer  # noqa: E402
 import winbind  # noqa: E402
+from harness import check, check_equal  # noqa: E402
 DATA = os.path.join(HERE, 'exchange-davmail.sim')
 DAVMAIL = os.path.join(HERE, '..', 'peers', 'davmail.sh')
 UTC = datetime.timezone.utc
 DAY = datetime.timedelta(days=1)
 SLOT = datetime.timedelta(minutes=15)  # what DavMail asks for
 DIGITS = {'free': 0, 'tentative': 1, 'busy': 2, 'oof': 3}
+FORM = '%Y%m%dT%H%M%SZ'
 TYPES = {1: 'BUSY-TENTATIVE', 2: 'BUSY', 3: 'BUSY-UNAVAILABLE'}
 WEEKDAYS = ['mo', 'tu', 'we', 'th', 'fr', 'sa', 'su']
 UNITS = {'w': 604800, 'd': 86400, 'h': 3600, 'm': 60, 's': 1}
-
-
-class Failed(Exception):
-    """A check that does not hold."""
-
-
-def check(condition, what):
-    if not condition:
-        raise Failed(what)
-
-
-def check_equal(got, expected, what):
-    if got != expected:
-        raise Failed(f'{what}\n  expected {expected!r}\n  got      {got!r}')
 
 
 # ---- the data file, read independently -------------------------------------------------------------------------------------------
@@ -164,27 +158,34 @@ class Data:
                 out.add(item.subject + (f'-{number}' if number > 1 else '') + '.EML')
         return out
 
-    def runs(self, mailbox, start, end):
-        """What the free/busy digits of a quarter of an hour must merge to: {(start, end, type)}."""
-        slots = [0] * int((end - start) / SLOT)
-        for item in self.of(mailbox):
-            for a, b, status in item.occurrences(end) if item.counts else []:
-                for i in range(len(slots)):
-                    if a < start + (i + 1) * SLOT and b > start + i * SLOT:
-                        slots[i] = max(slots[i], DIGITS[status])
-        out, i = set(), 0
-        while i < len(slots):
-            j = i
-            while j < len(slots) and slots[j] == slots[i]:
-                j += 1
-            if slots[i]:
-                out.add((stamp(start + i * SLOT), stamp(start + j * SLOT), TYPES[slots[i]]))
-            i = j
-        return out
+    def spans(self, mailbox, end):
+        """[(start, end, digit)] of what counts."""
+        return [(a, b, DIGITS[status]) for item in self.of(mailbox) if item.counts for a, b, status in item.occurrences(end)]
+
+
+def runs(spans, start, end, slot=SLOT):
+    """What spans merge to by slots of time, the strongest in each: {(start, end, type)}."""
+    slots = [0] * int((end - start) / slot)
+    for a, b, digit in spans:
+        for i in range(max(0, (a - start) // slot), min(len(slots), -((start - b) // slot))):
+            slots[i] = max(slots[i], digit)
+    out, i = set(), 0
+    while i < len(slots):
+        j = i
+        while j < len(slots) and slots[j] == slots[i]:
+            j += 1
+        if slots[i]:
+            out.add((stamp(start + i * slot), stamp(start + j * slot), TYPES[slots[i]]))
+        i = j
+    return out
 
 
 def stamp(t):
-    return t.astimezone(UTC).strftime('%Y%m%dT%H%M%SZ')
+    return t.astimezone(UTC).strftime(FORM)
+
+
+def moment(text):
+    return datetime.datetime.strptime(text, FORM).replace(tzinfo=UTC)
 
 
 # ---- the programs ----------------------------------------------------------------------------------------------------------------
@@ -226,30 +227,26 @@ class Sim:
         return json.loads(text)
 
 
-def free_port():
-    with socket.socket() as s:
-        s.bind(('127.0.0.1', 0))
-        return s.getsockname()[1]
-
-
 class DavMail:
     """One process a way of logging on: it keeps its sessions for ever."""
 
     def __init__(self, programs, sim, name):
         self.folder = os.path.join(programs.work, name)
-        self.port = free_port()
+        self.port = peer.free_port()
         os.makedirs(self.folder, exist_ok=True)
         url = f'http://127.0.0.1:{sim.ports["port"]}/exchange/'
         self.process = programs.start(name, [DAVMAIL, self.folder, url, str(self.port)], subprocess.DEVNULL)
-        end = time.monotonic() + 30
-        while True:
-            try:
-                socket.create_connection(('127.0.0.1', self.port), 1).close()
-                return
-            except OSError:
-                check(self.process.poll() is None, f'{name} ended by itself, see {self.folder}')
-                check(time.monotonic() < end, f'{name} does not listen after 30 s')
-                time.sleep(0.05)
+        peer.until(self.listens, f'{name} to listen, see {self.folder}', alive=self.check_alive)
+
+    def check_alive(self):
+        check(self.process.poll() is None, f'{self.folder}: ended by itself')
+
+    def listens(self):
+        try:
+            socket.create_connection(('127.0.0.1', self.port), 1).close()
+            return True
+        except OSError:
+            return False
 
     def ask(self, login, method, path, body, headers=None):
         connection = http.client.HTTPConnection('127.0.0.1', self.port, timeout=60)
@@ -336,8 +333,26 @@ def check_free_busy(dav, data, login, own, now):
     got = free_busy(dav, login, own, people + ['nobody@example.test'], start, end)
     check_equal(set(got), set(people), 'who is in the answer (nobody is unknown)')
     for person in people:
-        check_equal(got[person], data.runs(person, start, end), f'free/busy of {person}')
+        check_equal(got[person], runs(data.spans(person, end), start, end), f'free/busy of {person}')
     check(len(got['alice@example.test']) > 8, 'the comparison was about something')
+    return got, start, end
+
+
+def check_freebusyd(programs, sim, data, davmail, start, end):
+    """The same people, read by freebusyd with the same logon."""
+    folder = os.path.join(programs.work, 'freebusyd')
+    os.makedirs(folder, exist_ok=True)
+    harness.secret_file(folder, 'password', 'svc-secret')
+    yaml = company.yaml(f'http://127.0.0.1:{sim.ports["port"]}/exchange/', davmail).replace('svc-presence', 'svc').replace('[basic]', '[forms]')
+    daemon = harness.Daemon(folder, yaml)
+    for person, theirs in davmail.items():
+        harness.wait_until(lambda p=person: daemon.presence(p)['state'] != 'unknown', f'{person} to be read')
+        ours = daemon.periods(person, stamp(start), stamp(end))
+        expected = runs(data.spans(person, end), start, end, datetime.timedelta(minutes=1))
+        check_equal(set(ours), expected, f'free/busy of {person} by freebusyd')
+        digits = [(moment(a), moment(b), next(d for d in TYPES if TYPES[d] == kind)) for a, b, kind in ours]
+        check_equal(runs(digits, start, end), theirs, f'free/busy of {person} by freebusyd, beside DavMail')
+    check_equal(daemon.stop(), 0, "freebusyd's exit code")
 
 
 def check_service_account(dav, data):
@@ -375,12 +390,12 @@ def check_change(dav, sim, data):
 def judge(programs, sim, profile, data, now):
     dav = DavMail(programs, sim, 'davmail-forms')
     check_own_calendar(dav, data, now)
-    check_free_busy(dav, data, 'alice:secret', 'alice@example.test', now)
+    check_freebusyd(programs, sim, data, *check_free_busy(dav, data, 'alice:secret', 'alice@example.test', now))
     check_service_account(dav, data)
     check_change(dav, sim, data)
     check_session_end(dav, sim, data)
     check_refusals(dav, sim)
-    print(f'forms {profile}: logon, list, query, fetch, free/busy, service account, change, session end, refusals')
+    print(f'forms {profile}: logon, list, query, fetch, free/busy (freebusyd too), service account, change, session end, refusals')
     if profile == '2007':
         sim.control('PUT', '/faults', {'auth': 'hybrid'})
         dav = DavMail(programs, sim, 'davmail-hybrid')
@@ -426,7 +441,7 @@ def main():
             judge_ntlm(programs, a.sim, a.profile, Data(now), now)
         else:
             judge(programs, Sim(programs, a.sim, a.profile, now), a.profile, Data(now), now)
-    except (Failed, OSError, http.client.HTTPException) as error:
+    except (harness.Failed, peer.PeerFailed, OSError, http.client.HTTPException) as error:
         print(f'FAILED: {error}\nlogs are in {a.work}')
         return 1
     finally:
