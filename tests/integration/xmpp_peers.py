@@ -45,7 +45,7 @@ class Server:
         if self.ports:
             env["PEER_PORTS"] = " ".join(str(p) for p in self.ports)
         done = subprocess.run([os.path.join(harness.SOURCE, "tests", "peers", self.kind + ".sh"), self.folder], env=env,
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False, timeout=90)
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False, timeout=200)
         check(done.returncode == 0, f"{self.kind} does not start: {done.stderr[-2000:]}")
         c2s, component, self.pid, *rest = (int(word) for word in done.stdout.split())
         self.ports = [c2s, component, *rest]

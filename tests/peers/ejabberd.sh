@@ -44,12 +44,6 @@ modules:
 END
 }
 
-free_ports() {
-    /usr/bin/python3 -c 'import socket
-held = [socket.create_server(("127.0.0.1", 0)) for _ in range(3)]
-print(*(s.getsockname()[1] for s in held))'
-}
-
 listening() {
     grep -qi ":$(printf '%04X' "$1") 00000000:0000 0A" /proc/net/tcp
 }
@@ -59,12 +53,12 @@ ERL_LIBS=$(dirname "$(dpkg -L ejabberd | sed -n 's,/ebin/ejabberd.app$,,p')")
 export ERL_LIBS
 for attempt in 1 2 3; do
     # shellcheck disable=SC2086
-    set -- ${PEER_PORTS:-$(free_ports)}
+    set -- ${PEER_PORTS:-$(/usr/bin/python3 "$(dirname "$0")/peer.py" 3)}
     write_config "$1" "$2" "$3"
     (cd "$dir" && exec erl -noinput +sbwt none -mnesia dir "\"$dir/db\"" -ejabberd quiet true -s ejabberd) >"$dir/out" 2>&1 </dev/null &
     pid=$!
     tries=0
-    while kill -0 "$pid" 2>/dev/null && [ $tries -lt 300 ]; do
+    while kill -0 "$pid" 2>/dev/null && [ $tries -lt 600 ]; do
         if listening "$2" && listening "$1" && listening "$3"; then
             echo "$1 $2 $pid $3"
             exit 0

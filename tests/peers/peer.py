@@ -6,6 +6,7 @@ A peer serves from the end of its constructor until stop(), and stops with the p
         ... proxy.port ...
 
 Every peer is also a program: it prints one line of JSON (pid, port, ...) when it is ready and serves until SIGTERM. Stop it by that pid.
+This file as a program prints as many free ports as it is told.
 Debian's /usr/bin/python3 and its standard library are enough, except where a peer says so. Nothing waits for a fixed time.
 """
 import argparse
@@ -14,6 +15,7 @@ import ctypes
 import json
 import os
 import pwd
+import random
 import signal
 import socket
 import subprocess
@@ -46,17 +48,19 @@ def until(condition, what, seconds=60, alive=None):
 
 
 def free_port():
-    """A port that is free at this moment, for TCP and UDP."""
-    with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
-        while True:
-            tcp.bind(("127.0.0.1", 0))
-            port = tcp.getsockname()[1]
+    """A port that is free at this moment, for TCP and UDP, and below those that the kernel gives to connections and to servers that ask for
+    any: so it stays free until a server that cannot ask for any port has it, and while that is started again."""
+    with open("/proc/sys/net/ipv4/ip_local_port_range", encoding="ascii") as file:
+        lowest = int(file.read().split()[0])
+    for _ in range(1000):
+        with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
             try:
-                udp.bind(("127.0.0.1", port))
-                return port
+                tcp.bind(("127.0.0.1", random.randrange(10000, lowest) if lowest > 12000 else 0))
+                udp.bind(tcp.getsockname())
+                return tcp.getsockname()[1]
             except OSError:
-                tcp.close()
-                tcp = socket.socket()
+                pass
+    raise PeerFailed("no port is free")
 
 
 def listens(port):
@@ -234,3 +238,7 @@ def main(describe, add_arguments, start):
         peer.alive()
     except (PeerFailed, KeyboardInterrupt) as error:
         sys.exit(f"{os.path.basename(sys.argv[0])}: {error}")
+
+
+if __name__ == "__main__":
+    print(*(free_port() for _ in range(int(sys.argv[1]))))

@@ -43,24 +43,18 @@ Component "cal.example"
 END
 }
 
-free_ports() {
-    /usr/bin/python3 -c 'import socket
-held = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
-print(*(s.getsockname()[1] for s in held))'
-}
-
 listening() {
     grep -qi ":$(printf '%04X' "$1") 00000000:0000 0A" /proc/net/tcp
 }
 
 for attempt in 1 2 3 4 5; do
-    ports=${PEER_PORTS:-$(free_ports)}
+    ports=${PEER_PORTS:-$(/usr/bin/python3 "$(dirname "$0")/peer.py" 2)}
     c2s=${ports% *} component=${ports#* }
     write_config "$c2s" "$component"
     prosody -F --config "$dir/prosody.cfg.lua" >"$dir/out" 2>&1 </dev/null &
     pid=$!
     tries=0
-    while kill -0 "$pid" 2>/dev/null && [ $tries -lt 150 ]; do
+    while kill -0 "$pid" 2>/dev/null && [ $tries -lt 600 ]; do
         if listening "$component" && listening "$c2s"; then
             echo "$c2s $component $pid"
             exit 0

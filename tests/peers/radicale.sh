@@ -46,11 +46,11 @@ END
 
 # A port that is free now may be taken a moment later: then another one.
 for attempt in 1 2 3 4 5; do
-    port=$(/usr/bin/python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+    port=$(/usr/bin/python3 "$(dirname "$0")/peer.py" 1)
     start "$port"
     tries=0
-    while kill -0 "$pid" 2>/dev/null && [ $tries -lt 150 ]; do
-        if curl -s -o /dev/null --cacert "$dir/ca.pem" "https://127.0.0.1:$port/"; then
+    while kill -0 "$pid" 2>/dev/null && [ $tries -lt 600 ]; do
+        if curl -s --max-time 60 -o /dev/null --cacert "$dir/ca.pem" "https://127.0.0.1:$port/"; then
             echo "$port $pid"
             exit 0
         fi

@@ -53,7 +53,7 @@ class _Memcached(peer.Peer):
         super().__init__(folder)
         peer.needs("/usr/bin/memcached", "memcached")
         self.launch(["/usr/bin/memcached", "-s", self.path("socket"), "-a", "777", "-m", "16"], user="memcache")
-        peer.until(lambda: os.path.exists(self.path("socket")), "memcached's socket", 10, self.alive)
+        peer.until(lambda: os.path.exists(self.path("socket")), "memcached's socket", alive=self.alive)
 
 
 class _Sogod(peer.Peer):
@@ -73,7 +73,7 @@ class _Sogod(peer.Peer):
             arguments = [f for key, value in {**self.settings, "WOPort": f"127.0.0.1:{port}"}.items() for f in (f"-{key}", value)]
             return [*self.readable(), BINARY, *arguments]
 
-        self.launch_on_free_port(argv_for, lambda: peer.listens(self.port), {"HOME": self.folder}, "sogo", 30)
+        self.launch_on_free_port(argv_for, lambda: peer.listens(self.port), {"HOME": self.folder}, "sogo")
 
     def launch(self, argv, env=None, user=None, **popen):
         super().launch(argv, env, user, start_new_session=True, **popen)
