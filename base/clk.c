@@ -5,7 +5,6 @@
 #include "base/clk.h"
 
 #include <assert.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -40,6 +39,11 @@ void clk_shifted_free(struct clk **clk)
     assert(!*clk || !(*clk)->fake);
     free(*clk);
     *clk = NULL;
+}
+
+bool clk_runs(const struct clk *clk)
+{
+    return !clk->fake;
 }
 
 struct clk *clk_fake_new(int64_t wall_ms)

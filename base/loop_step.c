@@ -35,7 +35,7 @@ void loop_step_start(struct loop *loop)
 {
     int fd;
 
-    if (loop->clk != clk_system())
+    if (!clk_runs(loop->clk))
         return;
     fd = timerfd_create(CLOCK_REALTIME, TFD_NONBLOCK | TFD_CLOEXEC);
     if (fd < 0 || !watch(fd)) {

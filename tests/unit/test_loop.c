@@ -461,6 +461,27 @@ static void keep_left(void *arg, enum log_level level, const char *line)
         snprintf(left_line, sizeof(left_line), "%s", line);
 }
 
+static void stop_late(void *arg)
+{
+    loop_stop(arg);
+}
+
+/* Another time of day, and timers come all the same. */
+static void a_shifted_clock_runs(void **state)
+{
+    struct clk *shifted = clk_shifted_new(86400000);
+    struct loop *other = loop_new(shifted);
+    struct loop_timer *late = loop_timer_new(other, "late", stop_late, other);
+
+    (void)state;
+    loop_timer_in(late, 20);
+    loop_run(other); /* for ever, if it does not */
+    assert_in_range(clk_wall_ms(shifted), 86400020, 86400000 + 60000);
+    loop_timer_free(&late);
+    loop_free(&other);
+    clk_shifted_free(&shifted);
+}
+
 static void forgotten_objects_are_told(void **state)
 {
     struct loop *other = loop_new(clk);
@@ -492,6 +513,7 @@ int main(void)
         VIRTUAL(work_comes_back_in_order),
         VIRTUAL(free_waits_for_work),
         REAL(run_until_stopped),
+        REAL(a_shifted_clock_runs),
         VIRTUAL(slow_ones_are_named),
         VIRTUAL(forgotten_objects_are_told),
     };

@@ -6,6 +6,7 @@
 #ifndef BASE_CLK_H
 #define BASE_CLK_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct clk;
@@ -16,6 +17,9 @@ struct clk *clk_system(void);
 /* The machine's clocks, with a wall clock that reads `wall_ms` now and runs on from there. Owned by the caller. */
 struct clk *clk_shifted_new(int64_t wall_ms);
 void clk_shifted_free(struct clk **clk);
+
+/* It goes on by itself; only a fake one does not. */
+bool clk_runs(const struct clk *clk);
 
 /* A clock that stands still until told otherwise; wall time starts at `wall_ms`, monotonic at 1000. Owned by the
  * caller. */
