@@ -53,6 +53,13 @@ void crypto_hmac_sha256(const void *key, size_t key_len, const void *data, size_
         die("HMAC failed");
 }
 
+void crypto_slow(const void *data, size_t len, const void *salt, size_t salt_len, uint8_t out[CRYPTO_SLOW_LEN])
+{
+    enum { COST = 4096, BLOCKS = 8, MEMORY = 8 << 20 };
+    if (EVP_PBE_scrypt(data, len, salt, salt_len, COST, BLOCKS, 1, MEMORY, out, CRYPTO_SLOW_LEN) != 1)
+        die("scrypt failed");
+}
+
 bool crypto_equal(const void *a, const void *b, size_t len)
 {
     return CRYPTO_memcmp(a, b, len) == 0;

@@ -68,7 +68,7 @@ static const struct dav_flavour *const flavours[] = {
 #define TO(state) (1U << DAV_SESSION_##state)
 
 static const struct state_row states[DAV_SESSION_STATES] = {
-    [DAV_SESSION_NEW] = {"new", TO(PROBING) | TO(UNREACHABLE), 0, entry_new},
+    [DAV_SESSION_NEW] = {"new", TO(PROBING) | TO(UNREACHABLE) | TO(REFUSED), 0, entry_new},
     [DAV_SESSION_PROBING] = {"probing",
                              TO(NEW) | TO(LOGGING_ON) | TO(READY) | TO(BACKING_OFF) | TO(UNREACHABLE) | TO(REFUSED),
                              OWN_REQUEST_DEADLINE_MS, dav_session_probe},

@@ -132,6 +132,7 @@ static void answer(void *arg, uint32_t id, const struct dav_result *result)
     }
     if (g->whys && !result->unchanged)
         gw_why_take(g, id, rules_of(g, id), result);
+    gw_keep_verdict(g, gw_server_of(g, id), result->err);
     if (result->err == DAV_OK && result->unchanged)
         take_confirmation(g, id, result);
     else if (result->err == DAV_OK)

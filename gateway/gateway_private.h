@@ -70,6 +70,7 @@ struct gw_server {
     struct gw_stamp secret_stamp;
     int64_t secret_changed_at; /* wall s */
     char *secret_note;         /* NULL */
+    bool kept_refusal;         /* of this secret, in the state file */
 };
 
 struct gateway {

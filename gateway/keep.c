@@ -24,7 +24,9 @@
 static const char *const migrations[] = {
     "CREATE TABLE person (address TEXT PRIMARY KEY, server TEXT NOT NULL, as_of INTEGER NOT NULL,"
     " starts INTEGER NOT NULL, ends INTEGER NOT NULL, busy BLOB NOT NULL, place TEXT) WITHOUT ROWID;"
-    "CREATE TABLE outlet (space TEXT, key TEXT, value TEXT NOT NULL, PRIMARY KEY (space, key)) WITHOUT ROWID",
+    "CREATE TABLE outlet (space TEXT, key TEXT, value TEXT NOT NULL, PRIMARY KEY (space, key)) WITHOUT ROWID;"
+    "CREATE TABLE refusal (server TEXT PRIMARY KEY, account TEXT NOT NULL, salt BLOB NOT NULL, digest BLOB NOT NULL,"
+    " code TEXT NOT NULL, evidence TEXT, at INTEGER NOT NULL)",
 };
 static const struct db_schema schema = {
     .application_id = 0x66726279, .migrations = migrations, .version = sizeof migrations / sizeof migrations[0]};

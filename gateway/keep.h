@@ -9,11 +9,13 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "davclient/cause.h"
 #include "presence/table.h"
 
 struct db;
 struct gateway;
 struct gw_keep;
+struct gw_server;
 struct jv;
 struct loop;
 
@@ -30,6 +32,14 @@ void gw_keep_answer(struct gateway *g, pres_id id);
 
 /* A person is about to be removed. */
 void gw_keep_remove(struct gateway *g, pres_id id);
+
+/*
+ * An answer of the server's came with this err: when its secret was refused, that is remembered, as a slow salted digest,
+ * so that not even a daemon that is started again and again shows it twice. Forgotten with a good answer, and when an
+ * administrator says that it may be tried again.
+ */
+void gw_keep_verdict(struct gateway *g, struct gw_server *s, enum dav_err err);
+void gw_keep_pardon(struct gateway *g, struct gw_server *s);
 
 /* {"directory","well","trouble",...}; null when nothing is to be kept. */
 struct jv *gw_keep_report(const struct gateway *g);

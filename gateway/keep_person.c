@@ -29,7 +29,6 @@ struct loading {
 };
 
 static void take_row(void *arg, const struct db_value *columns, unsigned count);
-static bool text_of(const struct db_value *v, char *out, size_t size);
 static size_t read_busy(struct loading *l, const struct db_value *blob);
 static void write_busy(struct buf *out, const struct pres_set *set);
 static uint32_t hash_of(const struct buf *busy, const char *place);
@@ -49,6 +48,8 @@ void gw_keep_load(struct gateway *g)
         db_close(&g->keep->db);
     }
     free(l.intervals);
+    if (g->keep->db)
+        gw_keep_load_refusals(g);
     const struct db_value now = db_int(clk_wall_s(loop_clk(g->loop)));
     if (g->keep->db) /* says nothing about today any more */
         db_write(g->keep->db, "DELETE FROM person WHERE ends < ?1", &now, 1);
@@ -99,7 +100,7 @@ static void take_row(void *arg, const struct db_value *columns, unsigned count)
     struct loading *l = arg;
     struct gateway *g = l->g;
     char address[ADDRESS_MAX], server[ADDRESS_MAX];
-    if (count < 7 || !text_of(&columns[0], address, sizeof address) || !text_of(&columns[1], server, sizeof server))
+    if (count < 7 || !gw_keep_text(&columns[0], address, sizeof address) || !gw_keep_text(&columns[1], server, sizeof server))
         return;
     int64_t as_of = columns[2].number, from = columns[3].number, until = columns[4].number;
     pres_id id = pres_table_find(g->table, address);
@@ -124,7 +125,7 @@ static void take_row(void *arg, const struct db_value *columns, unsigned count)
     g->keep->loaded++;
 }
 
-static bool text_of(const struct db_value *v, char *out, size_t size)
+bool gw_keep_text(const struct db_value *v, char *out, size_t size)
 {
     if (v->type != DB_TEXT || v->len >= size || memchr(v->data, 0, v->len))
         return false;

@@ -4,6 +4,8 @@
 
 #include "keep.h"
 
+struct db_value;
+
 struct gw_keep {
     struct db *db;
     char *directory;
@@ -11,5 +13,8 @@ struct gw_keep {
     int lock;
     size_t loaded;
 };
+
+void gw_keep_load_refusals(struct gateway *g);
+bool gw_keep_text(const struct db_value *v, char *out, size_t size); /* false: not a text that fits */
 
 #endif

@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "base/secret.h"
 #include "gateway_private.h"
+#include "keep.h"
 
 enum { OLDEST_KEPT_MS = 5000 };
 
@@ -104,6 +105,7 @@ void gw_server_secret(struct gateway *g, struct gw_server *s, struct secret *sec
         return;
     }
     log_notice("secret", "server=%s new secret read from its file", s->config->name);
+    s->kept_refusal = false; /* what is in the state file is about another one */
     secret_free(&s->secret);
     s->secret = secret;
     dav_session_set_secret(s->session, secret);
@@ -149,6 +151,7 @@ bool gw_unbreak(struct gateway *g, const char *server)
         return false;
     log_notice("secret", "server=%s an administrator says that its secret may be tried again", server);
     dav_session_unbreak(s->session);
+    gw_keep_pardon(g, s);
     gw_poller_server_kick(g->poller, s->number);
     return true;
 }

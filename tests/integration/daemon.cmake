@@ -13,9 +13,11 @@ fb_daemon_tests(daemon_faults one_person_fails broken_items whole_server_fails t
   clear_text_refused)
 fb_daemon_tests(daemon_config refused_files documented_files reload_whole_or_not secret_rotated notify_systemd)
 fb_daemon_tests(daemon_why why_weighs_events why_without_a_server)
-fb_daemon_tests(daemon_keep kept_over_restart kept_only_for_configured one_daemon_a_directory unusable_state)
+fb_daemon_tests(daemon_keep kept_over_restart kept_only_for_configured one_daemon_a_directory refusal_remembered unusable_state)
 fb_daemon_tests(daemon_http every_row bad_requests tls_listener control_client)
 
-add_test(NAME daemon-caldav-radicale COMMAND /usr/bin/python3 ${CMAKE_CURRENT_SOURCE_DIR}/daemon_caldav.py)
-set_tests_properties(daemon-caldav-radicale PROPERTIES LABELS daemon TIMEOUT 600
-  ENVIRONMENT "FB_BUILD=${CMAKE_BINARY_DIR};FB_SOURCE=${PROJECT_SOURCE_DIR};PYTHONDONTWRITEBYTECODE=1")
+foreach(server radicale xandikos davical cyrus sogo apache)
+  add_test(NAME daemon-caldav-${server} COMMAND /usr/bin/python3 ${CMAKE_CURRENT_SOURCE_DIR}/daemon_caldav.py ${server}_cases)
+  set_tests_properties(daemon-caldav-${server} PROPERTIES LABELS "daemon;${server}" TIMEOUT 600
+    ENVIRONMENT "FB_BUILD=${CMAKE_BINARY_DIR};FB_SOURCE=${PROJECT_SOURCE_DIR};PYTHONDONTWRITEBYTECODE=1")
+endforeach()

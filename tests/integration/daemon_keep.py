@@ -77,6 +77,35 @@ def one_daemon_a_directory(folder):
     check(f"(pid {daemon.program.process.pid})" in done.stderr, f"the first one's pid {daemon.program.process.pid}: {done.stderr}")
 
 
+def refusal_remembered(folder):
+    """A daemon that is started again and again shows a refused password once; another password, or a word, and it is tried."""
+    state = os.path.join(folder, "state")
+    os.mkdir(state)
+    harness.secret_file(folder, "password", "wrong-secret")
+    sim = harness.Simulator(folder, company.company(*EVENTS))
+    daemon = harness.Daemon(folder, company.yaml(sim.url, list(EXPECTED), rules=f"state: {{ directory: \"{state}\" }}\n".replace("  ", "")))
+
+    def rejected():
+        return sim.control("GET", "/counters")["logons"]["rejected"]
+
+    for _ in range(4):
+        wait_until(lambda: daemon.presence("anna@example.test")["reason"] == "logon-rejected", "the cause of the refusal", 60)
+        wait_until(lambda: daemon.ctl_json("status")["state"]["waiting_bytes"] == 0, "the state file to be written", 60)
+        daemon.stop(signal.SIGKILL)
+        daemon.start()
+    wait_until(lambda: daemon.presence("anna@example.test")["reason"] == "logon-rejected", "the cause after restarts", 60)
+    check_equal(rejected(), 1, "rejected logons over five starts")
+    check_equal(daemon.ctl("unbreak", "hq")[0], 0, "unbreak")
+    wait_until(lambda: rejected() == 2, "one more try after an administrator's word", 60)
+    daemon.stop()
+    with open(os.path.join(state, "state.sqlite"), "rb") as file:
+        check(b"wrong-secret" not in file.read(), "the secret is not in the state file")
+    harness.secret_file(folder, "password", "svc-secret")
+    daemon.start()
+    daemon.wait_state("anna@example.test", "busy", 60)
+    check_equal(rejected(), 2, "rejected logons with the right password")
+
+
 def unusable_state(folder):
     """Garbage, a newer file, no directory: serve on from memory, say so, leave the file as it is."""
     state, _, daemon = start(folder)
@@ -105,4 +134,5 @@ def unusable_state(folder):
 
 
 if __name__ == "__main__":
-    harness.run(kept_over_restart, kept_only_for_configured, one_daemon_a_directory, unusable_state)
+    harness.run(kept_over_restart, kept_only_for_configured, one_daemon_a_directory, refusal_remembered,
+                unusable_state)

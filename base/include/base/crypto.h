@@ -18,6 +18,9 @@ uint64_t crypto_random_u64(void);
 void crypto_sha256(const void *data, size_t len, uint8_t out[CRYPTO_SHA256_LEN]);
 void crypto_sha1(const void *data, size_t len, uint8_t out[CRYPTO_SHA1_LEN]); /* for protocols that demand it */
 void crypto_hmac_sha256(const void *key, size_t key_len, const void *data, size_t len, uint8_t out[CRYPTO_SHA256_LEN]);
+/* A slow digest (scrypt, 4 MiB, some ms) of something that could be guessed, such as a password. */
+#define CRYPTO_SLOW_LEN 32
+void crypto_slow(const void *data, size_t len, const void *salt, size_t salt_len, uint8_t out[CRYPTO_SLOW_LEN]);
 bool crypto_equal(const void *a, const void *b, size_t len); /* constant time */
 
 /* Standard alphabet with padding (RFC 4648 4). */

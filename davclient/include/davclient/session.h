@@ -31,6 +31,15 @@ void dav_session_set_secret(struct dav_session *s, const struct secret *secret);
 /* An administrator says that a refused secret may be tried again. */
 void dav_session_unbreak(struct dav_session *s);
 
+/*
+ * The secret in use was refused, and how; for whoever remembers it over a restart. Texts as in dav_session_info.
+ */
+bool dav_session_refusal(const struct dav_session *s, const char **ret_code, const char **ret_evidence);
+
+/* At the start, before any question: this very secret was refused in an earlier life, so it is not shown again. `code`
+ * is one of cause.h's. */
+void dav_session_refuse(struct dav_session *s, const char *code, const char *evidence);
+
 struct dav_session_info {
     const char *state;          /* phrase: "new", "ready", "refused", "backing off", "unreachable" */
     const char *product;        /* "Exchange 2003 (6.5.7638)", "Radicale 3.1.8", NULL: not known yet */
