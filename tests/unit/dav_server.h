@@ -29,6 +29,7 @@
 #include "base/utc.h"
 #include "davclient/query.h"
 #include "davclient/session.h"
+#include "until.h"
 
 #define NOON INT64_C(1204545600) /* 2008-03-03T12:00:00Z */
 #define DAY INT64_C(86400)
@@ -139,10 +140,9 @@ static inline void turn(void)
     loop_advance(loop, 1);
 }
 
-/* Turns until *flag, for up to 20 s of real time. */
 static inline void wait_for(const unsigned *count, unsigned wanted)
 {
-    int64_t end = clk_mono_ms(clk_system()) + 20000;
+    int64_t end = clk_mono_ms(clk_system()) + PATIENCE_MS;
 
     while (*count < wanted && clk_mono_ms(clk_system()) < end)
         turn();

@@ -29,6 +29,7 @@
 #include "base/fetch.h"
 #include "base/loop.h"
 #include "base/mem.h"
+#include "until.h"
 
 /* --- the bad server --- */
 
@@ -329,21 +330,7 @@ static inline void start(struct world *w, struct outcome *o, struct fetch_reques
     o->fetch = fetch_start(w->client, &request);
 }
 
-/* Real time is only the limit of patience. */
-static inline int64_t real_ms(void)
-{
-    struct timespec ts;
-
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
-#define WAIT_UNTIL(w, condition)                                                                                       \
-    for (int64_t end_ms_ = real_ms() + 20000; !(condition);) {                                                         \
-        loop_turn((w)->loop, 20);                                                                                      \
-        if (real_ms() > end_ms_)                                                                                       \
-            fail_msg("waited too long for " #condition);                                                               \
-    }
+#define WAIT_UNTIL(w, condition) UNTIL((w)->loop, condition)
 
 static inline void wait_done(struct world *w, const struct outcome *o)
 {

@@ -1,6 +1,6 @@
 /*
  * A client for the tests of httpd: raw bytes over a non-blocking socket, in the same thread and loop as the server. It
- * waits by turning the loop until what it waits for is there, and fails the test after PATIENCE_MS.
+ * waits by turning the loop until what it waits for is there (until.h).
  */
 #ifndef UNIT_HTTPD_CLIENT_H
 #define UNIT_HTTPD_CLIENT_H
@@ -28,8 +28,7 @@
 #include "base/loop.h"
 #include "base/mem.h"
 #include "base/str.h"
-
-enum { PATIENCE_MS = 20000 };
+#include "until.h"
 
 static struct loop *loop;
 
@@ -86,16 +85,7 @@ static inline void client_pump(struct client *c)
         c->closed = true;
 }
 
-/* Turns the loop until `expr` holds. */
-#define wait_until(expr)                                                                                               \
-    do {                                                                                                               \
-        int64_t until_ms_ = clk_mono_ms(clk_system()) + PATIENCE_MS;                                                   \
-        while (!(expr)) {                                                                                              \
-            if (clk_mono_ms(clk_system()) > until_ms_)                                                                 \
-                fail_msg("waited in vain for %s", #expr);                                                              \
-            loop_turn(loop, 5);                                                                                        \
-        }                                                                                                              \
-    } while (0)
+#define wait_until(condition) UNTIL(loop, condition)
 
 /* All of it, or as much as the server takes before it closes. */
 static inline void client_send_bytes(struct client *c, const char *data, size_t len)

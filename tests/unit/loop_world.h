@@ -17,6 +17,7 @@
 #include "base/clk.h"
 #include "base/log.h"
 #include "base/loop.h"
+#include "until.h"
 
 #define START_MS 1700000000000
 
@@ -66,10 +67,10 @@ static inline int set_up_real(void **state)
     return 0;
 }
 
-/* Turns until the callbacks have said `wanted`, or 10 s of real time. */
+/* Turns until the callbacks have said `wanted`. */
 static inline void turn_until(const char *wanted)
 {
-    int64_t end = clk_mono_ms(clk_system()) + 10000;
+    int64_t end = clk_mono_ms(clk_system()) + PATIENCE_MS;
 
     while (strcmp(trace, wanted) != 0 && clk_mono_ms(clk_system()) < end)
         loop_turn(loop, 50);

@@ -5,11 +5,11 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
 #include <cmocka.h>
 
 #include "base/buf.h"
-#include "base/clk.h"
 #include "base/mem.h"
 #include "config.h"
 #include "config_files.h"
@@ -261,9 +261,9 @@ static void ten_thousand(void **state)
         buf_addf(&b, "user%d@example.com,user%d@chat.example.com,group %d\n", i, i, i % 50);
     roster(f, "address\n");
     files_write(f->folder, "u.csv", 0644, b.data);
-    int64_t before = clk_mono_ms(clk_system());
+    clock_t before = clock(); /* of our own work: others may want the machine */
     struct gw_roster *r = gw_roster_reread(f->config, &f->err);
-    int64_t took = clk_mono_ms(clk_system()) - before;
+    int64_t took = (int64_t)(clock() - before) * 1000 / CLOCKS_PER_SEC;
     assert_int_equal(r->count, 10001);
     print_message("10,000 lines in %lld ms\n", (long long)took);
     assert_true(took < 1000); /* some 15 ms without sanitizers */

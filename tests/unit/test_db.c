@@ -23,6 +23,7 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/mem.h"
+#include "until.h"
 
 static const char *const migrations[] = {
     "CREATE TABLE t (k TEXT PRIMARY KEY, n INTEGER, b BLOB) WITHOUT ROWID",
@@ -131,9 +132,7 @@ static void write_row(struct world *w, const char *key, int64_t n)
 
 static void wait_for(struct world *w, const unsigned *count, unsigned want)
 {
-    for (int i = 0; *count < want && i < 3000; i++)
-        loop_turn(w->loop, 20);
-    assert_true(*count >= want);
+    UNTIL(w->loop, *count >= want)
 }
 
 static void keeps_in_order(void **state)

@@ -35,7 +35,7 @@ static void hang(void)
     struct timespec end;
 
     clock_gettime(CLOCK_REALTIME, &end);
-    end.tv_sec += 20;
+    end.tv_sec += 60;
     pthread_mutex_lock(&lock);
     entered++;
     while (!released && pthread_cond_timedwait(&change, &lock, &end) == 0)
@@ -104,7 +104,6 @@ static void test_slow(void **state)
 {
     struct outcome o[3] = {0};
     struct world w;
-    int64_t begin_ms = real_ms();
 
     (void)state;
     setup(&w, &(struct fetch_client_settings){.name = "slow", .connect_ms = 7000});
@@ -122,9 +121,8 @@ static void test_slow(void **state)
     loop_turn(w.loop, 0);
     assert_int_equal(o[1].calls + o[2].calls, 0);
     teardown(&w);
-    assert_in_range(real_ms() - begin_ms, 0, 10000); /* the resolver still hangs */
     pthread_mutex_lock(&lock);
-    assert_int_equal(left, 0);
+    assert_int_equal(left, 0); /* the resolver still hangs */
     released = true;
     pthread_cond_broadcast(&change);
     while (left < 3)

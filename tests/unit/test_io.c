@@ -18,6 +18,7 @@
 #include "base/clk.h"
 #include "base/io.h"
 #include "base/loop.h"
+#include "until.h"
 
 struct world {
     struct clk *clk;
@@ -102,17 +103,10 @@ static void start_at(struct world *w, const char *host, size_t max_output)
     assert_int_equal(w->opened + w->ended, 0); /* never before io_open returned */
 }
 
-#define UNTIL(w, condition)                                                                                            \
-    do {                                                                                                               \
-        for (int turns = 0; !(condition) && turns < 1000; turns++)                                                     \
-            loop_turn((w)->loop, 5);                                                                                   \
-        assert_true(condition);                                                                                        \
-    } while (0)
-
 static void open_it(struct world *w, size_t max_output)
 {
     start_at(w, "127.0.0.1", max_output);
-    UNTIL(w, w->opened == 1);
+    UNTIL(w->loop, w->opened == 1);
     w->peer = accept4(w->listener, NULL, NULL, SOCK_CLOEXEC);
     assert_true(w->peer >= 0);
 }
@@ -123,12 +117,12 @@ static void test_both_ways(void **state)
     char text[20] = "";
     open_it(w, 0);
     assert_true(io_write(w->io, "hello", 5));
-    UNTIL(w, io_waiting(w->io) == 0);
+    UNTIL(w->loop, io_waiting(w->io) == 0);
     assert_int_equal(read(w->peer, text, sizeof text), 5);
     assert_int_equal(write(w->peer, "last words", 10), 10);
     close(w->peer);
     w->peer = -1;
-    UNTIL(w, w->ended == 1);
+    UNTIL(w->loop, w->ended == 1);
     assert_int_equal(w->why, IO_CLOSED);
     assert_string_equal(w->got, "last words"); /* what came before the end counts */
     assert_false(io_write(w->io, "x", 1));
@@ -140,7 +134,7 @@ static void test_refused(void **state)
     close(w->listener);
     w->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     start_at(w, "127.0.0.1", 0);
-    UNTIL(w, w->ended == 1);
+    UNTIL(w->loop, w->ended == 1);
     assert_int_equal(w->why, IO_REFUSED);
     assert_string_equal(io_end_code(w->why), "tcp-refused");
     assert_int_equal(w->opened, 0);
@@ -150,7 +144,7 @@ static void test_name(void **state)
 {
     struct world *w = *state;
     start_at(w, "localhost", 0);
-    UNTIL(w, w->opened + w->ended == 1);
+    UNTIL(w->loop, w->opened + w->ended == 1);
 }
 
 static void test_deadline(void **state)
@@ -189,7 +183,7 @@ static void test_ceiling_and_stall(void **state)
     }
     assert_true(written < 2000);
     assert_int_equal(write(w->peer, "still read", 10), 10); /* reading goes on */
-    UNTIL(w, w->got_len == 10);
+    UNTIL(w->loop, w->got_len == 10);
     char sink[65536];
     for (unsigned i = 0; i < 5000 && !w->rooms; i++) {
         (void)!recv(w->peer, sink, sizeof sink, MSG_DONTWAIT);
@@ -208,7 +202,7 @@ static void test_close_in_callbacks(void **state)
     struct world *w = *state;
     w->close_in_open = true;
     start_at(w, "127.0.0.1", 0);
-    UNTIL(w, w->opened == 1);
+    UNTIL(w->loop, w->opened == 1);
     w->peer = accept4(w->listener, NULL, NULL, SOCK_CLOEXEC);
     for (unsigned i = 0; i < 20; i++)
         loop_turn(w->loop, 1);
@@ -220,7 +214,7 @@ static void test_close_in_callbacks(void **state)
     w->opened = 0;
     open_it(w, 0);
     assert_int_equal(write(w->peer, "abc", 3), 3);
-    UNTIL(w, w->got_len == 3);
+    UNTIL(w->loop, w->got_len == 3);
     for (unsigned i = 0; i < 20; i++)
         loop_turn(w->loop, 1);
     assert_int_equal(w->ended, 0);

@@ -14,6 +14,7 @@
 #include "base/io.h"
 #include "base/loop.h"
 #include "base/udp.h"
+#include "until.h"
 
 struct end {
     struct io *io;
@@ -92,35 +93,28 @@ static int tear_down(void **state)
     return 0;
 }
 
-#define UNTIL(w, condition)                                                                                            \
-    do {                                                                                                               \
-        for (int turns = 0; !(condition) && turns < 1000; turns++)                                                     \
-            loop_turn((w)->loop, 5);                                                                                   \
-        assert_true(condition);                                                                                        \
-    } while (0)
-
 static void test_taken(void **state)
 {
     struct world *w = *state;
     struct udp_peer here, there;
-    UNTIL(w, w->ours.opened == 1 && w->theirs.opened == 1);
+    UNTIL(w->loop, w->ours.opened == 1 && w->theirs.opened == 1);
     assert_true(io_write(w->theirs.io, "hello", 5));
-    UNTIL(w, w->ours.len == 5);
+    UNTIL(w->loop, w->ours.len == 5);
     assert_true(io_write(w->ours.io, "yes", 3));
-    UNTIL(w, w->theirs.len == 3);
+    UNTIL(w->loop, w->theirs.len == 3);
     assert_memory_equal(w->theirs.got, "yes", 3);
     assert_true(io_local(w->ours.io, &here) && io_remote(w->theirs.io, &there));
     assert_true(udp_peer_same(&here, &there));
     assert_int_equal(udp_peer_port(&here), io_listen_port(w->listener));
     io_close(&w->theirs.io);
-    UNTIL(w, w->ours.ended == 1);
+    UNTIL(w->loop, w->ours.ended == 1);
 }
 
 static void test_refused(void **state)
 {
     struct world *w = *state;
     w->refuse = true;
-    UNTIL(w, w->theirs.ended == 1);
+    UNTIL(w->loop, w->theirs.ended == 1);
     assert_int_equal(w->arrived, 1);
 }
 
@@ -128,18 +122,18 @@ static void test_closed_inside(void **state)
 {
     struct world *w = *state;
     w->close_listener = true;
-    UNTIL(w, w->ours.opened == 1);
+    UNTIL(w->loop, w->ours.opened == 1);
     assert_null(w->listener); /* the stream lives on */
     assert_true(io_write(w->ours.io, "still", 5));
-    UNTIL(w, w->theirs.len == 5);
+    UNTIL(w->loop, w->theirs.len == 5);
 }
 
 static void test_taken_and_closed(void **state)
 {
     struct world *w = *state;
-    UNTIL(w, w->arrived == 1);
+    UNTIL(w->loop, w->arrived == 1);
     io_close(&w->ours.io); /* before it was open */
-    UNTIL(w, w->theirs.ended == 1);
+    UNTIL(w->loop, w->theirs.ended == 1);
     assert_true(w->ours.opened <= 1);
     assert_int_equal(w->ours.ended, 0);
 }

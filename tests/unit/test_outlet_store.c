@@ -15,6 +15,7 @@
 #include "keep.h"
 #include "outlets.h"
 #include "presence/store.h"
+#include "until.h"
 
 struct world {
     char *folder;
@@ -76,8 +77,7 @@ static void put(struct world *w, const char *key, const char *value)
 
 static void wait_done(struct world *w, unsigned n)
 {
-    for (int i = 0; i < 500 && w->done < n; i++)
-        loop_turn(w->loop, 10);
+    UNTIL(w->loop, w->done >= n)
     assert_int_equal(w->done, n);
 }
 

@@ -238,7 +238,7 @@ static void world_turn(struct world *w)
 /* False: `text` did not come. */
 static bool world_until(struct world *w, const char *text)
 {
-    for (int i = 0; i < 500 && !strstr(w->in.len ? w->in.data : "", text); i++)
+    for (int i = 0; i < 5000 && !strstr(w->in.len ? w->in.data : "", text); i++)
         world_turn(w);
     return w->in.len && strstr(w->in.data, text);
 }
