@@ -26,7 +26,7 @@ class _Server(peer.Peer):
         self.make_folders("store")
         self.launch(["/usr/bin/python3", "/usr/bin/xandikos", "-d", self.path("store"), "-l", self.path("socket"),
                      "--current-user-principal", "/svc/", "--autocreate"], {"HOME": self.folder}, "www-data")
-        peer.until(self.listens, "xandikos to listen", 20, self.alive)
+        peer.until(self.listens, "xandikos to listen", alive=self.alive)
 
     def listens(self):
         with socket.socket(socket.AF_UNIX) as s:

@@ -402,9 +402,9 @@ static void run_until_stopped(void **state)
     timers[0] = loop_timer_new(loop, "slow", say_and_stop, text("2"));
     timers[1] = loop_timer_new(loop, "fast", say_arg, text("1"));
     timers[2] = loop_timer_new(loop, "wall", say_arg, text("w"));
-    loop_timer_in(timers[0], 40);
-    loop_timer_in(timers[1], 5);
+    loop_timer_in(timers[1], 5); /* in this order, for whatever time passes between */
     loop_timer_at(timers[2], clk_wall_ms(clk_system()) + 20);
+    loop_timer_in(timers[0], 40);
     loop_run(loop);
     assert_true(clk_mono_ms(clk_system()) - start >= 40);
     assert_string_equal(trace, "1w2");
