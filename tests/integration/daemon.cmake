@@ -14,6 +14,7 @@ fb_daemon_tests(daemon_faults one_person_fails broken_items whole_server_fails t
 fb_daemon_tests(daemon_config refused_files documented_files reload_whole_or_not secret_rotated notify_systemd)
 fb_daemon_tests(daemon_why why_weighs_events why_without_a_server)
 fb_daemon_tests(daemon_keep kept_over_restart kept_only_for_configured one_daemon_a_directory refusal_remembered unusable_state)
+fb_daemon_tests(daemon_kills killed_at_random)
 fb_daemon_tests(daemon_http every_row bad_requests tls_listener control_client)
 
 foreach(server radicale xandikos davical cyrus sogo apache)
