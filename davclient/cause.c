@@ -4,7 +4,8 @@
  * renamed.
  *
  * Rows stand in the order of the check's steps. `meaning` says what is so, `advice` what to do; where the mail server's
- * own administrator must run a command it is written out, with placeholders in capitals for the names of the site.
+ * own administrator must run a command it is written out; {server}, {account} and {person} in it become the site's names
+ * where it is shown.
  */
 #include "davclient/cause.h"
 
@@ -12,8 +13,9 @@
 
 #define RECEIVE_AS                                                                                                     \
     "Receive-As on the mailbox store. Exchange 2007: "                                                                 \
-    "Add-ADPermission -Identity 'MAILBOX DATABASE' -User 'DOMAIN\\ACCOUNT' -ExtendedRights Receive-As. "               \
-    "Exchange 2000 and 2003: System Manager, properties of the mailbox store, Security, add ACCOUNT and allow "        \
+    "Get-MailboxDatabase -Identity (Get-Mailbox '{person}').Database | Add-ADPermission -User '{account}' "            \
+    "-ExtendedRights Receive-As. "                                                                                     \
+    "Exchange 2000 and 2003: System Manager, properties of the mailbox store, Security, add {account} and allow "      \
     "Receive As"
 
 static const struct dav_cause causes[] = {

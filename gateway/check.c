@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "advice.h"
 #include "base/buf.h"
 #include "base/clk.h"
 #include "base/json.h"
@@ -26,20 +27,24 @@ struct alone {
     bool ok;
 };
 
-static char *fill_in(const char *advice, const struct dav_account *account);
 static bool check_one(const struct gw_config *config, const struct gw_config_server *server, const char *user);
 static void print_step(void *arg, const struct dav_step_report *report);
 static void print_done(void *arg, const struct dav_result *result);
 static void print_config_failure(const char *code, const char *evidence);
 
-void gw_check_step_line(struct buf *out, const struct dav_step_report *report, const struct dav_account *account)
+void gw_check_step_line(struct buf *out, const struct dav_step_report *report, const struct dav_account *account, const char *user)
 {
+    struct gw_advice_names names = {.person = user};
+    if (account) {
+        names.server = account->name;
+        names.account = account->user;
+    }
     struct jv *v = jv_set_str(jv_object(), "step", dav_step_name(report->step));
     jv_set_bool(v, "ok", report->ok);
     jv_set_str(v, "code", report->cause ? report->cause->code : NULL);
     jv_set_str(v, "meaning", report->cause ? report->cause->meaning : NULL);
     jv_set_str(v, "evidence", report->evidence);
-    char *advice = report->cause ? fill_in(report->cause->advice, account) : NULL;
+    char *advice = report->cause ? gw_advice(report->cause->advice, account ? &names : NULL) : NULL;
     jv_set_str(v, "advice", advice);
     free(advice);
     jv_write(out, v, false);
@@ -98,25 +103,6 @@ int gw_check_alone(const char *config_path, const char *server, const char *user
     return exit_code;
 }
 
-/* {account} and {server} in an advice become the site's own names, so that a command can be copied. */
-static char *fill_in(const char *advice, const struct dav_account *account)
-{
-    struct buf b;
-    buf_init(&b, 8192);
-    while (*advice) {
-        if (account && strncmp(advice, "{account}", 9) == 0) {
-            buf_adds(&b, account->user);
-            advice += 9;
-        } else if (account && strncmp(advice, "{server}", 8) == 0) {
-            buf_adds(&b, account->name);
-            advice += 8;
-        } else {
-            buf_addc(&b, *advice++);
-        }
-    }
-    return buf_take(&b);
-}
-
 static bool check_one(const struct gw_config *config, const struct gw_config_server *server, const char *user)
 {
     char why[300];
@@ -158,7 +144,7 @@ static void print_step(void *arg, const struct dav_step_report *report)
     struct alone *a = arg;
     struct buf b;
     buf_init(&b, 65536);
-    gw_check_step_line(&b, report, &a->account);
+    gw_check_step_line(&b, report, &a->account, a->user);
     fputs(b.data, stdout);
     fflush(stdout);
     buf_free(&b);

@@ -13,8 +13,8 @@
 struct buf;
 struct gw_config;
 
-/* Appends one line for a step. `account` fills the advice's placeholders, {account} and {server}; may be NULL. */
-void gw_check_step_line(struct buf *out, const struct dav_step_report *report, const struct dav_account *account);
+/* Appends one line for a step. Account and user fill the advice's placeholders; account may be NULL. */
+void gw_check_step_line(struct buf *out, const struct dav_step_report *report, const struct dav_account *account, const char *user);
 
 /* Appends the last line. */
 void gw_check_done_line(struct buf *out, const struct dav_result *result, const char *server, const char *user, const char *by);

@@ -63,7 +63,7 @@ static void on_step(void *arg, const struct dav_step_report *report)
     const struct gw_config_server *server = server_named(gw_config(r->gateway), r->server_name);
     if (server)
         gw_account(gw_config(r->gateway), server, &account);
-    gw_check_step_line(&r->lines, report, server ? &account : NULL);
+    gw_check_step_line(&r->lines, report, server ? &account : NULL, r->user);
     httpd_stream_wake(r->stream);
 }
 

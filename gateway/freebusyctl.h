@@ -69,6 +69,7 @@ const char *ctl_text(const struct jv *v,
                      const char *otherwise); /* control characters made harmless; static buffers in turn */
 void ctl_print_json(const struct jv *v);
 void ctl_print_causes(const struct jv *causes);
+void ctl_print_warnings(const struct jv *warnings);
 void ctl_print_outlets(const struct jv *outlets);
 void ctl_print_presence_line(const struct jv *person);
 

@@ -11,6 +11,7 @@ static const char *number(const struct jv *v);
 static bool is_unknown(const struct jv *person);
 static void print_server(struct ctl_table *t, const struct jv *s);
 static void print_server_notes(const struct jv *s);
+static void print_logon(const char *name, const struct jv *s);
 
 enum ctl_exit ctl_status(const struct ctl_options *o)
 {
@@ -44,6 +45,7 @@ enum ctl_exit ctl_status(const struct ctl_options *o)
                    ctl_text(jv_get(state, "trouble"), ""));
         ctl_print_outlets(jv_get(v, "outlets"));
         puts(well ? "all is well" : "");
+        ctl_print_warnings(jv_get(v, "warnings"));
         ctl_print_causes(jv_get(v, "causes"));
     }
     jv_free(&v);
@@ -232,6 +234,27 @@ static void print_server_notes(const struct jv *s)
                jv_str(jv_get(failure, "advice"), ""));
     if (jv_is_string(note))
         printf("%s: %s\n", name, ctl_text(note, ""));
+    print_logon(name, s);
+}
+
+/* How one logs on there, and what will end some day. */
+static void print_logon(const char *name, const struct jv *s)
+{
+    const struct jv *offered = jv_get(s, "offered"), *chosen = jv_get(s, "chosen_because");
+    const struct jv *says = jv_get(s, "server_says"), *end = jv_get(s, "certificate_until");
+    if (jv_is_string(offered))
+        printf("%s: offers %s\n", name, ctl_text(offered, ""));
+    if (jv_is_string(chosen))
+        printf("%s: logon by %s\n", name, ctl_text(chosen, ""));
+    if (jv_num(jv_get(s, "handshakes"), 0) > 0)
+        printf("%s: %s connections were logged on so far\n", name, number(jv_get(s, "handshakes")));
+    if (jv_is_string(says))
+        printf("%s: the server says: %s\n", name, ctl_text(says, ""));
+    if (jv_is_string(end))
+        printf("%s: certificate until %s\n", name, ctl_when(end));
+    if (jv_is_string(jv_get(s, "secret_changed_at")))
+        printf("%s: password of %s, %lld days old\n", name, ctl_when(jv_get(s, "secret_changed_at")),
+               (long long)(jv_num(jv_get(s, "secret_age_s"), 0) / 86400));
 }
 
 static void print_server(struct ctl_table *t, const struct jv *s)

@@ -82,6 +82,15 @@ void ctl_print_causes(const struct jv *causes)
     }
 }
 
+void ctl_print_warnings(const struct jv *warnings)
+{
+    for (size_t i = 0; i < jv_count(warnings); i++) {
+        const struct jv *row = jv_at(warnings, i);
+        printf("%s: warning: %s: %s\n", ctl_text(jv_get(row, "server"), "?"), ctl_text(jv_get(row, "code"), "?"),
+               ctl_text(jv_get(row, "text"), ""));
+    }
+}
+
 void ctl_print_outlets(const struct jv *outlets)
 {
     for (size_t i = 0; i < jv_count(outlets); i++) {

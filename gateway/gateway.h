@@ -48,6 +48,7 @@ struct gw_server_view {
     int64_t oldest_as_of;      /* of its persons, 0: none read */
     const char *secret_note;   /* e.g. "new secret refused, old one still in use"; NULL */
     int64_t secret_changed_at; /* wall s */
+    int64_t now;               /* wall s */
 };
 size_t gw_server_count(const struct gateway *g);
 void gw_server_view(const struct gateway *g, size_t i, struct gw_server_view *ret); /* borrowed until the next turn */

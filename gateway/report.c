@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "advice.h"
 #include "base/buf.h"
 #include "base/json.h"
 #include "base/mem.h"
@@ -17,9 +18,14 @@
 #include "keep.h"
 #include "outlets.h"
 
+enum { DAY_S = 86400, CERTIFICATE_WARNING_S = 21 * DAY_S };
+
 static struct jv *server_list(struct gateway *g);
 static struct jv *cause_list(struct gateway *g);
-static struct jv *cause_object(const struct dav_cause *cause);
+static struct jv *cause_object(const struct dav_cause *cause, const struct gw_advice_names *names);
+static struct gw_advice_names names_of(struct gateway *g, const char *server, pres_id person);
+static struct jv *warning_list(struct gateway *g);
+static void add_warning(struct jv *list, const char *server, const char *code, const char *text);
 static struct jv *server_object(const struct gw_server_view *view);
 static void add_freshness(struct jv *v, const struct gw_server_view *view);
 static struct jv *outlet_list(struct gateway *g);
@@ -65,6 +71,7 @@ struct jv *gw_report_status(struct gateway *g)
     jv_set(v, "state", gw_keep_report(g));
     jv_set(v, "outlets", outlet_list(g));
     jv_set(v, "servers", server_list(g));
+    jv_set(v, "warnings", warning_list(g));
     return jv_set(v, "causes", causes);
 }
 
@@ -106,11 +113,24 @@ struct jv *gw_report_presence_object(const char *address, const struct pres_pres
     return jv_set_str(v, "reason", p->reason);
 }
 
-struct jv *gw_report_failure(const char *code, const char *evidence)
+struct jv *gw_report_failure(struct gateway *g, pres_id id, const char *code, const char *evidence)
 {
     if (!code)
         return jv_null();
-    return jv_set_str(cause_object(dav_cause_find(code)), "evidence", evidence);
+    struct gw_person_view view;
+    gw_person_view(g, id, &view);
+    struct gw_advice_names names = names_of(g, view.server, id);
+    return jv_set_str(cause_object(dav_cause_find(code), &names), "evidence", evidence);
+}
+
+static struct gw_advice_names names_of(struct gateway *g, const char *server, pres_id person)
+{
+    struct gw_advice_names names = {.server = server,
+                                    .person = person == PRES_NOBODY ? NULL : pres_table_address(gw_table(g), person)};
+    for (unsigned i = 0; i < gw_config(g)->servers_count; i++)
+        if (strcmp(gw_config(g)->servers[i].name, server) == 0)
+            names.account = gw_config(g)->servers[i].account;
+    return names;
 }
 
 /* Of what davclient remembers of a CalDAV person, the paths of the calendars; anything else is such a path itself. */
@@ -146,7 +166,7 @@ struct jv *gw_report_person(struct gateway *g, pres_id id)
     jv_set(v, "next_poll_at", gw_report_time(view.next_poll_at));
     jv_set_int(v, "broken_items", view.skipped);
     jv_set_str(v, "way", view.way);
-    jv_set(v, "failure", gw_report_failure(view.code, view.evidence));
+    jv_set(v, "failure", gw_report_failure(g, id, view.code, view.evidence));
 
     struct pres_known known;
     pres_table_known(gw_table(g), id, &known);
@@ -179,7 +199,8 @@ static struct jv *cause_list(struct gateway *g)
     size_t n = gw_causes(g, rows, max);
     struct jv *list = jv_array();
     for (size_t i = 0; i < n; i++) {
-        struct jv *row = cause_object(rows[i].cause);
+        struct gw_advice_names names = names_of(g, rows[i].server, rows[i].example);
+        struct jv *row = cause_object(rows[i].cause, &names);
         jv_set_str(row, "server", rows[i].server);
         jv_set_int(row, "persons", (int64_t)rows[i].persons);
         jv_set(row, "since", gw_report_time(rows[i].since));
@@ -191,14 +212,43 @@ static struct jv *cause_list(struct gateway *g)
     return list;
 }
 
-static struct jv *cause_object(const struct dav_cause *cause)
+/* What is well today and will not be for long, or only seems well. */
+static struct jv *warning_list(struct gateway *g)
+{
+    struct jv *list = jv_array();
+    for (size_t i = 0; i < gw_server_count(g); i++) {
+        struct gw_server_view view;
+        char text[300], end[UTC_TEXT_MAX];
+        gw_server_view(g, i, &view);
+        int64_t left = view.session.cert_not_after - view.now;
+        if (view.session.cert_not_after && left < CERTIFICATE_WARNING_S) {
+            snprintf(text, sizeof(text), "The server's certificate ends at %s, in %lld days: have it renewed.",
+                     utc_rfc3339(view.session.cert_not_after, end), (long long)(left > 0 ? left / DAY_S : 0));
+            add_warning(list, view.config->name, "certificate-ends-soon", text);
+        }
+        if (view.secret_note)
+            add_warning(list, view.config->name, "secret-not-in-use", view.secret_note);
+    }
+    return list;
+}
+
+static void add_warning(struct jv *list, const char *server, const char *code, const char *text)
+{
+    struct jv *row = jv_set_str(jv_object(), "server", server);
+    jv_set_str(row, "code", code);
+    jv_add(list, jv_set_str(row, "text", text));
+}
+
+static struct jv *cause_object(const struct dav_cause *cause, const struct gw_advice_names *names)
 {
     struct jv *v = jv_object();
     if (!cause)
         return v;
     jv_set_str(v, "code", cause->code);
     jv_set_str(v, "meaning", cause->meaning);
-    jv_set_str(v, "advice", cause->advice);
+    char *advice = gw_advice(cause->advice, names);
+    jv_set_str(v, "advice", advice);
+    free(advice);
     return v;
 }
 
@@ -215,6 +265,9 @@ static struct jv *server_object(const struct gw_server_view *view)
     jv_set_str(v, "product", s->product);
     jv_set_str(v, "scheme", s->scheme);
     jv_set_str(v, "offered", s->offered);
+    jv_set_str(v, "chosen_because", s->chosen_because);
+    jv_set_str(v, "server_says", s->server_says);
+    jv_set_int(v, "handshakes", (int64_t)s->handshakes);
     jv_set_int(v, "connections", s->connections);
     jv_set_int(v, "max_connections", view->config->max_connections);
     jv_set_int(v, "running", s->running);
@@ -228,10 +281,12 @@ static struct jv *server_object(const struct gw_server_view *view)
     jv_set(v, "retry_at", gw_report_time(s->retry_at));
     jv_set(v, "certificate_until", gw_report_time(s->cert_not_after));
     jv_set(v, "secret_changed_at", gw_report_time(view->secret_changed_at));
+    jv_set(v, "secret_age_s", view->secret_changed_at ? jv_int(view->now - view->secret_changed_at) : jv_null());
     jv_set_str(v, "secret_note", view->secret_note);
     jv_set_str(v, "changes", s->changes);
     add_freshness(v, view);
-    struct jv *failure = s->code ? cause_object(dav_cause_find(s->code)) : jv_null();
+    struct gw_advice_names names = {.server = view->config->name, .account = view->config->account};
+    struct jv *failure = s->code ? cause_object(dav_cause_find(s->code), &names) : jv_null();
     if (s->code) {
         jv_set_str(failure, "evidence", s->evidence);
         jv_set(failure, "since", gw_report_time(s->failing_since));

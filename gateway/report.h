@@ -31,8 +31,8 @@ struct jv *gw_report_presence(struct gateway *g, pres_id id);
 struct pres_presence;
 struct jv *gw_report_presence_object(const char *address, const struct pres_presence *p);
 
-/* {"code","meaning","advice","evidence"}; code NULL: null. */
-struct jv *gw_report_failure(const char *code, const char *evidence);
+/* {"code","meaning","advice","evidence"} of one person's; code NULL: null. */
+struct jv *gw_report_failure(struct gateway *g, pres_id id, const char *code, const char *evidence);
 
 struct jv *gw_report_time(int64_t t); /* seconds; 0 and PRES_NEVER: null */
 

@@ -138,6 +138,7 @@ void gw_server_view(const struct gateway *g, size_t i, struct gw_server_view *re
         .oldest_as_of = s->oldest_ok,
         .secret_note = s->secret_note,
         .secret_changed_at = s->secret_changed_at,
+        .now = clk_wall_s(loop_clk(g->loop)),
     };
     dav_session_info(s->session, &ret->session);
     if (!ret->secret_note) /* the file is in order; was what it says refused? */

@@ -179,7 +179,7 @@ static struct jv *explanation_of(struct gw_why *w)
     w->reads = NULL;
     if (p.as_of)
         jv_set_int(v, "age_s", now - p.as_of);
-    return jv_set(v, "failure", gw_report_failure(view.code, view.evidence));
+    return jv_set(v, "failure", gw_report_failure(g, w->id, view.code, view.evidence));
 }
 
 static struct jv *read_object(const struct dav_result *r)

@@ -9,6 +9,7 @@ import urllib.request
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "peers"))
 import company  # noqa: E402
 import harness  # noqa: E402
+import peer  # noqa: E402
 import winbind  # noqa: E402
 from harness import check, check_equal, wait_until  # noqa: E402
 
@@ -151,6 +152,45 @@ def wrong_for_thousands(folder):
     no_secret_in_logs(folder, daemon)
 
 
+def what_is_shown(folder):
+    """What the server offers, what was chosen and why, until when certificate and password are good, and what to do: in site's names."""
+    certs = peer.certificates(os.path.join(folder, "certs"))
+    harness.secret_file(folder, "password", OLD)
+    judge = winbind.Winbind(os.path.join(folder, "winbind"), users={"svc-presence": (OLD, "")}, domain="EXAMPLE")
+    data = company.company("appointment anna@example.test now-1h +12h busy", "mailbox o'brien@example.test password=x fault.deny=403")
+    sim = harness.Simulator(folder, data, args=["--set", "auth=ntlm-basic", "--ntlm-helper", judge.helper, "--tls-cert",
+                                                os.path.join(certs, "soon.pem"), "--tls-key", os.path.join(certs, "soon.key")])
+    yaml = company.yaml(f"https://localhost:{sim.port}/exchange/", ["anna@example.test", "o'brien@example.test"],
+                        server_more=f"    tls: {{ ca_file: {os.path.join(certs, 'ca.pem')} }}\n").replace("[basic]", "[ntlm, basic]")
+    daemon = harness.Daemon(folder, yaml)
+    daemon.wait_state("anna@example.test", "busy")
+    wait_until(lambda: daemon.presence("o'brien@example.test")["reason"] == "receive-as-missing", "the closed mailbox")
+    row = server(daemon)
+    check_equal((row["offered"], row["scheme"]), ("negotiate, ntlm, basic", "ntlm"), "offered, chosen")
+    check_equal(row["chosen_because"], "ntlm: first in auth of what the server offers (negotiate, ntlm, basic)", "why")
+    check(row["handshakes"] >= 1 and "EXAMPLE" in row["server_says"], f"handshakes, what the server says: {row}")
+    check(row["certificate_until"] and 0 <= row["secret_age_s"] < 3600, f"certificate and age of the password: {row}")
+    plain = daemon.ctl("servers")[1]
+    for text in ("hq: offers negotiate, ntlm, basic", "hq: logon by ntlm: first in auth", "connections were logged on", "hq: the server says: EXAMPLE",
+                 "hq: certificate until ", "hq: password of ", "0 days old"):
+        check(text in plain, f"`servers` says '{text}': {plain}")
+    status = daemon.ctl_json("status")
+    check_equal([(w["server"], w["code"]) for w in status["warnings"]], [("hq", "certificate-ends-soon")], "warnings")
+    check(", in 9 days" in status["warnings"][0]["text"], status["warnings"][0]["text"])
+    check("hq: warning: certificate-ends-soon: The server's certificate ends at " in daemon.ctl("status")[1], "the warning in `status`")
+    command = "Get-MailboxDatabase -Identity (Get-Mailbox 'o''brien@example.test').Database | " \
+        "Add-ADPermission -User 'EXAMPLE\\svc-presence' -ExtendedRights Receive-As"
+    check_equal([command in c["advice"] for c in status["causes"]], [True], f"the command in `status`: {status['causes']}")
+    check(command in daemon.ctl("show", "o'brien@example.test")[1], "the command in `show`")
+    check(command in daemon.ctl("check", "hq", "--user", "o'brien@example.test")[1], "the command in `check`")
+    harness.secret_file(folder, "password", NEW)
+    wait_until(lambda: server(daemon)["secret_note"], "the new password to be refused")
+    warnings = daemon.ctl_json("status")["warnings"]
+    check_equal([w["code"] for w in warnings], ["certificate-ends-soon", "secret-not-in-use"], "warnings")
+    daemon.stop()
+    judge.stop()
+
+
 def no_secret_in_logs(folder, daemon):
     daemon.ctl("--json", "status")
     for name in os.listdir(folder):
@@ -161,4 +201,4 @@ def no_secret_in_logs(folder, daemon):
                 check(word not in text, f"{name} has {word}")
 
 
-harness.run(rotated_basic, rotated_basic_together, rotated_basic_file_first, rotated_ntlm, rotated_forms, wrong_for_thousands)
+harness.run(rotated_basic, rotated_basic_together, rotated_basic_file_first, rotated_ntlm, rotated_forms, wrong_for_thousands, what_is_shown)
