@@ -29,7 +29,7 @@ ONE_CASE = "s16-floating"  # says most when there is time for one: events must b
 PRIVATE_CASE = "s32-other-components"
 # Traits of a span, and what the default rules make of them (see presence/rules.h).
 CANCELLED, DECLINED, UNANSWERED, MAYBE = 2, 4, 8, 16
-TYPES = {"tentative": "BUSY-TENTATIVE", "busy": "BUSY", "oof": "BUSY-UNAVAILABLE"}
+TYPES = {"tentative": "BUSY-TENTATIVE", "busy": "BUSY", "oof": "BUSY-UNAVAILABLE", "not-understood": "BUSY"}
 STRENGTH = ["BUSY-TENTATIVE", "BUSY", "BUSY-UNAVAILABLE"]
 
 # The zone that a calendar names: only the name matters, the rules are those of any year.
@@ -53,6 +53,7 @@ class NoAnswer(Exception):
 class Server:
     """`started` is a peer with url, ca_file and stop()."""
     product = "a server"
+    kind = "caldav"                  # in our configuration
     root = "/"                       # url and calendars of our configuration
     template = "/{local}/calendar/"
     keeps_zone = True
@@ -121,10 +122,14 @@ class Server:
             for part in zones + mine:
                 lines += part[2]
             text = "\r\n".join(lines + ["END:VCALENDAR", ""])
-            status, _ = self.ask(case, "PUT", f"{self.calendar(case)}{number}.ics", text, "text/calendar; charset=utf-8")
+            status = self.store(case, f"{number}.ics", text)
             if status not in (201, 204):
                 refused.append((mine[0][0], status))
         return failed, refused
+
+    def store(self, case, name, text):
+        """The status."""
+        return self.ask(case, "PUT", self.calendar(case) + name, text, "text/calendar; charset=utf-8")[0]
 
     def resources(self, case, login=None):
         """[(status, text)] of what load() stored, as its owner or as somebody else sees it."""
@@ -187,7 +192,7 @@ def ask_davquery(davquery, server, case):
     zone = "Pacific/Kiritimati" if server.keeps_zone else case["calendar_tz"]
     periods = []
     for start, end in pieces(case["window"]):
-        command = [davquery, "--kind", "caldav", "--url", server.url + server.root, "--ca-file", server.ca_file, "--user", "svc",
+        command = [davquery, "--kind", server.kind, "--url", server.url + server.root, "--ca-file", server.ca_file, "--user", "svc",
                    "--password-file", server.password_file, "--calendar", server.template, "--address", case["person"],
                    "--from", start, "--until", end, "--zone", zone]
         if case["owner"]:
@@ -213,9 +218,12 @@ def davquery_periods(command):
 
 
 def ifb_text(case):
-    """The case's busy time as somebody's program may have written it: by type in comma lists, ends and lengths in turn, lines folded."""
+    """The case's busy time as somebody's program may have written it: by type in comma lists, ends and lengths in turn, lines folded; for a
+    year more than the case asks about, so that it may be asked for early."""
+    year = datetime.timedelta(days=366)
+    begin, until = (datetime.datetime.strptime(case["window"][k], FORM) for k in ("start", "end"))
     lines = ["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//freebusyd//test//EN", "METHOD:PUBLISH", "BEGIN:VFREEBUSY", "UID:" + case["id"],
-             "DTSTAMP:20260101T000000Z", "DTSTART:" + case["window"]["start"], "DTEND:" + case["window"]["end"]]
+             "DTSTAMP:20260101T000000Z", "DTSTART:" + (begin - year).strftime(FORM), "DTEND:" + (until + year).strftime(FORM)]
     for kind in STRENGTH:
         periods = [f"{start}/{end if i % 2 else duration(start, end)}" for i, (start, end, k) in enumerate(case["busy"]) if k == kind]
         if periods:

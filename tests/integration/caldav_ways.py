@@ -21,6 +21,12 @@ import caldav_servers as servers
 DISCOVERY = {"radicale": "found", "xandikos": "calendar-not-found", "davical": "found", "cyrus": "calendar-forbidden", "sogo": "found"}
 EVENT = "\r\n".join(["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//freebusyd//test//EN", "BEGIN:VEVENT", "UID:new-%d", "DTSTAMP:20110101T000000Z",
                      "DTSTART:%s", "DTEND:%s", "SUMMARY:new", "END:VEVENT", "END:VCALENDAR", ""])
+OUTSIDE_HOURS = 64  # of davclient/result.h
+HOURS = "\r\n".join(["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//freebusyd//test//EN", "BEGIN:VAVAILABILITY", "UID:hours",
+                     "DTSTAMP:20110101T000000Z", "DTSTART:20110601T000000Z", "DTEND:20110602T000000Z", "ORGANIZER:mailto:a@example.org",
+                     "BEGIN:AVAILABLE", "UID:hours-1", "DTSTAMP:20110101T000000Z", "DTSTART:20110601T080000Z", "DTEND:20110601T170000Z",
+                     "SUMMARY:there", "END:AVAILABLE", "END:VAVAILABILITY", "END:VCALENDAR", ""])
+KEEPS_HOURS = {"cyrus", "radicale"}
 
 
 class FreeBusyCyrus(servers.Cyrus):
@@ -38,7 +44,7 @@ class Client:
             [davquery, "--stay", "--kind", "caldav", "--url", server.url + server.root, "--ca-file", server.ca_file, "--user", "svc",
              "--password-file", server.password_file, "--address", case["person"], "--from", "20110101T000000Z", "--until",
              "20111231T000000Z", "--zone", case["calendar_tz"], *more], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self.first = True
+        self.first, self.spans = True, []
 
     def ask(self):
         """(starts, the result)"""
@@ -46,12 +52,13 @@ class Client:
             self.process.stdin.write("\n")
             self.process.stdin.flush()
         self.first = False
-        starts = []
+        starts, self.spans = [], []
         for line in self.process.stdout:
             found = json.loads(line)
             if "result" in found:
                 return sorted(starts), found
             starts.append(found["start"])
+            self.spans.append(found)
         raise common.NoAnswer(f"davquery ended: {self.process.wait()}")
 
     def stop(self):
@@ -97,10 +104,30 @@ def changes(args, server, case):
         good &= check("changes within a second are seen, each", len(starts) == len(before) + i - 1, result["requests"])
     time.sleep(2.5)
     client.ask()
+    server.ask(case, "DELETE", path + "new-5.ics")
+    server.ask(case, "PUT", path + "new-5.ics", EVENT % (5, "20110320T090000Z", "20110320T100000Z"), "text/calendar")
+    starts, result = client.ask()
+    good &= check("made anew under the name of one taken away", "20110320T090000Z" in starts and "20110305T090000Z" not in starts,
+                  result["requests"])
+    time.sleep(2.5)
+    client.ask()
     starts, result = client.ask()
     good &= check("unchanged costs one request", len(starts) == len(before) + 4 and result["requests"] == 1, result["requests"])
     client.stop()
     return good
+
+
+def working_hours(args, server, case):
+    """A VAVAILABILITY in the calendar, where the server stores one: then the rest of the day is outside the hours, and the events are as before."""
+    status, _ = server.ask(case, "PUT", server.calendar(case) + "hours.ics", HOURS, "text/calendar")
+    client = Client(args.davquery, server, case, "--calendar", server.template)
+    client.ask()
+    client.stop()
+    outside = sorted(span["start"] for span in client.spans if span["traits"] & OUTSIDE_HOURS)
+    server.ask(case, "DELETE", server.calendar(case) + "hours.ics")
+    if args.server not in KEEPS_HOURS:
+        return check("working hours are not stored", not outside, status)
+    return check("working hours", status in (201, 204) and outside == ["20110601T000000Z", "20110601T170000Z"], f"{status} {outside}")
 
 
 def free_and_busy(args, server, case):
@@ -138,7 +165,7 @@ def main():
         case = next(iter(common.cases([common.ONE_CASE])))
         server = servers.SERVERS[args.server](folder, [case["id"], common.ANOTHER])
         server.load(case)
-        for test in (discovery, changes, free_and_busy)[:2 if args.server == "cyrus" else 3]:
+        for test in (discovery, changes, working_hours, free_and_busy)[:3 if args.server == "cyrus" else 4]:
             good &= test(args, server, case)
         if args.server == "cyrus":  # its rights are those it is started with
             server.stop()

@@ -37,7 +37,7 @@ struct asking {
     int exit_code;
 };
 
-static const char *const kinds[] = {"free", "elsewhere", "tentative", "busy", "oof"};
+static const char *const kinds[] = {"free", "elsewhere", "tentative", "busy", "oof", "not-understood"};
 
 static void print(struct jv *v)
 {
@@ -133,7 +133,9 @@ int main(int argc, char **argv)
     log_set_level(LOG_LEVEL_WARNING);
     while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
         if (c == 'k')
-            account.kind = strcmp(optarg, "exchange") == 0 ? DAV_KIND_EXCHANGE : DAV_KIND_CALDAV;
+            account.kind = strcmp(optarg, "exchange") == 0 ? DAV_KIND_EXCHANGE
+                           : strcmp(optarg, "ifb") == 0    ? DAV_KIND_IFB
+                                                           : DAV_KIND_CALDAV;
         else if (c == 'u')
             account.url = optarg;
         else if (c == 'n')
