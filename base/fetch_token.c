@@ -1,7 +1,7 @@
 /*
  * fetch_token: the Kerberos token of a request (RFC 4559), made by libcurl's GSS-API. Runs in the worker, since the
- * Kerberos library asks name servers and KDCs and waits for them; the request itself is then sent from the loop with the
- * token in a header of its own.
+ * Kerberos library asks name servers and KDCs and waits for them; the request itself is then sent from the loop with
+ * the token in a header of its own.
  *
  * Curl makes a token only while it sends a request. So it gets one to send, over a socket of this process instead of a
  * network: once it is connected the answer is put there, and afterwards the request with the token is read.

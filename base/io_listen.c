@@ -91,7 +91,8 @@ const struct udp_peer *io_arrival_from(const struct io_arrival *a)
     return &a->from;
 }
 
-struct io *io_take(struct io_arrival *a, const struct io_settings *settings, const struct io_handler *handler, void *arg)
+struct io *io_take(struct io_arrival *a, const struct io_settings *settings, const struct io_handler *handler,
+                   void *arg)
 {
     int fd = a->fd;
     a->fd = -1;

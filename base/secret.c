@@ -41,7 +41,8 @@ char *secret_path(const char *name, const char *dir)
     if (*name == '/')
         return mem_strdup(name);
     if (credentials && *credentials == '/') {
-        /* The second spelling is systemd's for the files of a folder, as our unit's `LoadCredential=secrets:/etc/...`. */
+        /* The second spelling is systemd's for the files of a folder, as our unit's `LoadCredential=secrets:/etc/...`.
+         */
         for (int i = 0; i < 2; i++) {
             path = mem_printf("%s/%s%s", credentials, i == 0 ? "" : "secrets_", name);
             if (below_credentials(path) && access(path, F_OK) == 0)

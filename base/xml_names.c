@@ -1,7 +1,7 @@
 /*
- * xml_names: see xml_names.h. Two tables with open addressing, whose entries are as old as their document's number says,
- * so that nothing is cleared between documents: of the spellings, and of the texts that a name resolves to, which exist
- * once each. Every ceiling here only makes libxml2 read the document.
+ * xml_names: see xml_names.h. Two tables with open addressing, whose entries are as old as their document's number
+ * says, so that nothing is cleared between documents: of the spellings, and of the texts that a name resolves to, which
+ * exist once each. Every ceiling here only makes libxml2 read the document.
  */
 #include "xml_names.h"
 
@@ -87,8 +87,8 @@ static struct xml_names_slot *find(struct xml_names *n, const struct xml_spellin
         struct xml_names_slot *slot = &n->slots[(hash + i) % XML_NAMES_SLOTS];
         const struct xml_spelling *other = &n->names[slot->index].spelling;
 
-        if (slot->document != n->document || (other->len == s->len && other->is_attr == s->is_attr &&
-                                              memcmp(other->text, s->text, s->len) == 0))
+        if (slot->document != n->document ||
+            (other->len == s->len && other->is_attr == s->is_attr && memcmp(other->text, s->text, s->len) == 0))
             return slot;
     }
     return NULL;

@@ -22,7 +22,7 @@
 
 enum {
     DEPTH = 64,
-    ATTRS = 16,     /* of one element */
+    ATTRS = 16, /* of one element */
     ATTRS_ALL = 512,
     TOKENS_FIRST = 1024,
     TOKENS_MAX = 8192,
@@ -96,7 +96,8 @@ struct xml_plain *xml_plain_new(void)
         bool blank = c == ' ' || c == '\t' || c == '\n';
         bool text = (c >= ' ' || blank) && c != '<' && c != '&' && c != ']';
 
-        p->class[c] = (uint8_t)((letter ? NAME_START | NAME : 0) | (blank || c == '\r' ? BLANK : 0) | (text ? TEXT : 0));
+        p->class[c] =
+            (uint8_t)((letter ? NAME_START | NAME : 0) | (blank || c == '\r' ? BLANK : 0) | (text ? TEXT : 0));
         if ((c >= '0' && c <= '9') || c == '-' || c == '.')
             p->class[c] |= NAME;
     }

@@ -94,8 +94,8 @@ char *dav_auth_set_text(dav_auth_set set, char *out, size_t size);
 
 /*
  * The best scheme that the account allows, the server offers and that has not proven `unfit`. `private_line`: the
- * connection is TLS or does not leave the machine. NULL with the stable code in *ret_code. NTLM is also taken where only
- * Negotiate is offered, which carries it.
+ * connection is TLS or does not leave the machine. NULL with the stable code in *ret_code. NTLM is also taken where
+ * only Negotiate is offered, which carries it.
  */
 const struct dav_auth_ops *dav_auth_choose(const struct dav_account *account, dav_auth_set offered, dav_auth_set unfit,
                                            bool private_line, const char **ret_code);

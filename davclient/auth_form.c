@@ -5,7 +5,8 @@
  * The walk: GET of the account's own URL leads to the page (FIND, PAGE, over redirects and pages that are only a
  * script); the form in it says where it is to be sent and with which hidden fields (POST). All of it stays on the
  * account's own host. That a POST is answered by a redirect and cookies does not mean that the password was right:
- * Exchange does the same when it was wrong, and only the first use of the cookies tells. That is the session's business.
+ * Exchange does the same when it was wrong, and only the first use of the cookies tells. That is the session's
+ * business.
  */
 #include "auth_form.h"
 
@@ -352,7 +353,8 @@ static void form_free(void *arg)
 static char *shown(const struct dav_form_logon *f, char out[120])
 {
     struct dav_url u;
-    const char *from = dav_url_parse(f->url.data, &u) && dav_url_same_origin(&u, &f->session->home) ? u.path : f->url.data;
+    const char *from =
+        dav_url_parse(f->url.data, &u) && dav_url_same_origin(&u, &f->session->home) ? u.path : f->url.data;
 
     return str_printable(from, strcspn(from, "?"), out, 120);
 }

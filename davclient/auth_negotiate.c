@@ -1,7 +1,7 @@
 /*
- * auth_negotiate: Kerberos over HTTP (RFC 4559). No password is involved: the Kerberos library logs on by itself with the
- * keys of a keytab and keeps its tickets in memory. Each request carries a token of its own, which fetch makes in the
- * worker, because the library waits for name servers and KDCs.
+ * auth_negotiate: Kerberos over HTTP (RFC 4559). No password is involved: the Kerberos library logs on by itself with
+ * the keys of a keytab and keeps its tickets in memory. Each request carries a token of its own, which fetch makes in
+ * the worker, because the library waits for name servers and KDCs.
  *
  * Who we are is set in the environment, once for the process: all servers that list negotiate share one keytab.
  */

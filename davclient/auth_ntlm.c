@@ -1,12 +1,13 @@
 /*
  * auth_ntlm: NTLM over HTTP (MS-NTHT). The logon belongs to the TCP connection: three messages over it, and then it is
- * ours until it ends. So every host has lanes, each a connection with a curl of its own, and a call travels on one lane:
+ * ours until it ends. So every host has lanes, each a connection with a curl of its own, and a call travels on one
+ * lane:
  *
  *   OPEN    the lane is logged on: the request goes as it is. A 401 to it means that this server wants the handshake
  *           again (for every request, or once); the call goes through it once, then a 401 is the answer.
  *   SENT1   the request without its body, with Type 1, over a new connection. The 401 brings the challenge.
- *   SENT3   the whole request with Type 3, over the same connection. Anything but 401 is the answer, and the lane is open.
- *   PLAIN   the first leg was not answered by 401: nobody wants NTLM here, the whole request goes once more.
+ *   SENT3   the whole request with Type 3, over the same connection. Anything but 401 is the answer, and the lane is
+ * open. PLAIN   the first leg was not answered by 401: nobody wants NTLM here, the whole request goes once more.
  *
  * A connection that is gone between two legs is begun anew, three times at the most; no other connection can slip in
  * (fetch pins). Only one call of a session is between Type 1 and its verdict (session.showing), so that a password that
@@ -75,7 +76,8 @@ void dav_ntlm_warn(const struct dav_session *s)
 {
     for (size_t i = 0; i < s->account.auth_count; i++)
         if (s->account.auth[i] == DAV_SCHEME_NTLM && dav_ntlm_level_has_lm(s->account.lm_compatibility_level))
-            log_warning("dav", "srv=%s lm_compatibility_level %d sends LM responses, from which the password can be found",
+            log_warning("dav",
+                        "srv=%s lm_compatibility_level %d sends LM responses, from which the password can be found",
                         s->account.name, s->account.lm_compatibility_level);
 }
 
@@ -277,8 +279,8 @@ static void on_no_challenge(struct dav_call *c, const struct fetch_answer *answe
     const char *via = fetch_header(answer->fetch, "Via", 0);
 
     if (!offered)
-        dav_call_end(c, DAV_CALL_STUCK, false, "auth-none-usable", "NTLM was offered, but not any more when it was used%s",
-                     via ? " (a proxy stands between)" : "");
+        dav_call_end(c, DAV_CALL_STUCK, false, "auth-none-usable",
+                     "NTLM was offered, but not any more when it was used%s", via ? " (a proxy stands between)" : "");
     else if (closes)
         dav_call_end(c, DAV_CALL_STUCK, false, "ntlm-connection-broken", "the first message was answered by closing%s",
                      via ? " (a proxy stands between)" : "");
@@ -370,8 +372,8 @@ static void on_loss(struct dav_call *c, const char *when)
     if (++c->losses <= LOSSES_MAX)
         handshake(c, false);
     else
-        dav_call_end(c, DAV_CALL_STUCK, false, "ntlm-connection-broken", "the connection was closed %s, %u times",
-                     when, c->losses);
+        dav_call_end(c, DAV_CALL_STUCK, false, "ntlm-connection-broken", "the connection was closed %s, %u times", when,
+                     c->losses);
 }
 
 /* "EXAMPLE, EX1.example.com, Windows 5.2.3790, clock 3 s behind": for the check. */

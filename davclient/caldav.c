@@ -98,7 +98,8 @@ void dav_caldav_set_zone(struct dav_caldav *c)
 {
     const char *zone = dav_query_question(c->q)->zone;
 
-    if (c->at != NULL && c->at->timezone != NULL && dav_ical_set_timezone(c->ical, c->at->timezone, strlen(c->at->timezone)))
+    if (c->at != NULL && c->at->timezone != NULL &&
+        dav_ical_set_timezone(c->ical, c->at->timezone, strlen(c->at->timezone)))
         return;
     if (c->at != NULL && c->at->zone != NULL && dav_ical_set_zone(c->ical, c->at->zone))
         return;

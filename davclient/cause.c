@@ -4,8 +4,8 @@
  * renamed.
  *
  * Rows stand in the order of the check's steps. `meaning` says what is so, `advice` what to do; where the mail server's
- * own administrator must run a command it is written out; {server}, {account} and {person} in it become the site's names
- * where it is shown.
+ * own administrator must run a command it is written out; {server}, {account} and {person} in it become the site's
+ * names where it is shown.
  */
 #include "davclient/cause.h"
 
@@ -177,7 +177,8 @@ static const struct dav_cause causes[] = {
      "read: calendar for this server if it cannot be had."},
     {"freebusy-forbidden", DAV_FORBIDDEN, DAV_STEP_CALENDAR, false,
      "The service account may not ask for published free/busy.",
-     "Let the account into the virtual directory /public, by the same way of logging on as into /exchange, or set read: "
+     "Let the account into the virtual directory /public, by the same way of logging on as into /exchange, or set "
+     "read: "
      "calendar for this server."},
 
     {"answer-malformed", DAV_PROTOCOL, DAV_STEP_READ, false, "The server's answer is not what the protocol says.",
@@ -187,8 +188,7 @@ static const struct dav_cause causes[] = {
      "Look for a proxy or firewall that limits connections in time or size."},
     {"answer-too-large", DAV_LIMIT, DAV_STEP_READ, false, "The answer is larger than we accept.",
      "Make poll.window smaller; tidy up the calendar if it has tens of thousands of entries in the window."},
-    {"freebusy-outdated", DAV_NOT_FOUND, DAV_STEP_READ, false,
-     "The person's free/busy file says nothing of today.",
+    {"freebusy-outdated", DAV_NOT_FOUND, DAV_STEP_READ, false, "The person's free/busy file says nothing of today.",
      "Have the program that writes the file publish it again, or further ahead."},
     {"items-unreadable", DAV_PROTOCOL, DAV_STEP_READ, false,
      "The calendar has items that cannot be read, and nothing says when they are.",

@@ -3,10 +3,10 @@
  * folder and reads the appointments of a window from it with SEARCH, the recurring ones expanded by the server.
  *
  * The walk of one question (enum exchange_stage): the mailbox root is asked for its calendar folder; when the root is
- * closed or does not know, the hidden folder NON_IPM_SUBTREE is; as a last resort the folder is called /Calendar/. Where
- * there is no such mailbox, the person's other names are tried (exchange_place.c). What was found is remembered by the
- * caller, so that the next question begins there: with the SEARCH, or with the cheapest request that tells whether
- * anything has changed (exchange_watch.c). A 404 sends us back to the root.
+ * closed or does not know, the hidden folder NON_IPM_SUBTREE is; as a last resort the folder is called /Calendar/.
+ * Where there is no such mailbox, the person's other names are tried (exchange_place.c). What was found is remembered
+ * by the caller, so that the next question begins there: with the SEARCH, or with the cheapest request that tells
+ * whether anything has changed (exchange_watch.c). A 404 sends us back to the root.
  *
  * Only start, end, kind and what decides whether an appointment counts are asked for. The rows go straight into spans
  * while the answer arrives (exchange_row.c); pages are asked for until the server has no more (exchange_page.c).

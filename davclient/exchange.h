@@ -108,8 +108,8 @@ struct exchange {
 
     /* exchange_watch.c and beside it */
     uint64_t person;
-    uint64_t tag;         /* of the calendar, before it was read; 0: not asked */
-    bool tag_is_young;    /* it is a time, and something may yet happen in the same second */
+    uint64_t tag;      /* of the calendar, before it was read; 0: not asked */
+    bool tag_is_young; /* it is a time, and something may yet happen in the same second */
     bool widened;
     uint16_t changes;     /* what was known of changes when the reading began */
     uint32_t *asked;      /* subscriptions of the POLL or renewal under way */
@@ -126,7 +126,8 @@ char *dav_exchange_join(struct dav_query *q, const char *folder, const char *bel
 /* exchange_place.c: which mailbox, and is it this person's? */
 char *dav_exchange_mailbox(struct dav_query *q); /* by the configured path or the address; NULL: it cannot be written */
 bool dav_exchange_place_is_own(struct dav_query *q, const char *calendar);
-bool dav_exchange_place_another(struct dav_query *q, struct exchange *x); /* the next form is asked for; false: no more */
+bool dav_exchange_place_another(struct dav_query *q,
+                                struct exchange *x); /* the next form is asked for; false: no more */
 bool dav_exchange_place_proved(struct dav_query *q, const struct exchange *x);
 void dav_exchange_place_ask(struct dav_query *q, struct exchange *x);
 void dav_exchange_place_answer(struct dav_query *q, struct exchange *x, const struct dav_reply *reply);

@@ -34,11 +34,13 @@ void dav_exchange_notify_open(struct exchange_watch *w, int64_t now)
     if (!w->account->notify_listen || w->udp || w->udp_retry_at > now || w->account->no_subscribe)
         return;
     if (io_parse_server(w->account->notify_listen, host, sizeof(host), &port))
-        w->udp = udp_open(dav_session_loop(w->session), "exchange-notify", host, port, on_datagram, w, why, sizeof(why));
+        w->udp =
+            udp_open(dav_session_loop(w->session), "exchange-notify", host, port, on_datagram, w, why, sizeof(why));
     if (w->udp)
         return;
     w->udp_retry_at = now + RETRY_S;
-    log_warning("dav", "srv=%s no notifications at %s: %s", dav_session_name(w->session), w->account->notify_listen, why);
+    log_warning("dav", "srv=%s no notifications at %s: %s", dav_session_name(w->session), w->account->notify_listen,
+                why);
 }
 
 void dav_exchange_notify_close(struct exchange_watch *w)
@@ -53,7 +55,9 @@ bool dav_exchange_notify_url(const struct exchange_watch *w, char *out, size_t s
 
     if (!w->udp || !io_parse_server(w->account->notify_listen, host, sizeof(host), &port))
         return false;
-    return snprintf(out, size, strchr(host, ':') && !w->account->notify_host ? "Call-back: httpu://[%s]:%u/" : "Call-back: httpu://%s:%u/",
+    return snprintf(out, size,
+                    strchr(host, ':') && !w->account->notify_host ? "Call-back: httpu://[%s]:%u/"
+                                                                  : "Call-back: httpu://%s:%u/",
                     w->account->notify_host ? w->account->notify_host : host, udp_port(w->udp)) < (int)size;
 }
 

@@ -66,7 +66,8 @@ unsigned dav_exchange_ids_read(const char *text, size_t len, uint32_t *ids, unsi
             id = id > UINT32_MAX ? id : id * 10 + (uint64_t)(text[i] - '0');
         if (i > first && id < UINT32_MAX)
             ids[n++] = (uint32_t)id;
-        else if (i == first && text[i] != ',' && text[i] != ' ' && text[i] != '\t' && text[i] != '\r' && text[i] != '\n')
+        else if (i == first && text[i] != ',' && text[i] != ' ' && text[i] != '\t' && text[i] != '\r' &&
+                 text[i] != '\n')
             return 0; /* ids are numbers on every server that was seen; what is none is not ours */
         else if (i == first)
             i++;

@@ -64,7 +64,8 @@ const char *dav_exchange_watch_describe(void *watch)
     size_t subscriptions = dav_exchange_known_subscribed(w->table);
 
     if (subscriptions > 0)
-        snprintf(w->told, sizeof(w->told), "%zu subscriptions, %llu polls of up to %u, %llu lost; %llu notifications, %llu ignored",
+        snprintf(w->told, sizeof(w->told),
+                 "%zu subscriptions, %llu polls of up to %u, %llu lost; %llu notifications, %llu ignored",
                  subscriptions, (unsigned long long)w->polls, w->group, (unsigned long long)w->lost,
                  (unsigned long long)w->heeded, (unsigned long long)w->ignored);
     else if (w->account->no_contenttag)
@@ -138,9 +139,7 @@ void dav_exchange_watch_read(struct dav_query *q, struct exchange *x, const char
         known->proved_at = 0;
     }
     known->place = where;
-    known->host = place[0] != '/' && dav_url_parse(place, &url)
-                      ? dav_store_hash(place, (size_t)(url.path - place))
-                      : 0;
+    known->host = place[0] != '/' && dav_url_parse(place, &url) ? dav_store_hash(place, (size_t)(url.path - place)) : 0;
     known->number = question->number;
     known->from = (uint32_t)question->from;
     known->until = (uint32_t)question->until;

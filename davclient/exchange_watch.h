@@ -16,10 +16,10 @@ struct exchange_watch {
     struct dav_session *session;
     const struct dav_account *account; /* the session's */
     struct exchange_known_table *table;
-    unsigned refusals;                 /* of SUBSCRIBE or POLL in a row */
-    int64_t no_subscription_until;     /* it has none to give */
-    unsigned group;                    /* how many one POLL asks about */
-    unsigned group_refusals;           /* in a row: answers for several that were none */
+    unsigned refusals;             /* of SUBSCRIBE or POLL in a row */
+    int64_t no_subscription_until; /* it has none to give */
+    unsigned group;                /* how many one POLL asks about */
+    unsigned group_refusals;       /* in a row: answers for several that were none */
     uint64_t polls, lost;
     struct udp *udp;
     int64_t udp_retry_at;
@@ -35,9 +35,11 @@ struct exchange_watch *dav_exchange_watch(struct dav_query *q); /* NULL: a singl
 void dav_exchange_watch_free(void *watch);
 const char *dav_exchange_watch_describe(void *watch);
 struct exchange_known *dav_exchange_known(struct dav_query *q, const struct exchange *x);
-enum exchange_stage dav_exchange_watch_choose(struct dav_query *q, struct exchange *x); /* EXCHANGE_NONE: it is answered */
+enum exchange_stage dav_exchange_watch_choose(struct dav_query *q,
+                                              struct exchange *x); /* EXCHANGE_NONE: it is answered */
 void dav_exchange_watch_widen(struct dav_query *q, struct exchange *x);
-void dav_exchange_watch_read(struct dav_query *q, struct exchange *x, const char *place); /* the calendar was read whole */
+void dav_exchange_watch_read(struct dav_query *q, struct exchange *x,
+                             const char *place); /* the calendar was read whole */
 
 /* exchange_tag.c */
 void dav_exchange_tag_ask(struct dav_query *q, struct exchange *x);

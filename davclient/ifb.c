@@ -33,7 +33,7 @@ struct dav_ifb {
     size_t count, at;
     struct dav_kept *kept; /* of the file at hand */
     int64_t from, until;   /* what all files so far answer for */
-    bool conditional; /* the request under way is */
+    bool conditional;      /* the request under way is */
     bool done;
 };
 
@@ -232,7 +232,8 @@ static void refuse(struct dav_ifb *f, const struct dav_reply *reply)
     dav_query_fail(f->q, code != NULL ? code : "answer-malformed", "GET %s: %d", reply->path, reply->status);
 }
 
-/* The periods, and by what to ask whether they have changed. False: it is no free/busy file; the question has failed. */
+/* The periods, and by what to ask whether they have changed. False: it is no free/busy file; the question has failed.
+ */
 static bool keep(struct dav_ifb *f, const struct dav_reply *reply)
 {
     const char *etag = dav_reply_header(reply, "ETag"), *modified = dav_reply_header(reply, "Last-Modified");
@@ -256,9 +257,9 @@ static bool keep(struct dav_ifb *f, const struct dav_reply *reply)
     dav_store_end(&compacted);
     if (verdict == DAV_ICAL_OK && !dav_person_is_full(f->person))
         return true;
-    dav_query_fail(f->q, verdict == DAV_ICAL_TOO_LARGE || verdict == DAV_ICAL_OK ? "answer-too-large" : "answer-malformed",
-                   verdict == DAV_ICAL_CUT ? "GET %s: the calendar in it has no end" : "GET %s: no free/busy in it",
-                   reply->path);
+    dav_query_fail(
+        f->q, verdict == DAV_ICAL_TOO_LARGE || verdict == DAV_ICAL_OK ? "answer-too-large" : "answer-malformed",
+        verdict == DAV_ICAL_CUT ? "GET %s: the calendar in it has no end" : "GET %s: no free/busy in it", reply->path);
     return false;
 }
 

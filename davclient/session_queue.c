@@ -223,7 +223,8 @@ static bool has_place(struct dav_session *s)
     return false;
 }
 
-/* When one at a time does not keep up with the questions, there are a few more: fewer than any account is locked for. */
+/* When one at a time does not keep up with the questions, there are a few more: fewer than any account is locked for.
+ */
 static void note_backlog(struct dav_session *s)
 {
     int64_t now = clk_mono_ms(loop_clk(s->loop));

@@ -135,8 +135,8 @@ void dav_session_stuck(struct dav_session *s, const char *code, const char *evid
 
 /*
  * A 401 for a person whose calendar could be read before looks like a password that was changed. Proving it would show
- * the secret to the server a second time at once; instead everybody waits a minute, which is the one retry there is, and
- * meanwhile the secret's file may change. A server that says 401 for closed mailboxes is known after the first.
+ * the secret to the server a second time at once; instead everybody waits a minute, which is the one retry there is,
+ * and meanwhile the secret's file may change. A server that says 401 for closed mailboxes is known after the first.
  */
 bool dav_session_hold(struct dav_session *s)
 {
@@ -184,8 +184,8 @@ static void try_refused_one(struct dav_session *s)
     s->refused = NULL;
     dav_budget_fresh(&s->budget);
     s->secret_epoch++;
-    log_notice("dav", "[%u] srv=%s the secret in use was refused (%s): the file's, refused before, is tried again", s->id,
-               s->account.name, s->cause->code);
+    log_notice("dav", "[%u] srv=%s the secret in use was refused (%s): the file's, refused before, is tried again",
+               s->id, s->account.name, s->cause->code);
 }
 
 static void fall_back(struct dav_session *s, const char *code)

@@ -32,7 +32,8 @@ static void print_step(void *arg, const struct dav_step_report *report);
 static void print_done(void *arg, const struct dav_result *result);
 static void print_config_failure(const char *code, const char *evidence);
 
-void gw_check_step_line(struct buf *out, const struct dav_step_report *report, const struct dav_account *account, const char *user)
+void gw_check_step_line(struct buf *out, const struct dav_step_report *report, const struct dav_account *account,
+                        const char *user)
 {
     struct gw_advice_names names = {.person = user};
     if (account) {
@@ -52,7 +53,8 @@ void gw_check_step_line(struct buf *out, const struct dav_step_report *report, c
     jv_free(&v);
 }
 
-void gw_check_done_line(struct buf *out, const struct dav_result *result, const char *server, const char *user, const char *by)
+void gw_check_done_line(struct buf *out, const struct dav_result *result, const char *server, const char *user,
+                        const char *by)
 {
     struct jv *v = jv_set_bool(jv_object(), "done", true);
     jv_set_bool(v, "ok", result->err == DAV_OK);

@@ -1,7 +1,9 @@
 /*
- * check: the steps of `freebusyctl check` as JSON lines, in one spelling whether the daemon runs it or the configuration file alone.
+ * check: the steps of `freebusyctl check` as JSON lines, in one spelling whether the daemon runs it or the
+ * configuration file alone.
  *
- * A line is {"step","ok","code","meaning","evidence","advice"}; the last is {"done":true,"ok","code","server","user","by"}.
+ * A line is {"step","ok","code","meaning","evidence","advice"}; the last is
+ * {"done":true,"ok","code","server","user","by"}.
  */
 #ifndef GATEWAY_CHECK_H
 #define GATEWAY_CHECK_H
@@ -14,14 +16,17 @@ struct buf;
 struct gw_config;
 
 /* Appends one line for a step. Account and user fill the advice's placeholders; account may be NULL. */
-void gw_check_step_line(struct buf *out, const struct dav_step_report *report, const struct dav_account *account, const char *user);
+void gw_check_step_line(struct buf *out, const struct dav_step_report *report, const struct dav_account *account,
+                        const char *user);
 
 /* Appends the last line. */
-void gw_check_done_line(struct buf *out, const struct dav_result *result, const char *server, const char *user, const char *by);
+void gw_check_done_line(struct buf *out, const struct dav_result *result, const char *server, const char *user,
+                        const char *by);
 
 /*
- * Without a daemon: reads the file, checks `server` (NULL: each in turn) by asking about `user` (NULL: the server's first person), and prints
- * the lines to standard output. Returns the exit code: 0 well, 1 a step failed, 2 the configuration cannot be used.
+ * Without a daemon: reads the file, checks `server` (NULL: each in turn) by asking about `user` (NULL: the server's
+ * first person), and prints the lines to standard output. Returns the exit code: 0 well, 1 a step failed, 2 the
+ * configuration cannot be used.
  */
 int gw_check_alone(const char *config_path, const char *server, const char *user);
 

@@ -1,6 +1,7 @@
 /*
- * ctl: the control socket. HTTP over a Unix socket, for freebusyctl and for `curl --unix-socket`: everything that the listeners serve, and what
- * only an administrator may ask (ctl_cmds.c, ctl_check.c). Who may connect is the socket file's mode and its folder.
+ * ctl: the control socket. HTTP over a Unix socket, for freebusyctl and for `curl --unix-socket`: everything that the
+ * listeners serve, and what only an administrator may ask (ctl_cmds.c, ctl_check.c). Who may connect is the socket
+ * file's mode and its folder.
  */
 #include "ctl.h"
 
@@ -18,14 +19,10 @@ struct gw_ctl {
 };
 
 static const struct gw_http_route routes[] = {
-    {"GET", "/ctl/users", false, gw_ctl_get_users},
-    {"GET", "/ctl/person/", true, gw_ctl_get_person},
-    {"GET", "/ctl/why/", true, gw_ctl_get_why},
-    {"GET", "/ctl/check", false, gw_ctl_get_check},
-    {"POST", "/ctl/refresh/", true, gw_ctl_post_refresh},
-    {"POST", "/ctl/unbreak/", true, gw_ctl_post_unbreak},
-    {"POST", "/ctl/reload", false, gw_ctl_post_reload},
-    {NULL, NULL, false, NULL},
+    {"GET", "/ctl/users", false, gw_ctl_get_users},       {"GET", "/ctl/person/", true, gw_ctl_get_person},
+    {"GET", "/ctl/why/", true, gw_ctl_get_why},           {"GET", "/ctl/check", false, gw_ctl_get_check},
+    {"POST", "/ctl/refresh/", true, gw_ctl_post_refresh}, {"POST", "/ctl/unbreak/", true, gw_ctl_post_unbreak},
+    {"POST", "/ctl/reload", false, gw_ctl_post_reload},   {NULL, NULL, false, NULL},
 };
 
 static void handle(void *arg, struct httpd_req *req);
@@ -35,7 +32,8 @@ struct gw_ctl *gw_ctl_new(struct gateway *g, char *why, size_t why_size)
     struct gw_ctl *c = mem_calloc(1, sizeof(*c));
     c->face = (struct gw_face){.gateway = g, .events = gw_events_new(g), .admin = true};
     char *listen = mem_printf("unix:%s", gw_config(g)->control_socket);
-    struct httpd_settings settings = {.listen = listen, .unix_mode = 0660, .require_host = true, .max_connections = 200};
+    struct httpd_settings settings = {
+        .listen = listen, .unix_mode = 0660, .require_host = true, .max_connections = 200};
     c->httpd = httpd_new(gw_loop(g), &settings, handle, &c->face, why, why_size);
     free(listen);
     if (!c->httpd)

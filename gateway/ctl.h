@@ -1,15 +1,21 @@
-/* ctl: the handlers behind the control socket's own routes; see ctl.c for the table, http_face.h for what a handler is. */
+/* ctl: the handlers behind the control socket's own routes; see ctl.c for the table, http_face.h for what a handler is.
+ */
 #ifndef GATEWAY_CTL_H
 #define GATEWAY_CTL_H
 
 struct gw_face;
 struct httpd_req;
 
-void gw_ctl_get_users(struct gw_face *face, struct httpd_req *req, const char *rest);    /* ?state=busy&server=hq: {"users":[...]} */
-void gw_ctl_get_person(struct gw_face *face, struct httpd_req *req, const char *rest);   /* everything known of one person */
-void gw_ctl_get_why(struct gw_face *face, struct httpd_req *req, const char *rest); /* ?at=TIME: answered when the server answered */
-void gw_ctl_get_check(struct gw_face *face, struct httpd_req *req, const char *rest);    /* ?server=&user=: JSON lines, see check.h */
-void gw_ctl_post_refresh(struct gw_face *face, struct httpd_req *req, const char *rest); /* answered when the server answered */
+void gw_ctl_get_users(struct gw_face *face, struct httpd_req *req,
+                      const char *rest); /* ?state=busy&server=hq: {"users":[...]} */
+void gw_ctl_get_person(struct gw_face *face, struct httpd_req *req,
+                       const char *rest); /* everything known of one person */
+void gw_ctl_get_why(struct gw_face *face, struct httpd_req *req,
+                    const char *rest); /* ?at=TIME: answered when the server answered */
+void gw_ctl_get_check(struct gw_face *face, struct httpd_req *req,
+                      const char *rest); /* ?server=&user=: JSON lines, see check.h */
+void gw_ctl_post_refresh(struct gw_face *face, struct httpd_req *req,
+                         const char *rest); /* answered when the server answered */
 void gw_ctl_post_unbreak(struct gw_face *face, struct httpd_req *req, const char *rest);
 void gw_ctl_post_reload(struct gw_face *face, struct httpd_req *req, const char *rest);
 

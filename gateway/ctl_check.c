@@ -1,6 +1,6 @@
 /*
- * ctl_check: the check, run by the daemon: its user, its certificates, its network. The steps go out as JSON lines while they are taken, so
- * that a slow server shows where it is slow.
+ * ctl_check: the check, run by the daemon: its user, its certificates, its network. The steps go out as JSON lines
+ * while they are taken, so that a slow server shows where it is slow.
  */
 #include <stdio.h>
 #include <stdlib.h>

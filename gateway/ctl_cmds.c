@@ -1,6 +1,6 @@
 /*
- * ctl_cmds: what an administrator may ask of the running daemon: a person with the polls, a refresh that is answered when the mail server
- * answered, a reload, another try for a refused secret.
+ * ctl_cmds: what an administrator may ask of the running daemon: a person with the polls, a refresh that is answered
+ * when the mail server answered, a reload, another try for a refused secret.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,9 +1,9 @@
 /*
  * http_api: what is served under /v1, /healthz and /readyz, as one table of routes.
  *
- * httpd hands over a whole request; gw_http_dispatch finds its row and calls it. Errors are RFC 9457 problems with a stable code. An
- * address that nobody configured and one that the caller may not see are the same 404. Nothing here waits: every answer is ready
- * when its question comes, except the event streams (http_events.c).
+ * httpd hands over a whole request; gw_http_dispatch finds its row and calls it. Errors are RFC 9457 problems with a
+ * stable code. An address that nobody configured and one that the caller may not see are the same 404. Nothing here
+ * waits: every answer is ready when its question comes, except the event streams (http_events.c).
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,18 +33,12 @@ static void get_servers(struct gw_face *face, struct httpd_req *req, const char 
 static void get_status(struct gw_face *face, struct httpd_req *req, const char *rest);
 
 static const struct gw_http_route public_routes[] = {
-    {"GET", "/", false, gw_http_get_page},
-    {"GET", "/page.js", false, gw_http_get_page},
-    {"GET", "/healthz", false, get_health},
-    {"GET", "/readyz", false, get_ready},
-    {"GET", "/metrics", false, gw_http_get_metrics},
-    {"GET", "/v1/presence", false, get_presence_list},
-    {"GET", "/v1/presence/", true, get_presence},
-    {"GET", "/v1/events", false, gw_http_get_events},
-    {"GET", "/v1/freebusy/", true, get_freebusy},
-    {"GET", "/v1/servers", false, get_servers},
-    {"GET", "/v1/status", false, get_status},
-    {NULL, NULL, false, NULL},
+    {"GET", "/", false, gw_http_get_page},           {"GET", "/page.js", false, gw_http_get_page},
+    {"GET", "/healthz", false, get_health},          {"GET", "/readyz", false, get_ready},
+    {"GET", "/metrics", false, gw_http_get_metrics}, {"GET", "/v1/presence", false, get_presence_list},
+    {"GET", "/v1/presence/", true, get_presence},    {"GET", "/v1/events", false, gw_http_get_events},
+    {"GET", "/v1/freebusy/", true, get_freebusy},    {"GET", "/v1/servers", false, get_servers},
+    {"GET", "/v1/status", false, get_status},        {NULL, NULL, false, NULL},
 };
 
 static const char *const json_headers[] = {"Content-Type: application/json", "Cache-Control: no-store", NULL};
@@ -56,9 +50,11 @@ struct allowed {
     char header[64]; /* "Allow: GET, HEAD"; "": nobody knows the path */
 };
 
-static const struct gw_http_route *find(const struct gw_http_route *routes, struct httpd_req *req, struct allowed *allowed);
+static const struct gw_http_route *find(const struct gw_http_route *routes, struct httpd_req *req,
+                                        struct allowed *allowed);
 static void refuse_method(struct httpd_req *req, const struct allowed *allowed);
-static void problem(struct httpd_req *req, int status, const char *const *headers, const char *code, const char *detail);
+static void problem(struct httpd_req *req, int status, const char *const *headers, const char *code,
+                    const char *detail);
 static bool same_method(const char *have, const char *asked);
 static pres_id known_person(struct gw_face *face, struct httpd_req *req, const char *address);
 static void add_presence(struct gw_face *face, struct buf *out, pres_id id);
@@ -95,8 +91,8 @@ void gw_http_dispatch(struct gw_face *face, struct httpd_req *req, const struct 
 void gw_http_problem(struct httpd_req *req, int status, const char *code, const char *detail)
 {
     static const char *const headers[] = {"Content-Type: application/problem+json", "Cache-Control: no-store", NULL};
-    static const char *const headers_503[] = {"Content-Type: application/problem+json", "Cache-Control: no-store", "Retry-After: 30",
-                                              NULL};
+    static const char *const headers_503[] = {"Content-Type: application/problem+json", "Cache-Control: no-store",
+                                              "Retry-After: 30", NULL};
     problem(req, status, status == 503 ? headers_503 : headers, code, detail);
 }
 
@@ -111,7 +107,10 @@ static void problem(struct httpd_req *req, int status, const char *const *header
     struct buf b;
     buf_init(&b, 8192);
     buf_adds(&b, "{\"type\":\"about:blank\",\"title\":");
-    jv_quote(&b, status == 404 ? "Not found" : status == 503 ? "Not known at present" : status >= 500 ? "Failed" : "Not accepted");
+    jv_quote(&b, status == 404   ? "Not found"
+                 : status == 503 ? "Not known at present"
+                 : status >= 500 ? "Failed"
+                                 : "Not accepted");
     buf_addf(&b, ",\"status\":%d,\"code\":", status);
     jv_quote(&b, code);
     buf_adds(&b, ",\"detail\":");
@@ -141,7 +140,8 @@ void gw_http_nobody(struct httpd_req *req)
     gw_http_problem(req, 404, "no-such-person", "There is no person with this address, or none that you may see.");
 }
 
-static const struct gw_http_route *find(const struct gw_http_route *routes, struct httpd_req *req, struct allowed *allowed)
+static const struct gw_http_route *find(const struct gw_http_route *routes, struct httpd_req *req,
+                                        struct allowed *allowed)
 {
     const char *path = httpd_path(req);
     for (const struct gw_http_route *r = routes; r->path; r++) {
@@ -150,8 +150,8 @@ static const struct gw_http_route *find(const struct gw_http_route *routes, stru
         if (!here)
             continue;
         size_t at = strlen(allowed->header);
-        snprintf(allowed->header + at, sizeof(allowed->header) - at, "%s%s", at ? ", " : "Allow: ",
-                 strcmp(r->method, "GET") == 0 ? "GET, HEAD" : r->method);
+        snprintf(allowed->header + at, sizeof(allowed->header) - at, "%s%s",
+                 at ? ", " : "Allow: ", strcmp(r->method, "GET") == 0 ? "GET, HEAD" : r->method);
         if (same_method(r->method, httpd_method(req)))
             return r;
     }
@@ -248,25 +248,29 @@ static void get_freebusy(struct gw_face *face, struct httpd_req *req, const char
     pres_table_presence(gw_table(g), id, &now);
     pres_table_known(gw_table(g), id, &known);
     if (now.state == PRES_UNKNOWN) {
-        gw_http_problem(req, 503, now.reason ? now.reason : "unknown",
-                        "This person's calendar is not known at present; the code says why. This is not an answer of 'free'.");
+        gw_http_problem(
+            req, 503, now.reason ? now.reason : "unknown",
+            "This person's calendar is not known at present; the code says why. This is not an answer of 'free'.");
         return;
     }
     int64_t start, end;
     if (!window_of(req, &known, &start, &end)) {
-        gw_http_problem(req, 400, "bad-window", "start and end are UTC times (2026-11-22T09:00:00Z or 20261122T090000Z), start first.");
+        gw_http_problem(req, 400, "bad-window",
+                        "start and end are UTC times (2026-11-22T09:00:00Z or 20261122T090000Z), start first.");
         return;
     }
     /* Never claim more than is known: where the asked window reaches beyond it, the answer is narrower. */
     start = start < known.from ? known.from : start;
     end = end > known.until ? known.until : end;
     if (start >= end) {
-        gw_http_problem(req, 503, "outside-window", "Nothing is known of this time: it lies outside the window that is polled.");
+        gw_http_problem(req, 503, "outside-window",
+                        "Nothing is known of this time: it lies outside the window that is polled.");
         return;
     }
     struct buf b;
     buf_init(&b, LIST_BYTES_MAX);
-    pres_render_vfb(&b, pres_table_publish_as(gw_table(g), id), known.set, start, end, clk_wall_s(loop_clk(gw_loop(g))));
+    pres_render_vfb(&b, pres_table_publish_as(gw_table(g), id), known.set, start, end,
+                    clk_wall_s(loop_clk(gw_loop(g))));
     size_t bytes = b.len;
     httpd_reply_take(req, 200, calendar_headers, buf_take(&b), bytes);
 }
@@ -340,7 +344,8 @@ static bool window_of(struct httpd_req *req, const struct pres_known *known, int
     const char *start = httpd_param(req, "start", 0, &bad), *end = httpd_param(req, "end", 0, &bad);
     *ret_start = known->from;
     *ret_end = known->until;
-    if (bad || (start && !utc_parse_any(start, strlen(start), ret_start)) || (end && !utc_parse_any(end, strlen(end), ret_end)))
+    if (bad || (start && !utc_parse_any(start, strlen(start), ret_start)) ||
+        (end && !utc_parse_any(end, strlen(end), ret_end)))
         return false;
     if (start && !end)
         *ret_end = *ret_start < known->until ? known->until : *ret_start + 1;

@@ -21,7 +21,7 @@ struct loop;
 
 /* `directory` NULL: nothing is kept. Blocks. NULL only when another daemon uses the directory; `why` has its pid. */
 struct gw_keep *gw_keep_new(struct loop *loop, const char *directory, char *why, size_t why_size);
-void gw_keep_free(struct gw_keep **k); /* what waits is still written */
+void gw_keep_free(struct gw_keep **k);          /* what waits is still written */
 struct db *gw_keep_db(const struct gw_keep *k); /* NULL: in memory only */
 
 /* Once, after the first configuration's people are there: gives them their last known states, as old as they are. */
@@ -34,9 +34,9 @@ void gw_keep_answer(struct gateway *g, pres_id id);
 void gw_keep_remove(struct gateway *g, pres_id id);
 
 /*
- * An answer of the server's came with this err: when its secret was refused, that is remembered, as a slow salted digest,
- * so that not even a daemon that is started again and again shows it twice. Forgotten with a good answer, and when an
- * administrator says that it may be tried again.
+ * An answer of the server's came with this err: when its secret was refused, that is remembered, as a slow salted
+ * digest, so that not even a daemon that is started again and again shows it twice. Forgotten with a good answer, and
+ * when an administrator says that it may be tried again.
  */
 void gw_keep_verdict(struct gateway *g, struct gw_server *s, enum dav_err err);
 void gw_keep_pardon(struct gateway *g, struct gw_server *s);

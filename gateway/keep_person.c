@@ -1,7 +1,8 @@
 /*
  * keep_person: the last answer about each person, as a row. It is written when what it says differs from the row, or
  * when the row has grown old: an unchanged calendar costs a write in minutes, not at every poll. A row may therefore be
- * somewhat older than the last answer was; after a restart its person turns unknown that much too early, never too late.
+ * somewhat older than the last answer was; after a restart its person turns unknown that much too early, never too
+ * late.
  *
  * The blob is nine bytes an interval: start and end in seconds since 1970 as 32-bit little endian, and the kind.
  */
@@ -100,7 +101,8 @@ static void take_row(void *arg, const struct db_value *columns, unsigned count)
     struct loading *l = arg;
     struct gateway *g = l->g;
     char address[ADDRESS_MAX], server[ADDRESS_MAX];
-    if (count < 7 || !gw_keep_text(&columns[0], address, sizeof address) || !gw_keep_text(&columns[1], server, sizeof server))
+    if (count < 7 || !gw_keep_text(&columns[0], address, sizeof address) ||
+        !gw_keep_text(&columns[1], server, sizeof server))
         return;
     int64_t as_of = columns[2].number, from = columns[3].number, until = columns[4].number;
     pres_id id = pres_table_find(g->table, address);

@@ -1,7 +1,7 @@
 /*
- * keep_secret: which secret a server refused. Without it a daemon that systemd starts again and again would show a wrong
- * password at every start, and the account would be locked by morning. The row has a slow salted digest of the secret,
- * so that the file is no way to guess it; another secret, or another account, is tried at once.
+ * keep_secret: which secret a server refused. Without it a daemon that systemd starts again and again would show a
+ * wrong password at every start, and the account would be locked by morning. The row has a slow salted digest of the
+ * secret, so that the file is no way to guess it; another secret, or another account, is tried at once.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -77,7 +77,8 @@ static void take_row(void *arg, const struct db_value *columns, unsigned count)
     if (!crypto_equal(now, digest->data, CRYPTO_SLOW_LEN))
         return;
     s->kept_refusal = true;
-    log_warning("keep", "server=%s this secret was refused before the restart code=%s: it is not shown again", name, code);
+    log_warning("keep", "server=%s this secret was refused before the restart code=%s: it is not shown again", name,
+                code);
     dav_session_refuse(s->session, code, evidence);
 }
 

@@ -1,6 +1,6 @@
 /*
- * metrics: the counters as Prometheus text (exposition format 0.0.4). Names are stable: alert rules hang on them. Labels are the
- * server's name from the configuration and words of our own, never an address.
+ * metrics: the counters as Prometheus text (exposition format 0.0.4). Names are stable: alert rules hang on them.
+ * Labels are the server's name from the configuration and words of our own, never an address.
  */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -67,9 +67,10 @@ static const struct server_metric server_metrics[] = {
     {"freebusyd_server_received_bytes_total", "counter", "Bytes of answers from the server.", bytes_in},
     {"freebusyd_server_connections", "gauge", "Connections open to the server.", connections},
     {"freebusyd_server_latency_seconds", "gauge", "Moving average of the time that one request takes.", latency},
-    {"freebusyd_server_certificate_expiry_seconds", "gauge", "End of the certificate, seconds since 1970; 0 without TLS.",
-     certificate_until},
-    {"freebusyd_server_oldest_answer_seconds", "gauge", "Age mark of the oldest answer in use, seconds since 1970.", oldest},
+    {"freebusyd_server_certificate_expiry_seconds", "gauge",
+     "End of the certificate, seconds since 1970; 0 without TLS.", certificate_until},
+    {"freebusyd_server_oldest_answer_seconds", "gauge", "Age mark of the oldest answer in use, seconds since 1970.",
+     oldest},
 };
 
 static void add_head(struct buf *b, const char *name, const char *type, const char *help);
@@ -129,7 +130,8 @@ static void add_persons(struct buf *b, struct gateway *g)
     add_head(b, "freebusyd_persons", "gauge", "Persons by their present state.");
     for (int kind = 0; kind < PRES_KINDS; kind++)
         buf_addf(b, "freebusyd_persons{state=\"%s\"} %zu\n", pres_kind_name((enum pres_kind)kind), t.by_state[kind]);
-    add_one(b, "freebusyd_transitions_total", "counter", "Changes of presence that were reported.", (double)t.transitions);
+    add_one(b, "freebusyd_transitions_total", "counter", "Changes of presence that were reported.",
+            (double)t.transitions);
     add_one(b, "freebusyd_transition_lateness_seconds", "gauge", "Worst delay of a transition in the last hour.",
             (double)t.worst_late_ms / 1000);
 }
@@ -140,7 +142,8 @@ static void add_polls(struct buf *b, struct gateway *g)
     gw_stats(g, &s);
     add_head(b, "freebusyd_polls_total", "counter", "Answered questions about a person, by outcome.");
     for (int err = 0; err <= DAV_CANCELLED; err++)
-        buf_addf(b, "freebusyd_polls_total{outcome=\"%s\"} %" PRIu64 "\n", dav_err_name((enum dav_err)err), s.polls_by_err[err]);
+        buf_addf(b, "freebusyd_polls_total{outcome=\"%s\"} %" PRIu64 "\n", dav_err_name((enum dav_err)err),
+                 s.polls_by_err[err]);
     add_one(b, "freebusyd_polls_running", "gauge", "Questions under way.", (double)s.polls_running);
     add_one(b, "freebusyd_ready", "gauge", "1 when every server answered once or is reported.", s.ready ? 1 : 0);
 }

@@ -1,6 +1,6 @@
 /*
- * report: see report.h. Reads gateway.h's views and changes nothing. The trees are for people and their scripts: built when somebody asks,
- * never on a poll's path.
+ * report: see report.h. Reads gateway.h's views and changes nothing. The trees are for people and their scripts: built
+ * when somebody asks, never on a poll's path.
  */
 #include "report.h"
 
@@ -205,7 +205,8 @@ static struct jv *cause_list(struct gateway *g)
         jv_set_int(row, "persons", (int64_t)rows[i].persons);
         jv_set(row, "since", gw_report_time(rows[i].since));
         jv_set_str(row, "evidence", rows[i].evidence[0] ? rows[i].evidence : NULL);
-        jv_set_str(row, "example", rows[i].example == PRES_NOBODY ? NULL : pres_table_address(gw_table(g), rows[i].example));
+        jv_set_str(row, "example",
+                   rows[i].example == PRES_NOBODY ? NULL : pres_table_address(gw_table(g), rows[i].example));
         jv_add(list, row);
     }
     free(rows);

@@ -1,6 +1,6 @@
 /*
- * report: what the daemon knows of itself, as JSON trees, for HTTP, the control socket and whoever asks later. One function a table of
- * product's; the caller frees the tree. Times are RFC 3339 or null.
+ * report: what the daemon knows of itself, as JSON trees, for HTTP, the control socket and whoever asks later. One
+ * function a table of product's; the caller frees the tree. Times are RFC 3339 or null.
  */
 #ifndef GATEWAY_REPORT_H
 #define GATEWAY_REPORT_H
@@ -12,7 +12,8 @@
 struct gateway;
 struct jv;
 
-/* {"version","started_at","ready","persons":{state:count},"servers":{ok,failing},"causes":[...],"subscribers","listen":[...],...} */
+/* {"version","started_at","ready","persons":{state:count},"servers":{ok,failing},"causes":[...],"subscribers",
+ * "listen":[...],...} */
 struct jv *gw_report_status(struct gateway *g);
 
 /* {"servers":[...]}: one object a server: state, product, scheme, counters, freshness, cause with advice. */

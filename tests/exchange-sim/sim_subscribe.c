@@ -1,6 +1,7 @@
 /*
  * sim_subscribe: SUBSCRIBE, UNSUBSCRIBE and POLL. Ids are whole numbers; a lifetime may be cut short; a renewal must
- * bring nothing but the ids and a lifetime. POLL answers for folders of other mailboxes as well, or does not, by switch.
+ * bring nothing but the ids and a lifetime. POLL answers for folders of other mailboxes as well, or does not, by
+ * switch.
  *
  * Every type of notification is granted; all of them are told of any change in the folder.
  */

@@ -1,9 +1,9 @@
 /*
- * fuzz_forms: a page that should be a logon form, and the cookies that come with it. The input's first line is taken as a Set-Cookie
- * value and as a link, the rest is the page.
+ * fuzz_forms: a page that should be a logon form, and the cookies that come with it. The input's first line is taken as
+ * a Set-Cookie value and as a link, the rest is the page.
  *
- * Whatever comes in: texts of the page are inside its ceilings, a form that is said to be one has both fields, what is sent has no
- * byte that would end the body's syntax, and a cookie goes back as it came.
+ * Whatever comes in: texts of the page are inside its ceilings, a form that is said to be one has both fields, what is
+ * sent has no byte that would end the body's syntax, and a cookie goes back as it came.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -69,7 +69,8 @@ static void read_page(const char *html, size_t len)
     if (page.username) {
         dav_form_resolve(BASE, page.action, &url);
         if (dav_form_page_fill(&page, "CORP\\svc", "p&=w", 4, "https://mail.corp.example/exchange/", &body))
-            check(strspn(body.data, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~%&=") == body.len &&
+            check(strspn(body.data, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~%&=") ==
+                      body.len &&
                   strstr(body.data, "=p%26%3Dw"));
     } else if (page.elsewhere) {
         dav_form_resolve(BASE, page.elsewhere, &url);

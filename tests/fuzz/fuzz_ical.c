@@ -1,6 +1,7 @@
 /*
- * fuzz_ical: iCalendar of any bytes to spans. Whatever comes out must be spans of the window, and must come in bounded work: libFuzzer's own time-out
- * watches that. What is kept of a text (dav_ical_compact) must give the same spans as the text.
+ * fuzz_ical: iCalendar of any bytes to spans. Whatever comes out must be spans of the window, and must come in bounded
+ * work: libFuzzer's own time-out watches that. What is kept of a text (dav_ical_compact) must give the same spans as
+ * the text.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -21,10 +22,12 @@ struct seen {
 static bool on_span(void *arg, const struct dav_span *span)
 {
     struct seen *seen = arg;
-    if (span->end <= span->start || span->end <= seen->setup->from || span->start >= seen->setup->until || span->kind > DAV_NOT_UNDERSTOOD)
+    if (span->end <= span->start || span->end <= seen->setup->from || span->start >= seen->setup->until ||
+        span->kind > DAV_NOT_UNDERSTOOD)
         abort();
     seen->count++;
-    seen->sum += ((uint64_t)span->start * 31 + (uint64_t)span->end) * 1000003 + (unsigned)span->kind * 64U + span->traits;
+    seen->sum +=
+        ((uint64_t)span->start * 31 + (uint64_t)span->end) * 1000003 + (unsigned)span->kind * 64U + span->traits;
     return true;
 }
 
@@ -52,8 +55,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const char *const owners[] = {"anna@example.test", NULL};
     struct seen seen = {0};
-    struct dav_ical_setup setup = {.from = FROM, .until = FROM + DAYS * 86400, .zone = "Europe/Berlin", .owners = owners,
-                                   .on_span = on_span, .arg = &seen, .max_bytes = 1 << 20, .max_steps = 20000};
+    struct dav_ical_setup setup = {.from = FROM,
+                                   .until = FROM + DAYS * 86400,
+                                   .zone = "Europe/Berlin",
+                                   .owners = owners,
+                                   .on_span = on_span,
+                                   .arg = &seen,
+                                   .max_bytes = 1 << 20,
+                                   .max_steps = 20000};
     seen.setup = &setup;
     struct dav_ical *ical = dav_ical_new(&setup);
     if (!ical)

@@ -1,6 +1,6 @@
 /*
- * fuzz_www_authenticate: a WWW-Authenticate line of any bytes, and the page of a 401. Challenges lie inside the line one after the
- * other, and what is offered is what they name; a page gives a code that exists.
+ * fuzz_www_authenticate: a WWW-Authenticate line of any bytes, and the page of a 401. Challenges lie inside the line
+ * one after the other, and what is offered is what they name; a page gives a code that exists.
  */
 #include <stdint.h>
 #include <stdlib.h>

@@ -1,6 +1,7 @@
 /*
- * replay_corpus: the main() of a fuzzer that is built without libFuzzer: gives each file of the folders named to the fuzzed function once, plus each
- * of them cut short at some places, so that every build and every test run tries what was found once. Fails on an empty corpus.
+ * replay_corpus: the main() of a fuzzer that is built without libFuzzer: gives each file of the folders named to the
+ * fuzzed function once, plus each of them cut short at some places, so that every build and every test run tries what
+ * was found once. Fails on an empty corpus.
  */
 #include <dirent.h>
 #include <stdint.h>

@@ -1,7 +1,8 @@
 /*
- * hour: one simulated hour of many people with random calendars, random new answers and random failures; a recording subscriber must be told
- * of every transition, at its second, exactly once. The oracle keeps each person's raw appointments and asks of each second in which
- * something could happen "what is the strongest that covers it", without anything of presence's own.
+ * hour: one simulated hour of many people with random calendars, random new answers and random failures; a recording
+ * subscriber must be told of every transition, at its second, exactly once. The oracle keeps each person's raw
+ * appointments and asks of each second in which something could happen "what is the strongest that covers it", without
+ * anything of presence's own.
  *
  *   hour [PEOPLE]      100,000 unless told
  */
@@ -34,7 +35,7 @@ struct person {
     int64_t as_of; /* 0: never read */
     pres_id id;
     struct pres_presence last; /* told */
-    uint8_t oracle, told; /* the last transition of each list */
+    uint8_t oracle, told;      /* the last transition of each list */
     uint8_t n_oracle, n_told;
     struct news expected[NEWS_MAX], heard[NEWS_MAX];
 };
@@ -74,7 +75,8 @@ static void changed(void *arg, pres_id id, const struct pres_presence *presence)
     pres_journal_add(w->journal, id, presence);
 }
 
-static void add_news(struct world *w, struct person *p, struct news *list, uint8_t *n, uint8_t *last, enum pres_kind kind)
+static void add_news(struct world *w, struct person *p, struct news *list, uint8_t *n, uint8_t *last,
+                     enum pres_kind kind)
 {
     if (*last == kind)
         return;
@@ -116,7 +118,8 @@ static void make_calendar(struct world *w, struct person *p)
 {
     for (unsigned i = 0; i < APPOINTMENTS; i++) {
         int64_t start = FROM - HOUR_S + draw(w, 3 * HOUR_S);
-        p->items[i] = (struct appointment){start, start + 1 + draw(w, 1800), (enum pres_kind)(PRES_ELSEWHERE + draw(w, 4))};
+        p->items[i] =
+            (struct appointment){start, start + 1 + draw(w, 1800), (enum pres_kind)(PRES_ELSEWHERE + draw(w, 4))};
     }
 }
 
@@ -223,8 +226,9 @@ int main(int argc, char **argv)
         loop_advance(w.loop, 1000);
     }
     compare(&w);
-    printf("%u people, %llu answers, %llu failures, %llu transitions, %llu events: %llu wrong\n", w.count, (unsigned long long)w.answers,
-           (unsigned long long)w.failures, (unsigned long long)w.transitions, (unsigned long long)w.events, (unsigned long long)w.wrong);
+    printf("%u people, %llu answers, %llu failures, %llu transitions, %llu events: %llu wrong\n", w.count,
+           (unsigned long long)w.answers, (unsigned long long)w.failures, (unsigned long long)w.transitions,
+           (unsigned long long)w.events, (unsigned long long)w.wrong);
     bool ok = w.wrong == 0 && w.transitions > w.count;
     tear_down(&w);
     return ok ? 0 : 1;

@@ -1,7 +1,7 @@
 /*
- * bare_poll: see bare_poll.h. It sends each request, feeds what arrives to a SAX parser, picks out the texts of start, end and kind by the
- * element's local name, and counts the appointments that have all three. Nothing is converted, nothing is checked, nothing is kept, no
- * ceiling is watched. Handles and parser are made once for each connection.
+ * bare_poll: see bare_poll.h. It sends each request, feeds what arrives to a SAX parser, picks out the texts of start,
+ * end and kind by the element's local name, and counts the appointments that have all three. Nothing is converted,
+ * nothing is checked, nothing is kept, no ceiling is watched. Handles and parser are made once for each connection.
  */
 #include "bare_poll.h"
 
@@ -36,7 +36,8 @@ struct lane {
 static void on_start(void *arg, const xmlChar *name, const xmlChar *prefix, const xmlChar *uri, int namespaces,
                      const xmlChar **namespace_list, int attributes, int defaulted, const xmlChar **attribute_list)
 {
-    (void)prefix, (void)uri, (void)namespaces, (void)namespace_list, (void)attributes, (void)defaulted, (void)attribute_list;
+    (void)prefix, (void)uri, (void)namespaces, (void)namespace_list, (void)attributes, (void)defaulted,
+        (void)attribute_list;
     struct lane *lane = arg;
     lane->reading = -1;
     for (int i = 0; i < WANTED; i++)
@@ -162,16 +163,17 @@ static void lane_init(struct lane *lane, struct bare *b, const char *url, const 
 
 static struct curl_slist *request_headers(void)
 {
-    static const char *const lines[] = {"Content-Type: text/xml", "Depth: 1", "Translate: f", "Brief: t",
-                                        "Accept-Language: en-us", "Range: rows=0-199", "Expect:",
-                                        "Authorization: Basic RVhBTVBMRVxzdmM6c2VjcmV0"};
+    static const char *const lines[] = {
+        "Content-Type: text/xml", "Depth: 1",          "Translate: f", "Brief: t",
+        "Accept-Language: en-us", "Range: rows=0-199", "Expect:",      "Authorization: Basic RVhBTVBMRVxzdmM6c2VjcmV0"};
     struct curl_slist *list = NULL;
     for (size_t i = 0; i < sizeof(lines) / sizeof(*lines); i++)
         list = curl_slist_append(list, lines[i]);
     return list;
 }
 
-double bare_poll(const char *url, const char *body, unsigned users, unsigned connections, unsigned long *ret_appointments)
+double bare_poll(const char *url, const char *body, unsigned users, unsigned connections,
+                 unsigned long *ret_appointments)
 {
     struct bare b = {.base = event_base_new(), .multi = curl_multi_init(), .todo = users};
     b.timer = evtimer_new(b.base, on_timer, &b);

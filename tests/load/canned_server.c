@@ -1,6 +1,6 @@
 /*
- * canned_server: see canned_server.h. One epoll loop; a request is read to the end of its Content-Length and answered with one write. There
- * is no error handling worth the name: a driver that sends nonsense hangs, and is wrong.
+ * canned_server: see canned_server.h. One epoll loop; a request is read to the end of its Content-Length and answered
+ * with one write. There is no error handling worth the name: a driver that sends nonsense hangs, and is wrong.
  */
 #include "canned_server.h"
 
@@ -30,11 +30,12 @@ static void serve(int listener, const struct canned_answer *answers, size_t coun
 struct canned_answer canned_207(const char *method, const char *xml)
 {
     struct canned_answer answer = {.method = method};
-    int len = asprintf(&answer.bytes,
-                       "HTTP/1.1 207 Multi-Status\r\nDate: Mon, 03 Mar 2008 08:00:00 GMT\r\nServer: Microsoft-IIS/6.0\r\n"
-                       "X-Powered-By: ASP.NET\r\nMS-WebStorage: 6.5.7638\r\nContent-Type: text/xml\r\nAccept-Ranges: rows\r\n"
-                       "Transfer-Encoding: chunked\r\n\r\n%zx\r\n%s\r\n0\r\n\r\n",
-                       strlen(xml), xml);
+    int len =
+        asprintf(&answer.bytes,
+                 "HTTP/1.1 207 Multi-Status\r\nDate: Mon, 03 Mar 2008 08:00:00 GMT\r\nServer: Microsoft-IIS/6.0\r\n"
+                 "X-Powered-By: ASP.NET\r\nMS-WebStorage: 6.5.7638\r\nContent-Type: text/xml\r\nAccept-Ranges: rows\r\n"
+                 "Transfer-Encoding: chunked\r\n\r\n%zx\r\n%s\r\n0\r\n\r\n",
+                 strlen(xml), xml);
     if (len < 0)
         abort();
     answer.len = (size_t)len;
@@ -54,15 +55,16 @@ char *canned_search_xml(unsigned rows, long long first_start)
         char start[UTC_TEXT_MAX], end[UTC_TEXT_MAX];
         utc_rfc3339(first_start + (long long)i * 7200, start);
         utc_rfc3339(first_start + (long long)i * 7200 + 3600, end);
-        fprintf(out,
-                "<a:response><a:href>http://mail.example.test/exchange/anna@example.test/Calendar/Item-%u.EML</a:href>"
-                "<a:propstat><a:status>HTTP/1.1 200 OK</a:status><a:prop>"
-                "<d:dtstart b:dt=\"dateTime.tz\">%.19s.000Z</d:dtstart><d:dtend b:dt=\"dateTime.tz\">%.19s.000Z</d:dtend>"
-                "<d:busystatus>%s</d:busystatus><d:alldayevent b:dt=\"boolean\">0</d:alldayevent>"
-                "<d:instancetype b:dt=\"int\">%u</d:instancetype><e:sensitivity b:dt=\"int\">0</e:sensitivity>"
-                "<f:apptstateflags b:dt=\"int\">1</f:apptstateflags><f:responsestatus b:dt=\"int\">3</f:responsestatus>"
-                "<busymapi b:dt=\"int\">2</busymapi></a:prop></a:propstat></a:response>",
-                i, start, end, i % 5 ? "BUSY" : "TENTATIVE", i % 3 ? 0u : 2u);
+        fprintf(
+            out,
+            "<a:response><a:href>http://mail.example.test/exchange/anna@example.test/Calendar/Item-%u.EML</a:href>"
+            "<a:propstat><a:status>HTTP/1.1 200 OK</a:status><a:prop>"
+            "<d:dtstart b:dt=\"dateTime.tz\">%.19s.000Z</d:dtstart><d:dtend b:dt=\"dateTime.tz\">%.19s.000Z</d:dtend>"
+            "<d:busystatus>%s</d:busystatus><d:alldayevent b:dt=\"boolean\">0</d:alldayevent>"
+            "<d:instancetype b:dt=\"int\">%u</d:instancetype><e:sensitivity b:dt=\"int\">0</e:sensitivity>"
+            "<f:apptstateflags b:dt=\"int\">1</f:apptstateflags><f:responsestatus b:dt=\"int\">3</f:responsestatus>"
+            "<busymapi b:dt=\"int\">2</busymapi></a:prop></a:propstat></a:response>",
+            i, start, end, i % 5 ? "BUSY" : "TENTATIVE", i % 3 ? 0u : 2u);
     }
     fputs("</a:multistatus>", out);
     fclose(out);
@@ -106,7 +108,8 @@ void canned_server_stop(pid_t pid)
     waitpid(pid, NULL, 0);
 }
 
-static const struct canned_answer *answer_for(const struct connection *c, const struct canned_answer *answers, size_t count)
+static const struct canned_answer *answer_for(const struct connection *c, const struct canned_answer *answers,
+                                              size_t count)
 {
     for (size_t i = 0; i < count; i++)
         if (strncmp(c->in, answers[i].method, strlen(answers[i].method)) == 0)

@@ -1,6 +1,6 @@
 /*
- * canned_server: an HTTP server that does nothing but send one of two prepared answers, in a process and on a core of its own, so that
- * what a driver measures is the client.
+ * canned_server: an HTTP server that does nothing but send one of two prepared answers, in a process and on a core of
+ * its own, so that what a driver measures is the client.
  */
 #ifndef LOAD_CANNED_SERVER_H
 #define LOAD_CANNED_SERVER_H

@@ -1,12 +1,15 @@
 /*
- * load-freebusy: iCalendar text to busy periods over 90 days, on one core, against libical's bare parse of the same text.
+ * load-freebusy: iCalendar text to busy periods over 90 days, on one core, against libical's bare parse of the same
+ * text.
  *
- * The corpus is made here, calendar by calendar: 10,000 of 300 events as people have them, three years of history and half a year ahead, 30
- * of them recurring (weekly, some with an exception and an override), with descriptions, attendees, alarms and a VTIMEZONE. Ours is the whole
- * way from the text to the set of periods that presence keeps; the limit is icalparser_parse_string() and nothing after it. Both read each
- * calendar, in turns, and only their own time counts.
+ * The corpus is made here, calendar by calendar: 10,000 of 300 events as people have them, three years of history and
+ * half a year ahead, 30 of them recurring (weekly, some with an exception and an override), with descriptions,
+ * attendees, alarms and a VTIMEZONE. Ours is the whole way from the text to the set of periods that presence keeps; the
+ * limit is icalparser_parse_string() and nothing after it. Both read each calendar, in turns, and only their own time
+ * counts.
  *
- *   load-freebusy [--smoke | --calendars N | --write FOLDER N]      --write: the first N calendars as files, for other programs to read
+ *   load-freebusy [--smoke | --calendars N | --write FOLDER N]      --write: the first N calendars as files, for other
+ * programs to read
  */
 #include <libical/ical.h>
 #include <stdio.h>
@@ -28,11 +31,13 @@ struct periods {
     size_t count, size;
 };
 
-static const char zone_text[] =
-    "BEGIN:VTIMEZONE\r\nTZID:Europe/Berlin\r\nX-LIC-LOCATION:Europe/Berlin\r\nBEGIN:DAYLIGHT\r\nTZOFFSETFROM:+0100\r\nTZOFFSETTO:+0200\r\n"
-    "TZNAME:CEST\r\nDTSTART:19700329T020000\r\nRRULE:FREQ=YEARLY;BYMONTH=3;BYDAY=-1SU\r\nEND:DAYLIGHT\r\nBEGIN:STANDARD\r\n"
-    "TZOFFSETFROM:+0200\r\nTZOFFSETTO:+0100\r\nTZNAME:CET\r\nDTSTART:19701025T030000\r\nRRULE:FREQ=YEARLY;BYMONTH=10;BYDAY=-1SU\r\n"
-    "END:STANDARD\r\nEND:VTIMEZONE\r\n";
+static const char zone_text[] = "BEGIN:VTIMEZONE\r\nTZID:Europe/Berlin\r\nX-LIC-LOCATION:Europe/"
+                                "Berlin\r\nBEGIN:DAYLIGHT\r\nTZOFFSETFROM:+0100\r\nTZOFFSETTO:+0200\r\n"
+                                "TZNAME:CEST\r\nDTSTART:19700329T020000\r\nRRULE:FREQ=YEARLY;BYMONTH=3;BYDAY=-"
+                                "1SU\r\nEND:DAYLIGHT\r\nBEGIN:STANDARD\r\n"
+                                "TZOFFSETFROM:+0200\r\nTZOFFSETTO:+0100\r\nTZNAME:CET\r\nDTSTART:"
+                                "19701025T030000\r\nRRULE:FREQ=YEARLY;BYMONTH=10;BYDAY=-1SU\r\n"
+                                "END:STANDARD\r\nEND:VTIMEZONE\r\n";
 
 static unsigned next_random(unsigned *seed)
 {
@@ -55,14 +60,18 @@ static void add_event(struct buf *out, unsigned calendar, unsigned i, unsigned *
     bool recurring = i < RECURRING, all_day = !recurring && next_random(seed) % 20 == 0;
     char text[UTC_TEXT_MAX], until[UTC_TEXT_MAX];
 
-    buf_addf(out, "BEGIN:VEVENT\r\nCREATED:20230101T000000Z\r\nDTSTAMP:20240101T000000Z\r\nLAST-MODIFIED:20240101T000000Z\r\n"
-                  "UID:%u-%u-7f2c4a@calendar.example.test\r\nSUMMARY:Meeting number %u about the usual things\r\n", calendar, i, i);
+    buf_addf(
+        out,
+        "BEGIN:VEVENT\r\nCREATED:20230101T000000Z\r\nDTSTAMP:20240101T000000Z\r\nLAST-MODIFIED:20240101T000000Z\r\n"
+        "UID:%u-%u-7f2c4a@calendar.example.test\r\nSUMMARY:Meeting number %u about the usual things\r\n",
+        calendar, i, i);
     if (all_day) {
         buf_addf(out, "DTSTART;VALUE=DATE:%.8s\r\n", local(day * DAY_S, text));
         buf_addf(out, "DTEND;VALUE=DATE:%.8s\r\n", local((day + 1) * DAY_S, text));
     } else {
         buf_addf(out, "DTSTART;TZID=Europe/Berlin:%s\r\n", local(start, text));
-        buf_addf(out, "DTEND;TZID=Europe/Berlin:%s\r\n", local(start + 1800 + (int64_t)(next_random(seed) % 4) * 1800, text));
+        buf_addf(out, "DTEND;TZID=Europe/Berlin:%s\r\n",
+                 local(start + 1800 + (int64_t)(next_random(seed) % 4) * 1800, text));
     }
     if (recurring && i % 3 == 0)
         buf_addf(out, "RRULE:FREQ=WEEKLY;UNTIL=%s\r\n", utc_basic(start + 200 * (int64_t)DAY_S, until));
@@ -70,16 +79,20 @@ static void add_event(struct buf *out, unsigned calendar, unsigned i, unsigned *
         buf_addf(out, i % 3 == 1 ? "RRULE:FREQ=WEEKLY;INTERVAL=2\r\n" : "RRULE:FREQ=MONTHLY;BYDAY=%uTU\r\n", i % 4 + 1);
     if (recurring && i % 5 == 0)
         buf_addf(out, "EXDATE;TZID=Europe/Berlin:%s\r\n", local(start + 14 * DAY_S, text));
-    buf_addf(out, "LOCATION:Room %u\\, second floor\r\nTRANSP:%s\r\nSTATUS:%s\r\nSEQUENCE:%u\r\nCLASS:PUBLIC\r\n", i % 17,
-             i % 23 == 5 ? "TRANSPARENT" : "OPAQUE", i % 11 == 3 ? "TENTATIVE" : "CONFIRMED", i % 4);
+    buf_addf(out, "LOCATION:Room %u\\, second floor\r\nTRANSP:%s\r\nSTATUS:%s\r\nSEQUENCE:%u\r\nCLASS:PUBLIC\r\n",
+             i % 17, i % 23 == 5 ? "TRANSPARENT" : "OPAQUE", i % 11 == 3 ? "TENTATIVE" : "CONFIRMED", i % 4);
     if (i % 2 == 0)
-        buf_addf(out, "ORGANIZER;CN=Somebody:mailto:somebody@example.test\r\n"
-                      "ATTENDEE;CN=Anna;PARTSTAT=%s;ROLE=REQ-PARTICIPANT:mailto:anna%u@example.test\r\n"
-                      "ATTENDEE;CN=Bob;PARTSTAT=ACCEPTED;ROLE=REQ-PARTICIPANT:mailto:bob@example.test\r\n",
+        buf_addf(out,
+                 "ORGANIZER;CN=Somebody:mailto:somebody@example.test\r\n"
+                 "ATTENDEE;CN=Anna;PARTSTAT=%s;ROLE=REQ-PARTICIPANT:mailto:anna%u@example.test\r\n"
+                 "ATTENDEE;CN=Bob;PARTSTAT=ACCEPTED;ROLE=REQ-PARTICIPANT:mailto:bob@example.test\r\n",
                  i % 14 == 0 ? "DECLINED" : "ACCEPTED", calendar);
-    buf_adds(out, "DESCRIPTION:What was said the last time\\, what is to be said now\\, and a link t\r\n o the place where all of it is "
-                  "written down:\\nhttps://example.test/minutes/2026\r\nBEGIN:VALARM\r\nACTION:DISPLAY\r\nDESCRIPTION:Reminder\r\n"
-                  "TRIGGER:-PT15M\r\nEND:VALARM\r\nEND:VEVENT\r\n");
+    buf_adds(out,
+             "DESCRIPTION:What was said the last time\\, what is to be said now\\, and a link t\r\n o the place where "
+             "all of it is "
+             "written "
+             "down:\\nhttps://example.test/minutes/2026\r\nBEGIN:VALARM\r\nACTION:DISPLAY\r\nDESCRIPTION:Reminder\r\n"
+             "TRIGGER:-PT15M\r\nEND:VALARM\r\nEND:VEVENT\r\n");
 }
 
 static void make_calendar(struct buf *out, unsigned calendar)
@@ -113,8 +126,12 @@ static double ours(const struct buf *text, unsigned calendar, unsigned long *ret
     snprintf(address, sizeof(address), "anna%u@example.test", calendar);
     const char *owners[] = {address, NULL};
     struct periods periods = {0};
-    struct dav_ical_setup setup = {.from = FROM, .until = FROM + (int64_t)DAYS * DAY_S, .zone = "Europe/Berlin", .owners = owners,
-                                   .on_span = on_span, .arg = &periods};
+    struct dav_ical_setup setup = {.from = FROM,
+                                   .until = FROM + (int64_t)DAYS * DAY_S,
+                                   .zone = "Europe/Berlin",
+                                   .owners = owners,
+                                   .on_span = on_span,
+                                   .arg = &periods};
     double began = stopwatch_cpu();
     struct dav_ical *ical = dav_ical_new(&setup);
     bool read = ical && dav_ical_read(ical, text->data, text->len) == DAV_ICAL_OK && dav_ical_skipped(ical) == 0;
@@ -176,9 +193,10 @@ int main(int argc, char **argv)
         if (i % 2 == 1)
             time_bare += bare(&text, i);
     }
-    fprintf(stderr, "load-freebusy: %u calendars of %u events, %zu bytes the last, %.1f periods each\n", calendars, EVENTS, text.len,
-            (double)periods / calendars);
+    fprintf(stderr, "load-freebusy: %u calendars of %u events, %zu bytes the last, %.1f periods each\n", calendars,
+            EVENTS, text.len, (double)periods / calendars);
     buf_free(&text);
-    stopwatch_print("freebusy", "calendars/s", calendars / time_ours, calendars / time_bare, "libical's bare parse of the same text");
+    stopwatch_print("freebusy", "calendars/s", calendars / time_ours, calendars / time_bare,
+                    "libical's bare parse of the same text");
     return 0;
 }

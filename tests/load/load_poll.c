@@ -1,11 +1,13 @@
 /*
- * load-poll: how many people a second are polled from an Exchange server on one core, for SEARCH answers of 20 appointments, against a bare
- * libcurl + libevent + SAX loop that picks start, end and kind out of the same answers and does nothing with them.
+ * load-poll: how many people a second are polled from an Exchange server on one core, for SEARCH answers of 20
+ * appointments, against a bare libcurl + libevent + SAX loop that picks start, end and kind out of the same answers and
+ * does nothing with them.
  *
- * Ours is the whole way from the question to the table of persons: URL, request, 207 as a stream, dates, rules' traits, intervals packed.
- * The server is canned and runs on the other core. Speed is users per second of CPU time of the client's core, so that neither the server nor a
- * neighbour on the machine is measured. The two take turns, several rounds; the round with the median ratio counts, because what disturbs a shared machine
- * disturbs one of the two as easily as the other.
+ * Ours is the whole way from the question to the table of persons: URL, request, 207 as a stream, dates, rules' traits,
+ * intervals packed. The server is canned and runs on the other core. Speed is users per second of CPU time of the
+ * client's core, so that neither the server nor a neighbour on the machine is measured. The two take turns, several
+ * rounds; the round with the median ratio counts, because what disturbs a shared machine disturbs one of the two as
+ * easily as the other.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -59,8 +61,8 @@ static void answered(void *arg, const struct dav_result *result)
         o->remember = mem_strdup(result->remember);
     struct pres_interval intervals[APPOINTMENTS];
     for (size_t i = 0; i < result->count && i < APPOINTMENTS; i++)
-        intervals[i] = (struct pres_interval){result->spans[i].start, result->spans[i].end,
-                                              (enum pres_kind)result->spans[i].kind};
+        intervals[i] =
+            (struct pres_interval){result->spans[i].start, result->spans[i].end, (enum pres_kind)result->spans[i].kind};
     pres_table_update(o->table, o->todo % (unsigned)pres_table_count(o->table), intervals, result->count, result->from,
                       result->until, result->as_of);
     o->appointments += result->count;
@@ -73,8 +75,8 @@ static void ask(struct ours *o)
         return;
     o->todo--;
     o->running++;
-    struct dav_question q = {.address = "anna@example.test", .from = o->from, .until = o->from + DAYS * 86400,
-                             .remember = o->remember};
+    struct dav_question q = {
+        .address = "anna@example.test", .from = o->from, .until = o->from + DAYS * 86400, .remember = o->remember};
     dav_query_start(o->session, &q, answered, o);
 }
 
@@ -93,9 +95,15 @@ static void ours_open(struct ours *o, unsigned port)
 {
     char url[100], why[200];
     snprintf(url, sizeof(url), "http://127.0.0.1:%u/exchange/", port);
-    struct dav_account account = {.name = "canned", .kind = DAV_KIND_EXCHANGE, .url = url, .user = "EXAMPLE\\svc",
-                                  .auth = {DAV_SCHEME_BASIC}, .auth_count = 1, .lm_compatibility_level = 3,
-                                  .max_connections = CONNECTIONS, .max_requests_per_second = 1e9};
+    struct dav_account account = {.name = "canned",
+                                  .kind = DAV_KIND_EXCHANGE,
+                                  .url = url,
+                                  .user = "EXAMPLE\\svc",
+                                  .auth = {DAV_SCHEME_BASIC},
+                                  .auth_count = 1,
+                                  .lm_compatibility_level = 3,
+                                  .max_connections = CONNECTIONS,
+                                  .max_requests_per_second = 1e9};
     struct secret *secret = secret_new("secret");
     o->loop = loop_new(clk_system());
     o->session = dav_session_new(o->loop, &account, secret, why, sizeof(why));
@@ -127,7 +135,8 @@ static const char search_body[] =
     " \"urn:schemas:calendar:alldayevent\", \"urn:schemas:calendar:instancetype\","
     " \"http://schemas.microsoft.com/exchange/sensitivity\", \"http://schemas.microsoft.com/mapi/apptstateflags\""
     " FROM SCOPE('SHALLOW TRAVERSAL OF \"\"') WHERE \"DAV:contentclass\" = 'urn:content-classes:appointment'"
-    " AND \"urn:schemas:calendar:dtend\" &gt; '2008/03/03 00:00:00' AND \"urn:schemas:calendar:dtstart\" &lt; '2008/03/17 00:00:00'"
+    " AND \"urn:schemas:calendar:dtend\" &gt; '2008/03/03 00:00:00' AND \"urn:schemas:calendar:dtstart\" &lt; "
+    "'2008/03/17 00:00:00'"
     " AND NOT \"urn:schemas:calendar:instancetype\" = 1</D:sql></D:searchrequest>";
 
 static int by_ratio(const void *a, const void *b)
@@ -163,10 +172,11 @@ int main(int argc, char **argv)
         results[i].ours = ours_round(&o, users);
         bare_appointments += seen;
     }
-    bool same = o.failed == 0 && o.appointments == bare_appointments && bare_appointments == (unsigned long)users * rounds * APPOINTMENTS;
+    bool same = o.failed == 0 && o.appointments == bare_appointments &&
+                bare_appointments == (unsigned long)users * rounds * APPOINTMENTS;
     if (!same)
-        fprintf(stderr, "load-poll: ours saw %lu appointments, the bare loop %lu, sent were %lu\n", o.appointments, bare_appointments,
-                (unsigned long)users * rounds * APPOINTMENTS);
+        fprintf(stderr, "load-poll: ours saw %lu appointments, the bare loop %lu, sent were %lu\n", o.appointments,
+                bare_appointments, (unsigned long)users * rounds * APPOINTMENTS);
     ours_close(&o);
     canned_server_stop(server);
     for (size_t i = 0; i < 2; i++)
@@ -174,6 +184,7 @@ int main(int argc, char **argv)
     free(search);
     free(propfind);
     qsort(results, rounds, sizeof(results[0]), by_ratio);
-    stopwatch_print("poll", "users/s", results[rounds / 2].ours, results[rounds / 2].bare, "libcurl+libevent+SAX loop, same answers");
+    stopwatch_print("poll", "users/s", results[rounds / 2].ours, results[rounds / 2].bare,
+                    "libcurl+libevent+SAX loop, same answers");
     return same ? 0 : 1;
 }

@@ -1,8 +1,8 @@
 /*
- * load-restart: from the start of the daemon to the moment when it serves a million people from its state directory: configuration, list of
- * people, table, last known states of forty intervals each. The limit is SQLite alone, reading the same rows and adding up their intervals'
- * bytes. Both in CPU time, which other programs disturb least; the time itself is
- * printed as well.
+ * load-restart: from the start of the daemon to the moment when it serves a million people from its state directory:
+ * configuration, list of people, table, last known states of forty intervals each. The limit is SQLite alone, reading
+ * the same rows and adding up their intervals' bytes. Both in CPU time, which other programs disturb least; the time
+ * itself is printed as well.
  */
 #include <sqlite3.h>
 #include <stdint.h>
@@ -53,9 +53,11 @@ static void write_files(unsigned people)
     fclose(file);
     file = create("c.yaml");
     fprintf(file,
-            "servers:\n  - { name: away, kind: exchange, url: 'http://127.0.0.1:9/exchange/', account: svc, password_file: pw, auth: [basic] }\n"
+            "servers:\n  - { name: away, kind: exchange, url: 'http://127.0.0.1:9/exchange/', account: svc, "
+            "password_file: pw, auth: [basic] }\n"
             "users: [ { file: people.csv, server: away } ]\npoll: { interval: 1d }\npresence: { stale_after: 7d }\n"
-            "publish: { http: { listen: ['127.0.0.1:0'] } }\ncontrol: { socket: %s/control.sock }\nstate: { directory: %s }\n",
+            "publish: { http: { listen: ['127.0.0.1:0'] } }\ncontrol: { socket: %s/control.sock }\nstate: { directory: "
+            "%s }\n",
             folder, folder);
     fclose(file);
 }
@@ -89,8 +91,8 @@ static void write_states(unsigned people)
         char address[32];
         bool safe = false;
         snprintf(address, sizeof address, "u%u@x.test", i);
-        const struct db_value row[] = {db_text(address), db_int(now), db_int(now - HOUR_S), db_int(now + 14 * 24 * HOUR_S),
-                                       db_blob(busy, sizeof busy)};
+        const struct db_value row[] = {db_text(address), db_int(now), db_int(now - HOUR_S),
+                                       db_int(now + 14 * 24 * HOUR_S), db_blob(busy, sizeof busy)};
         db_write(db, insert, row, 5);
         if (i % SLICE != SLICE - 1 && i + 1 < people)
             continue;
@@ -114,7 +116,8 @@ static double bare(unsigned people)
     unsigned rows = 0, sum = 0;
     double start = stopwatch_cpu();
     if (sqlite3_open(path_of("state.sqlite"), &db) != SQLITE_OK ||
-        sqlite3_prepare_v2(db, "SELECT address, server, as_of, starts, ends, busy, place FROM person", -1, &s, NULL) != SQLITE_OK) {
+        sqlite3_prepare_v2(db, "SELECT address, server, as_of, starts, ends, busy, place FROM person", -1, &s, NULL) !=
+            SQLITE_OK) {
         fprintf(stderr, "load-restart: %s\n", sqlite3_errmsg(db));
         exit(1);
     }
@@ -163,7 +166,8 @@ static double ours(unsigned people)
 int main(int argc, char **argv)
 {
     unsigned people = stopwatch_smoke(argc, argv) ? SMOKE_PEOPLE : PEOPLE;
-    static const char *const names[] = {"pw", "people.csv", "c.yaml", "state.sqlite", "state.sqlite-wal", "lock", "control.sock"};
+    static const char *const names[] = {"pw",   "people.csv",  "c.yaml", "state.sqlite", "state.sqlite-wal",
+                                        "lock", "control.sock"};
     log_set_level(LOG_LEVEL_ERROR);
     if (!mkdtemp(folder))
         return 1;

@@ -75,7 +75,8 @@ static struct dav_session *session;
 /* A 401 is the web server's: Exchange has no part in it. */
 static inline void reply(struct httpd_req *req, int status, const char *header, const char *body)
 {
-    const char *headers[] = {"Content-Type: text/xml", status == 401 ? header : "MS-WebStorage: 6.5.7638", header, NULL};
+    const char *headers[] = {"Content-Type: text/xml", status == 401 ? header : "MS-WebStorage: 6.5.7638", header,
+                             NULL};
 
     if (status == 401)
         headers[2] = NULL;

@@ -76,7 +76,8 @@ static inline void ical_text_read(struct ical_text *t, const struct dav_ical_set
 static inline void ical_text_expect(const struct ical_text *t, const char *expected)
 {
     static const char *const kinds[] = {"free", "elsewhere", "tentative", "busy", "oof", "not-understood"};
-    static const char *const traits[] = {" all-day", " cancelled", " declined", " unanswered", " maybe", " private", " outside-hours"};
+    static const char *const traits[] = {" all-day", " cancelled", " declined",     " unanswered",
+                                         " maybe",   " private",   " outside-hours"};
     struct buf got;
 
     buf_init(&got, 4 * 1024 * 1024);

@@ -8,13 +8,13 @@
 #include "inner.h"
 
 #define FORM(action)                                                                                                   \
-    "<html><form action=\"" action "\" method=post><input type=hidden name=destination value=\"\">"                   \
+    "<html><form action=\"" action "\" method=post><input type=hidden name=destination value=\"\">"                    \
     "<input type=hidden name=flags value=0><input name=username><input type=password name=password></form></html>"
 #define PAGE "/owa/auth/logon.aspx"
 #define TARGET "/owa/auth/owaauth.dll"
 
 enum verdict {
-    IN,             /* cookies that are good */
+    IN,              /* cookies that are good */
     COOKIES_OF_LEAD, /* cookies, and 440 at their first use */
     REASON_2,
     NO_VERDICT, /* back to the form, reason=0 */
@@ -28,7 +28,7 @@ enum verdict {
 static struct outcome got[40];
 static enum verdict verdict;
 static unsigned posts, generation, denied, seen_translate;
-static bool alive;        /* the session of the newest cookies */
+static bool alive; /* the session of the newest cookies */
 static const char *page_body, *page_location, *closed;
 static char last_post[2000];
 static int find_status;
@@ -105,7 +105,8 @@ static bool forms_server(struct httpd_req *req, const char *method, const char *
         reply_plain(req, find_status, find_status == 302 ? "Location: " PAGE "?url=x&reason=0" : NULL, "");
     else {
         denied++;
-        reply_plain(req, 440, "Set-Cookie: cadata=; path=/; expires=Thu, 01-Jan-1970 00:00:00 GMT", "440 Login Timeout");
+        reply_plain(req, 440, "Set-Cookie: cadata=; path=/; expires=Thu, 01-Jan-1970 00:00:00 GMT",
+                    "440 Login Timeout");
     }
     return true;
 }

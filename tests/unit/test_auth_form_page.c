@@ -46,7 +46,8 @@ static void forms_as_they_are(void **state)
     static const struct {
         const char *html, *action, *sent;
     } cases[] = {
-        {"<form action=\"owaauth.dll\" method=POST><input type=\"hidden\" name=\"destination\" value=\"https://a/?b=1&amp;c\">"
+        {"<form action=\"owaauth.dll\" method=POST><input type=\"hidden\" name=\"destination\" "
+         "value=\"https://a/?b=1&amp;c\">"
          "<input type=hidden name=flags value=0><input name=username><input type=password name=password>"
          "<input type=radio name=trusted value=0 checked><input type=radio name=trusted value=4></form>",
          "owaauth.dll", "destination=https%3A%2F%2Fa%2F%3Fb%3D1%26c&flags=4&trusted=4&" ACCOUNT},
@@ -57,12 +58,14 @@ static void forms_as_they_are(void **state)
         {"<form><input type=hidden name=destination><input name=username><input name=password type=password>", "",
          "destination=https%3A%2F%2Fmail.corp.example%2Fexchange%2F&" ACCOUNT},
         /* one button, no boxes, nothing of other forms */
-        {"<form action=search><input name=q></form><form action=go><input type=hidden name=k value=v><input name=username>"
+        {"<form action=search><input name=q></form><form action=go><input type=hidden name=k value=v><input "
+         "name=username>"
          "<input type=password name=password><input type=checkbox name=c value=1><input type=submit name=s value=1>"
          "<input type=submit name=t value=2></form><form action=late><input type=hidden name=l>",
          "go", "k=v&s=1&" ACCOUNT},
         /* comments and scripts are no markup */
-        {"<!-- <form action=no><input type=password name=no> --><script>document.write('<input type=hidden name=no>')</script>"
+        {"<!-- <form action=no><input type=password name=no> --><script>document.write('<input type=hidden "
+         "name=no>')</script>"
          "<form action=yes><style><input name=no></style><input name=username><input type=password name=password>",
          "yes", ACCOUNT},
         {"<form action=\"&#47;x&#x2F;y&quot;&lt;&bogus;&#0;\"><input name=username><input type=password name=password>",
@@ -104,8 +107,9 @@ static void no_forms(void **state)
 
 static void a_page_that_is_a_script(void **state)
 {
-    static const char html[] = "<html><script language=javascript>\nvar a_fRC = 1;\nvar a_sUrl = \"?url=https%3a%2f%2fm&reason=0\";\n"
-                               "var a_sLgnQS = \"/owa/auth/logon.aspx\";\nredirect();</script></html>";
+    static const char html[] =
+        "<html><script language=javascript>\nvar a_fRC = 1;\nvar a_sUrl = \"?url=https%3a%2f%2fm&reason=0\";\n"
+        "var a_sLgnQS = \"/owa/auth/logon.aspx\";\nredirect();</script></html>";
 
     (void)state;
     fill(html, strlen(html));
@@ -131,7 +135,8 @@ static void pages_without_measure(void **state)
     char *html;
 
     (void)state;
-    html = times("<form><input name=username><input type=password name=password>", "<input type=hidden name=x>", 30000, &len);
+    html = times("<form><input name=username><input type=password name=password>", "<input type=hidden name=x>", 30000,
+                 &len);
     fill(html, len);
     assert_int_equal(page.count, 1); /* all of one name */
     free(html);
@@ -188,7 +193,8 @@ static void links(void **state)
         struct buf out;
 
         buf_init(&out, 5000);
-        bool ok = dav_form_resolve("https://m.test/owa/auth/logon.aspx?url=https://m.test/x&reason=0", cases[i].link, &out);
+        bool ok =
+            dav_form_resolve("https://m.test/owa/auth/logon.aspx?url=https://m.test/x&reason=0", cases[i].link, &out);
         assert_int_equal(ok, cases[i].to != NULL);
         if (ok)
             assert_string_equal(out.data, cases[i].to);
@@ -221,7 +227,8 @@ static void cookies(void **state)
     buf_init(&line, 1 << 20);
     assert_false(dav_jar_line(jar, &line));
     assert_true(dav_jar_set(jar, "sessionid=7c6c5b0a-1111,0x409; path=/"));
-    assert_true(dav_jar_set(jar, "cadata=\"2,qN0c+9f/ x==\"; HttpOnly; secure; path=/; expires=Thu, 01-Jan-2030 00:00:00 GMT"));
+    assert_true(
+        dav_jar_set(jar, "cadata=\"2,qN0c+9f/ x==\"; HttpOnly; secure; path=/; expires=Thu, 01-Jan-2030 00:00:00 GMT"));
     assert_true(dav_jar_line(jar, &line));
     assert_string_equal(line.data, "Cookie: sessionid=7c6c5b0a-1111,0x409; cadata=\"2,qN0c+9f/ x==\"");
     assert_true(dav_jar_set(jar, "cadata=\"new\""));
@@ -277,10 +284,14 @@ static int end(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(forms_as_they_are), cmocka_unit_test(no_forms),
-        cmocka_unit_test(a_page_that_is_a_script), cmocka_unit_test(pages_without_measure),
-        cmocka_unit_test(too_many_fields),   cmocka_unit_test(links),
-        cmocka_unit_test(logon_pages),       cmocka_unit_test(cookies),
+        cmocka_unit_test(forms_as_they_are),
+        cmocka_unit_test(no_forms),
+        cmocka_unit_test(a_page_that_is_a_script),
+        cmocka_unit_test(pages_without_measure),
+        cmocka_unit_test(too_many_fields),
+        cmocka_unit_test(links),
+        cmocka_unit_test(logon_pages),
+        cmocka_unit_test(cookies),
         cmocka_unit_test(too_many_cookies),
     };
 

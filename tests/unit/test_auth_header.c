@@ -1,6 +1,6 @@
 /*
- * auth_header, auth_reason, auth_budget: the pure parts of logging on. What a line offers, what a page says, how often a
- * secret may still be shown.
+ * auth_header, auth_reason, auth_budget: the pure parts of logging on. What a line offers, what a page says, how often
+ * a secret may still be shown.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 /*
- * db: what was said to be safe is in the file, in order; a file that is newer, foreign, corrupt or in use is refused and
- * stays as it is; a full disk loses nothing that comes after it; a migration is whole or not at all.
+ * db: what was said to be safe is in the file, in order; a file that is newer, foreign, corrupt or in use is refused
+ * and stays as it is; a full disk loses nothing that comes after it; a migration is whole or not at all.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,12 +10,12 @@
 #include <cmocka.h>
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <signal.h>
 #include <unistd.h>
 
 #include "base/clk.h"

@@ -51,7 +51,8 @@ static void thousands(void **state)
     assert_null(dav_exchange_known_by_subscription(table, EXCHANGE_NO_SUBSCRIPTION));
 }
 
-/* A server that forgot everything begins to count anew: whoever had the number before has none now, and must be read. */
+/* A server that forgot everything begins to count anew: whoever had the number before has none now, and must be read.
+ */
 static void a_number_that_is_given_again(void **state)
 {
     struct exchange_known *anna, *bob;

@@ -1,6 +1,6 @@
 /*
- * exchange_notify: datagrams from anybody. A true one makes us ask sooner; a wrong, forged or repeated one costs next to
- * nothing, and none of them changes what is known.
+ * exchange_notify: datagrams from anybody. A true one makes us ask sooner; a wrong, forged or repeated one costs next
+ * to nothing, and none of them changes what is known.
  */
 #include "dav_server.h"
 
@@ -21,8 +21,8 @@ static void nothing_comes(void *arg, const struct udp_peer *from, const char *da
 
 static bool site(struct httpd_req *req, const char *method, const char *path, bool authorized)
 {
-    static const char *const headers[] = {"MS-WebStorage: 6.5.7638", "Subscription-id: 15", "Subscription-lifetime: 3600",
-                                          NULL};
+    static const char *const headers[] = {"MS-WebStorage: 6.5.7638", "Subscription-id: 15",
+                                          "Subscription-lifetime: 3600", NULL};
     const char *text = httpd_header(req, "Call-back");
 
     (void)path;

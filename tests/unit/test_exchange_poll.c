@@ -13,7 +13,8 @@
 
 #include "exchange_poll.h"
 
-#define BEGIN "<?xml version=\"1.0\"?><a:multistatus xmlns:b=\"http://schemas.microsoft.com/Exchange/\" xmlns:a=\"DAV:\">"
+#define BEGIN                                                                                                          \
+    "<?xml version=\"1.0\"?><a:multistatus xmlns:b=\"http://schemas.microsoft.com/Exchange/\" xmlns:a=\"DAV:\">"
 #define END "</a:multistatus>"
 
 static char told[4000];
@@ -35,11 +36,12 @@ static bool read_it(const char *text)
 static void as_it_is_sent(void **state)
 {
     (void)state;
-    assert_true(read_it(BEGIN "<a:response><a:href>https://mail.example.test/exchange/anna@example.test/Calendar</a:href>"
-                              "<a:status>HTTP/1.1 200 OK</a:status><b:subscriptionID><li>15</li></b:subscriptionID></a:response>"
-                              "<a:response><a:href>https://mail.example.test/exchange/bob/Calendar/</a:href>"
-                              "<b:subscriptionID><li>18</li><li>19</li></b:subscriptionID>"
-                              "<a:status>HTTP/1.1 204 No Content</a:status></a:response>" END));
+    assert_true(read_it(
+        BEGIN "<a:response><a:href>https://mail.example.test/exchange/anna@example.test/Calendar</a:href>"
+              "<a:status>HTTP/1.1 200 OK</a:status><b:subscriptionID><li>15</li></b:subscriptionID></a:response>"
+              "<a:response><a:href>https://mail.example.test/exchange/bob/Calendar/</a:href>"
+              "<b:subscriptionID><li>18</li><li>19</li></b:subscriptionID>"
+              "<a:status>HTTP/1.1 204 No Content</a:status></a:response>" END));
     assert_string_equal(told, "15=200/exchange/anna@example.test/Calendar/;18=204/exchange/bob/Calendar/;"
                               "19=204/exchange/bob/Calendar/;");
 }
@@ -59,7 +61,8 @@ static void as_it_should_not_be(void **state)
     assert_string_equal(told, "");
     assert_false(read_it("<html>a page</html"));
     assert_false(read_it(""));
-    assert_false(read_it(BEGIN "<a:response><a:status>HTTP/1.1 204 No Content</a:status><b:subscriptionID><li>15</li>"));
+    assert_false(
+        read_it(BEGIN "<a:response><a:status>HTTP/1.1 204 No Content</a:status><b:subscriptionID><li>15</li>"));
 }
 
 static void more_ids_than_there_can_be(void **state)
@@ -129,8 +132,10 @@ static void datagrams(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(as_it_is_sent),    cmocka_unit_test(as_it_should_not_be),
-        cmocka_unit_test(more_ids_than_there_can_be), cmocka_unit_test(lists_of_numbers),
+        cmocka_unit_test(as_it_is_sent),
+        cmocka_unit_test(as_it_should_not_be),
+        cmocka_unit_test(more_ids_than_there_can_be),
+        cmocka_unit_test(lists_of_numbers),
         cmocka_unit_test(datagrams),
     };
 

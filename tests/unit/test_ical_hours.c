@@ -43,8 +43,9 @@ static void exceptions_of_the_week(void **state)
     ical_text_check(
         CALENDAR(HOURS("DTSTART:20260303T000000Z\nDTEND:20260306T000000Z\n" AVAILABLE(
             "DTSTART:20260303T080000Z\nDTEND:20260303T120000Z\nRRULE:FREQ=DAILY;COUNT=3\nEXDATE:20260304T080000Z\n")
-                           AVAILABLE("RECURRENCE-ID:20260305T080000Z\nDTSTART:20260305T100000Z\nDTEND:20260305T120000Z\n")
-                               "BEGIN:AVAILABLE\nUID:b\nDTSTART:20260305T120000Z\nDTEND:20260305T130000Z\nEND:AVAILABLE\n")),
+                           AVAILABLE("RECURRENCE-ID:20260305T080000Z\nDTSTART:20260305T100000Z\nDTEND:"
+                                     "20260305T120000Z\n") "BEGIN:AVAILABLE\nUID:b\nDTSTART:20260305T120000Z\nDTEND:"
+                                                           "20260305T130000Z\nEND:AVAILABLE\n")),
         A_WEEK, NULL, NULL,
         "20260303T000000Z/20260303T080000Z oof outside-hours\n20260303T120000Z/20260305T100000Z oof outside-hours\n"
         "20260305T130000Z/20260306T000000Z oof outside-hours\n");
@@ -62,8 +63,8 @@ static void priorities(void **state)
                     "20260303T000000Z/20260305T000000Z busy outside-hours\n"
                     "20260305T120000Z/20260306T000000Z oof outside-hours\n");
     /* Of equals both have to agree, and BUSY is the word that stands. */
-    ical_text_check(CALENDAR(HOURS(AVAILABLE("DTSTART:20260303T060000Z\nDTEND:20260303T120000Z\n"))
-                                 HOURS("BUSYTYPE:BUSY\n" AVAILABLE("DTSTART:20260303T100000Z\nDTEND:20260303T180000Z\n"))),
+    ical_text_check(CALENDAR(HOURS(AVAILABLE("DTSTART:20260303T060000Z\nDTEND:20260303T120000Z\n")) HOURS(
+                        "BUSYTYPE:BUSY\n" AVAILABLE("DTSTART:20260303T100000Z\nDTEND:20260303T180000Z\n"))),
                     "20260303T000000Z", "20260304T000000Z", NULL, NULL,
                     "20260303T000000Z/20260303T100000Z busy outside-hours\n"
                     "20260303T120000Z/20260303T180000Z oof outside-hours\n"
@@ -147,8 +148,9 @@ static void there_are_ceilings(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_usual_week), cmocka_unit_test(exceptions_of_the_week), cmocka_unit_test(priorities),
-        cmocka_unit_test(several_texts),  cmocka_unit_test(broken_ones),            cmocka_unit_test(there_are_ceilings),
+        cmocka_unit_test(the_usual_week), cmocka_unit_test(exceptions_of_the_week),
+        cmocka_unit_test(priorities),     cmocka_unit_test(several_texts),
+        cmocka_unit_test(broken_ones),    cmocka_unit_test(there_are_ceilings),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,7 +4,7 @@
 #include "dav_server.h"
 
 #define FILE_FOR(from, until, inside)                                                                                  \
-    "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nBEGIN:VFREEBUSY\r\nDTSTART:" from "\r\nDTEND:" until "\r\n" inside               \
+    "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nBEGIN:VFREEBUSY\r\nDTSTART:" from "\r\nDTEND:" until "\r\n" inside              \
     "END:VFREEBUSY\r\nEND:VCALENDAR\r\n"
 #define WHOLE(inside) FILE_FOR("20080301T000000Z", "20080401T000000Z", inside)
 #define BUSY_1 "FREEBUSY:20080303T130000Z/PT1H\r\n"
@@ -156,7 +156,8 @@ static void several_files(void **state)
 {
     (void)state;
     files[0] = (struct file){"/work/alice.ifb", WHOLE(BUSY_1), "ETag: W/\"a\"", NULL, 0};
-    files[1] = (struct file){"/home/alice.ifb", FILE_FOR("20080301T000000Z", "20080305T000000Z", BUSY_2), NULL, NULL, 0};
+    files[1] =
+        (struct file){"/home/alice.ifb", FILE_FOR("20080301T000000Z", "20080305T000000Z", BUSY_2), NULL, NULL, 0};
     start("/work/{local}.ifb", "/home/{local}.ifb");
     for (int i = 0; i < 2; i++) {
         ask_about("alice@example.org");
@@ -180,7 +181,8 @@ static void no_free_busy_at_all(void **state)
     } rows[] = {
         {"<html>Please log in</html>", 200, "answer-malformed"},
         {"", 200, "answer-malformed"},
-        {"BEGIN:VCALENDAR\nBEGIN:VEVENT\nDTSTART:20080303T130000Z\nEND:VEVENT\nEND:VCALENDAR\n", 200, "answer-malformed"},
+        {"BEGIN:VCALENDAR\nBEGIN:VEVENT\nDTSTART:20080303T130000Z\nEND:VEVENT\nEND:VCALENDAR\n", 200,
+         "answer-malformed"},
         {"BEGIN:VCALENDAR\nBEGIN:VFREEBUSY\nFREEBUSY:20080303T130000Z/PT1H\n", 200, "answer-malformed"},
         {WHOLE("FREEBUSY:20080303T130000Z/never\r\n"), 200, "items-unreadable"},
         {WHOLE("FREEBUSY:20080303T130000Z/20080303T120000Z\r\n"), 200, "items-unreadable"},

@@ -1,5 +1,6 @@
 /*
- * outlet_store: what was said to be safe is there after a restart; without a state file everything is in memory, and `done` comes all the same.
+ * outlet_store: what was said to be safe is there after a restart; without a state file everything is in memory, and
+ * `done` comes all the same.
  */
 #include <setjmp.h>
 #include <stdarg.h>

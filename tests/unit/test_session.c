@@ -240,7 +240,8 @@ static bool closed_or_slow(struct httpd_req *req, const char *method, const char
     return true;
 }
 
-/* What is on its way could be the proof; when it takes long, one is asked for, and nobody else waits for the slow one. */
+/* What is on its way could be the proof; when it takes long, one is asked for, and nobody else waits for the slow one.
+ */
 static void a_closed_mailbox_beside_a_slow_one(void **state)
 {
     (void)state;

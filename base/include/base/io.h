@@ -40,10 +40,10 @@ struct io_settings {
     const char *name; /* for log lines */
     const char *host; /* a name or a numeric address */
     unsigned port;
-    int64_t connect_ms; /* name, TCP and TLS together [10 000] */
-    int64_t stall_ms;   /* bytes wait and the peer takes none of them for so long [30 000] */
-    size_t max_output;  /* bytes that may wait to be sent [2 MiB] */
-    struct tls *tls;    /* NULL: plain */
+    int64_t connect_ms;   /* name, TCP and TLS together [10 000] */
+    int64_t stall_ms;     /* bytes wait and the peer takes none of them for so long [30 000] */
+    size_t max_output;    /* bytes that may wait to be sent [2 MiB] */
+    struct tls *tls;      /* NULL: plain */
     const char *tls_name; /* whom the certificate must name [host] */
 };
 
@@ -66,9 +66,9 @@ const char *io_end_code(enum io_end why);
 bool io_parse_server(const char *text, char *ret_host, size_t host_size, unsigned *ret_port);
 
 /*
- * The first address of a host's name, without blocking, for those who cannot hand the name to io_open. `address` is numeric,
- * NULL when there is none (`why`, with words in text). The callback comes once, from the loop, and the search is gone then;
- * not after io_name_cancel.
+ * The first address of a host's name, without blocking, for those who cannot hand the name to io_open. `address` is
+ * numeric, NULL when there is none (`why`, with words in text). The callback comes once, from the loop, and the search
+ * is gone then; not after io_name_cancel.
  */
 struct io_name;
 typedef void io_name_fn(void *arg, const char *address, enum io_end why, const char *text);
@@ -80,9 +80,10 @@ bool io_local(const struct io *io, struct udp_peer *ret);
 bool io_remote(const struct io *io, struct udp_peer *ret);
 
 /*
- * The other direction: a socket at which strangers connect. Each is an arrival; whoever wants the stream takes it inside the
- * callback, else it is hung up on. A stream taken is like one of io_open: `open` comes when it is ready (with TLS, when the
- * handshake is done), settings' host and port are ours to choose (for the log), tls is one of tls_server_new.
+ * The other direction: a socket at which strangers connect. Each is an arrival; whoever wants the stream takes it
+ * inside the callback, else it is hung up on. A stream taken is like one of io_open: `open` comes when it is ready
+ * (with TLS, when the handshake is done), settings' host and port are ours to choose (for the log), tls is one of
+ * tls_server_new.
  */
 struct io_listener;
 struct io_arrival;
@@ -93,6 +94,7 @@ struct io_listener *io_listen(struct loop *loop, const char *name, const char *h
 void io_listen_close(struct io_listener **l); /* streams taken live on; NULL is fine */
 unsigned io_listen_port(const struct io_listener *l);
 const struct udp_peer *io_arrival_from(const struct io_arrival *a);
-struct io *io_take(struct io_arrival *a, const struct io_settings *settings, const struct io_handler *handler, void *arg);
+struct io *io_take(struct io_arrival *a, const struct io_settings *settings, const struct io_handler *handler,
+                   void *arg);
 
 #endif

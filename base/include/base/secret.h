@@ -15,9 +15,9 @@ struct secret;
 #define SECRET_MAX 4096
 
 /*
- * Where `name` is: an absolute path as it stands; a relative one first below $CREDENTIALS_DIRECTORY (systemd credentials),
- * as NAME or as secrets_NAME (systemd's spelling for the files of a folder loaded as "secrets"), if it exists there, else
- * below `dir` (the configuration file's folder). The caller frees the path.
+ * Where `name` is: an absolute path as it stands; a relative one first below $CREDENTIALS_DIRECTORY (systemd
+ * credentials), as NAME or as secrets_NAME (systemd's spelling for the files of a folder loaded as "secrets"), if it
+ * exists there, else below `dir` (the configuration file's folder). The caller frees the path.
  */
 char *secret_path(const char *name, const char *dir);
 

@@ -30,8 +30,8 @@ const char *tls_files_wrong(const char *certificate_file, const char *key_file);
 void *tls_session_new(struct tls *t, const char *host);
 
 /*
- * For libraries that make sessions themselves and know the peer by its address only: OpenSSL's SSL_CTX of `t`, from now on
- * good for `host` alone, whose name it sends and demands. Borrowed. NULL: not a name.
+ * For libraries that make sessions themselves and know the peer by its address only: OpenSSL's SSL_CTX of `t`, from now
+ * on good for `host` alone, whose name it sends and demands. Borrowed. NULL: not a name.
  */
 void *tls_context_for(struct tls *t, const char *host);
 

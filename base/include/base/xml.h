@@ -1,10 +1,10 @@
 /*
  * xml: XML read as a stream with ceilings, and written with escapes; over libxml2.
  *
- * The reader is made for servers of 2000: it recovers from control characters (dropped), from bytes that are no UTF-8 (U+FFFD
- * stands for each), from a bare '&' and from names that begin with a digit (`h:0x8218`, see Exchange 2003). What breaks the
- * structure is not recovered from: tags that do not match, text behind the root. It loads no entity, no DTD and nothing from the
- * network.
+ * The reader is made for servers of 2000: it recovers from control characters (dropped), from bytes that are no UTF-8
+ * (U+FFFD stands for each), from a bare '&' and from names that begin with a digit (`h:0x8218`, see Exchange 2003).
+ * What breaks the structure is not recovered from: tags that do not match, text behind the root. It loads no entity, no
+ * DTD and nothing from the network.
  */
 #ifndef BASE_XML_H
 #define BASE_XML_H
@@ -33,14 +33,15 @@ struct xml_limits {
      * at most 64 attributes.
      */
     bool stream;
-    /* Not for a stream. A document of up to 32 KiB is read only when it is whole, which is faster: callbacks and results
-     * then come with xml_reader_finish(). */
+    /* Not for a stream. A document of up to 32 KiB is read only when it is whole, which is faster: callbacks and
+     * results then come with xml_reader_finish(). */
     bool hold;
 };
 
 /*
- * Names come as namespace URI ("" for none) and local name, never by prefix. A name that the parser could not split because it
- * begins with a digit is split here by the prefixes in scope; one whose prefix is not declared stays whole ("q:name", namespace
+ * Names come as namespace URI ("" for none) and local name, never by prefix. A name that the parser could not split
+ * because it begins with a digit is split here by the prefixes in scope; one whose prefix is not declared stays whole
+ * ("q:name", namespace
  * ""). Pointers live only during the call; names of the same spelling have the same address during one document (until
  * xml_reader_reset), so a callback may compare by pointer after a first strcmp.
  * text() comes in any number of pieces. Each returns false to stop (XML_STOPPED). None may free or reset its reader.
@@ -68,7 +69,8 @@ void xml_reader_reset(struct xml_reader *r, void *arg);
 /* The next bytes. After anything but XML_OK the reader only repeats that answer. */
 enum xml_result xml_reader_feed(struct xml_reader *r, const char *data, size_t len);
 
-/* The end of the document. XML_BROKEN when elements are still open or nothing came: a document that was cut never counts. */
+/* The end of the document. XML_BROKEN when elements are still open or nothing came: a document that was cut never
+ * counts. */
 enum xml_result xml_reader_finish(struct xml_reader *r);
 
 const char *xml_result_name(enum xml_result result);

@@ -1,6 +1,7 @@
 /*
- * cause: the stable codes, one table for everybody: the check, status, logs, `reason` of an unknown person. A code never changes its
- * meaning; each has the step of the check it belongs to, what a poller should do about it, and what a person should.
+ * cause: the stable codes, one table for everybody: the check, status, logs, `reason` of an unknown person. A code
+ * never changes its meaning; each has the step of the check it belongs to, what a poller should do about it, and what a
+ * person should.
  */
 #ifndef DAVCLIENT_CAUSE_H
 #define DAVCLIENT_CAUSE_H
@@ -23,14 +24,24 @@ enum dav_err {
 
 /* Steps of the check, in their order. */
 enum dav_step {
-    DAV_STEP_CONFIG, DAV_STEP_DNS, DAV_STEP_TCP, DAV_STEP_PROXY, DAV_STEP_TLS, DAV_STEP_HTTP, DAV_STEP_SCHEMES, DAV_STEP_LOGON,
-    DAV_STEP_MAILBOX, DAV_STEP_CALENDAR, DAV_STEP_READ, DAV_STEP_PUBLISH,
+    DAV_STEP_CONFIG,
+    DAV_STEP_DNS,
+    DAV_STEP_TCP,
+    DAV_STEP_PROXY,
+    DAV_STEP_TLS,
+    DAV_STEP_HTTP,
+    DAV_STEP_SCHEMES,
+    DAV_STEP_LOGON,
+    DAV_STEP_MAILBOX,
+    DAV_STEP_CALENDAR,
+    DAV_STEP_READ,
+    DAV_STEP_PUBLISH,
 };
 #define DAV_STEPS (DAV_STEP_PUBLISH + 1)
 const char *dav_step_name(enum dav_step step); /* "config" "dns" ... */
 
 struct dav_cause {
-    const char *code;    /* "receive-as-missing" */
+    const char *code; /* "receive-as-missing" */
     enum dav_err err;
     enum dav_step step;
     bool whole_server;   /* everybody on the server is concerned, not one person */

@@ -1,6 +1,6 @@
 /*
- * result: what a server answered about one person, as plain data: start, end, kind and what decides whether an event counts. No
- * subject, place or attendee has a place here.
+ * result: what a server answered about one person, as plain data: start, end, kind and what decides whether an event
+ * counts. No subject, place or attendee has a place here.
  */
 #ifndef DAVCLIENT_RESULT_H
 #define DAVCLIENT_RESULT_H
@@ -39,19 +39,22 @@ struct dav_span {
 
 struct dav_result {
     enum dav_err err;
-    const char *code;       /* stable code when err is set, see cause.h; NULL when all is well */
-    const char *evidence;   /* one printable line about what the server said; NULL: none. No credential, no calendar text */
+    const char *code; /* stable code when err is set, see cause.h; NULL when all is well */
+    /* one printable line about what the server said; NULL: none. No credential, no calendar text */
+    const char *evidence;
     const struct dav_span *spans; /* in no order, may overlap; only when err is DAV_OK */
     size_t count;
-    int64_t from, until;    /* the window they answer for */
-    int64_t as_of;          /* wall s when the question left */
-    int64_t retry_after_s;  /* what the server asked for, 0: nothing */
-    const char *remember;   /* what to hand in with the next question about this person (calendar URL found), NULL: nothing */
-    const char *way;        /* how it was read, when that limits what can be known: one phrase; NULL: nothing to say. Static */
+    int64_t from, until;   /* the window they answer for */
+    int64_t as_of;         /* wall s when the question left */
+    int64_t retry_after_s; /* what the server asked for, 0: nothing */
+    /* what to hand in with the next question about this person (calendar URL found), NULL: nothing */
+    const char *remember;
+    const char *way; /* how it was read, when that limits what can be known: one phrase; NULL: nothing to say. Static */
     const char *method, *url; /* of the last request that was sent for it; NULL: none. They live during the call */
-    bool unchanged;         /* nothing has changed since the last whole answer: there are no spans here, its hold on, until as_of */
-    unsigned requests;      /* HTTP requests that it took */
-    unsigned skipped;       /* items that were broken and left out, each counted, none guessed */
+    bool unchanged;    /* nothing has changed since the last whole answer: there are no spans here, its hold on, until
+                          as_of */
+    unsigned requests; /* HTTP requests that it took */
+    unsigned skipped;  /* items that were broken and left out, each counted, none guessed */
 };
 
 #endif

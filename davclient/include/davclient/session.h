@@ -1,5 +1,6 @@
 /*
- * session: one login to one server: connections, pacing, authentication, back-off. Every question to a server goes through its session.
+ * session: one login to one server: connections, pacing, authentication, back-off. Every question to a server goes
+ * through its session.
  */
 #ifndef DAVCLIENT_SESSION_H
 #define DAVCLIENT_SESSION_H
@@ -15,16 +16,17 @@ struct loop;
 struct secret;
 struct dav_session;
 
-/* Copies account and secret. Contacts nobody until the first question. NULL with a sentence in why when the account makes no sense. */
-struct dav_session *dav_session_new(struct loop *loop, const struct dav_account *account, const struct secret *secret, char *why,
-                                    size_t why_size);
+/* Copies account and secret. Contacts nobody until the first question. NULL with a sentence in why when the account
+ * makes no sense. */
+struct dav_session *dav_session_new(struct loop *loop, const struct dav_account *account, const struct secret *secret,
+                                    char *why, size_t why_size);
 
 /* Cancels all questions without callbacks. `reason` is logged. */
 void dav_session_close(struct dav_session **s, const char *reason);
 
 /*
- * A changed secret file. The new secret is tried once; when it is refused and the one before was good, that one stays in use
- * (info.secret_note). A refusal of the old one is forgotten.
+ * A changed secret file. The new secret is tried once; when it is refused and the one before was good, that one stays
+ * in use (info.secret_note). A refusal of the old one is forgotten.
  */
 void dav_session_set_secret(struct dav_session *s, const struct secret *secret);
 
@@ -56,17 +58,18 @@ struct dav_session_info {
     int64_t last_ok;            /* wall s of the last good answer, 0: never */
     int64_t cert_not_after;     /* wall s, 0: unknown */
     uint64_t requests, failures, rejected_logons, bytes_in;
-    uint64_t handshakes;        /* of logons bound to a connection */
+    uint64_t handshakes; /* of logons bound to a connection */
     unsigned connections, running, waiting;
-    int64_t latency_ms;         /* moving average of one request */
+    int64_t latency_ms; /* moving average of one request */
 };
 /* Texts are borrowed until the next turn. */
 void dav_session_info(const struct dav_session *s, struct dav_session_info *ret);
 
 /*
- * Something says that the calendar of the person with this number (dav_question.number) may have changed; ask again soon.
- * No more than a hint: it may be false, forged, or missing. Comes from the loop; not from within a starting or cancelling
- * call. It may be told in the middle of another question's answer: do not start, cancel or close from it, only take note.
+ * Something says that the calendar of the person with this number (dav_question.number) may have changed; ask again
+ * soon. No more than a hint: it may be false, forged, or missing. Comes from the loop; not from within a starting or
+ * cancelling call. It may be told in the middle of another question's answer: do not start, cancel or close from it,
+ * only take note.
  */
 typedef void dav_hint_fn(void *arg, uint32_t number);
 void dav_session_on_hint(struct dav_session *s, dav_hint_fn *fn, void *arg);

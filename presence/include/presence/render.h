@@ -33,14 +33,14 @@ extern const struct pres_pidf_map pres_pidf_usual;
 struct pres_pidf {
     const char *entity; /* whose presence: "sip:alice@example.com" */
     const struct pres_pidf_map *map;
-    const char *note; /* plain text, "": none; of more than 200 bytes only the first are shown */
-    int64_t now;      /* wall s */
-    unsigned future;  /* so many coming stretches of busy time (of the next day) are told, from: */
+    const char *note;               /* plain text, "": none; of more than 200 bytes only the first are shown */
+    int64_t now;                    /* wall s */
+    unsigned future;                /* so many coming stretches of busy time (of the next day) are told, from: */
     const struct pres_known *known; /* NULL: none */
 };
 
-/* A whole document (RFC 3863, 4479, 4480, 4481), in which phones find rpid:busy by looking for that text. False: an entity
- * or note that is no UTF-8, or no room. */
+/* A whole document (RFC 3863, 4479, 4480, 4481), in which phones find rpid:busy by looking for that text. False: an
+ * entity or note that is no UTF-8, or no room. */
 bool pres_render_pidf(struct buf *out, const struct pres_pidf *doc, const struct pres_presence *p);
 
 /* "sip:o'hara@example.com", "sip:a%2fb@example.com": an address as URI. False: its domain is no host name. */
