@@ -1,0 +1,29 @@
+# bash completion for freebusyctl: commands, options, and the addresses and servers of the running daemon.
+_freebusyctl() {
+    local cur prev words cword command i
+    _init_completion || return
+    for ((i = 1; i < cword; i++)); do
+        case ${words[i]} in
+        --socket | --config | --user | --state | --changes | --at) ((i++)) ;;
+        -*) ;;
+        *) command=${words[i]}; break ;;
+        esac
+    done
+    case $prev in
+    --socket | --config) _filedir; return ;;
+    --state) mapfile -t COMPREPLY < <(compgen -W "free elsewhere tentative busy oof unknown" -- "$cur"); return ;;
+    esac
+    if [[ $cur == -* ]]; then
+        mapfile -t COMPREPLY < <(compgen -W "--socket --config --user --state --changes --at --json --help --version" -- "$cur")
+    elif [[ -z $command ]]; then
+        mapfile -t COMPREPLY < <(compgen -W "$(freebusyctl --print-commands 2>/dev/null | cut -f1)" -- "$cur")
+    else
+        case $command in
+        show | why | refresh | watch)
+            mapfile -t COMPREPLY < <(compgen -W "$(freebusyctl users 2>/dev/null | awk 'NR > 1 { print $1 }' | head -n 500)" -- "$cur") ;;
+        check | unbreak)
+            mapfile -t COMPREPLY < <(compgen -W "$(freebusyctl servers 2>/dev/null | awk 'NR > 1 { print $1 }')" -- "$cur") ;;
+        esac
+    fi
+}
+complete -F _freebusyctl freebusyctl
