@@ -168,7 +168,7 @@ static struct pres_publisher *make(struct gateway *g, struct gw_outlet *o)
                                   .window = c->window,
                                   .looks = looks(c),
                                   .store = gw_outlets_store(g)};
-    if (!(o->tls = tls_client_new(&ts, o->why, sizeof o->why))) /* DNS may say that TLS is to be spoken */
+    if (pres_sip_server_tls(c->server) && !(o->tls = tls_client_new(&ts, o->why, sizeof o->why)))
         return NULL;
     s.tls = o->tls;
     return pres_sip_new(g->loop, g->table, &publisher, &s, o->why, sizeof o->why);

@@ -81,6 +81,13 @@ const char *pres_sip_server_wrong(const char *uri)
     return pres_sip_server_parse(uri, &server);
 }
 
+bool pres_sip_server_tls(const char *uri)
+{
+    struct pres_sip_server s;
+    return !pres_sip_server_parse(uri, &s) &&
+           (s.transport == PRES_SIP_TLS || (!s.transport_told && !s.numeric && !s.port));
+}
+
 void pres_pub_sip_down(struct pub_sip *x, const char *code, const char *text, bool slow)
 {
     char copy[200];

@@ -37,9 +37,8 @@ static void read_digest(struct reading *r);
 static void read_challenges(struct reading *r, osip_list_t *list, bool proxy);
 static struct pres_sip_uri read_uri(struct reading *r, osip_uri_t *uri);
 static const char *keep(struct reading *r, const char *text);
-static const char *keep_taken(struct reading *r, int result, char *text);
+static const char *keep_taken(struct reading *r, int result, char **text);
 static const char *unquoted(struct reading *r, const char *text);
-static const char *unescaped(struct reading *r, const char *text);
 static const char *tag_of(struct reading *r, osip_from_t *party);
 static unsigned port_of(const char *text);
 
@@ -166,7 +165,7 @@ static void read_start(struct reading *r)
     m->method = keep(r, o->cseq->method);
     m->status = o->status_code > 0 ? (unsigned)o->status_code : 0;
     m->reason = keep(r, o->reason_phrase ? o->reason_phrase : "");
-    m->call_id = keep_taken(r, osip_call_id_to_str(o->call_id, &call_id), call_id);
+    m->call_id = keep_taken(r, osip_call_id_to_str(o->call_id, &call_id), &call_id);
     if (!o->cseq->number || !str_to_int(o->cseq->number, 0, UINT32_MAX, &cseq) || !m->method || !m->call_id)
         r->failed = true;
     m->cseq = (uint32_t)cseq;
@@ -208,7 +207,7 @@ static void read_vias(struct reading *r, const struct udp_peer *from)
     }
     for (int i = 0; i < count; i++) {
         char *text = NULL;
-        const char *via = keep_taken(r, osip_via_to_str(osip_list_get(&r->osip->vias, i), &text), text);
+        const char *via = keep_taken(r, osip_via_to_str(osip_list_get(&r->osip->vias, i), &text), &text);
         m->vias[m->via_count++] = via;
     }
 }
@@ -218,9 +217,9 @@ static void read_parties(struct reading *r)
     struct pres_sip_message *m = r->m;
     osip_contact_t *contact = osip_list_get(&r->osip->contacts, 0);
     char *text = NULL;
-    m->from = keep_taken(r, osip_from_to_str(r->osip->from, &text), text);
+    m->from = keep_taken(r, osip_from_to_str(r->osip->from, &text), &text);
     text = NULL;
-    m->to = keep_taken(r, osip_to_to_str(r->osip->to, &text), text);
+    m->to = keep_taken(r, osip_to_to_str(r->osip->to, &text), &text);
     m->from_tag = tag_of(r, r->osip->from);
     m->to_tag = tag_of(r, r->osip->to);
     m->from_uri = read_uri(r, r->osip->from->url);
@@ -241,7 +240,7 @@ static void read_routes(struct reading *r)
     for (int i = 0; i < count; i++) {
         osip_record_route_t *route = osip_list_get(&r->osip->record_routes, i);
         char *text = NULL;
-        m->routes[m->route_count++] = keep_taken(r, osip_record_route_to_str(route, &text), text);
+        m->routes[m->route_count++] = keep_taken(r, osip_record_route_to_str(route, &text), &text);
         struct pres_sip_uri uri = route->url ? read_uri(r, route->url) : (struct pres_sip_uri){0};
         if (i == 0)
             m->first_route = uri;
@@ -292,11 +291,12 @@ static struct pres_sip_uri read_uri(struct reading *r, osip_uri_t *uri)
 {
     char *text = NULL;
     osip_uri_param_t *transport = NULL;
-    struct pres_sip_uri ret = {.text = keep_taken(r, osip_uri_to_str(uri, &text), text)};
+    struct pres_sip_uri ret = {.text = keep_taken(r, osip_uri_to_str(uri, &text), &text)};
     if (!uri->scheme || !uri->host) /* tel: and others have neither host nor user */
         return ret;
     osip_uri_uparam_get_byname(uri, (char[]){"transport"}, &transport);
-    ret.user = uri->username ? unescaped(r, uri->username) : NULL;
+    /* the library has undone the escapes */
+    ret.user = uri->username ? keep(r, uri->username) : NULL;
     ret.host = keep(r, uri->host);
     ret.port = port_of(uri->port);
     ret.transport = transport && transport->gvalue ? keep(r, transport->gvalue) : NULL;
@@ -313,10 +313,11 @@ static const char *keep(struct reading *r, const char *text)
 }
 
 /* A text that the library made: ours to free. */
-static const char *keep_taken(struct reading *r, int result, char *text)
+static const char *keep_taken(struct reading *r, int result, char **text)
 {
-    const char *copy = keep(r, result == 0 ? text : NULL);
-    osip_free(text);
+    const char *copy = keep(r, result == 0 ? *text : NULL);
+    osip_free(*text);
+    *text = NULL;
     return copy;
 }
 
@@ -339,15 +340,6 @@ static const char *unquoted(struct reading *r, const char *text)
     }
     *to = '\0';
     return copy;
-}
-
-static const char *unescaped(struct reading *r, const char *text)
-{
-    struct buf out;
-    buf_init(&out, TEXT_MAX);
-    const char *ret = keep(r, str_percent_decode(&out, text, strlen(text)) ? (out.len ? out.data : "") : text);
-    buf_free(&out);
-    return ret;
 }
 
 static const char *tag_of(struct reading *r, osip_from_t *party)

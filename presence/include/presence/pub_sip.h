@@ -45,6 +45,8 @@ struct pres_publisher *pres_sip_new(struct loop *loop, struct pres_table *table,
 
 /* NULL: it is the URI of a server, else a phrase. */
 const char *pres_sip_server_wrong(const char *uri);
+/* May TLS be spoken with it? By its URI, or as its DNS may say. */
+bool pres_sip_server_tls(const char *uri);
 
 enum { PRES_SIP_PASSWORD_MAX = 256 };
 
