@@ -1,5 +1,6 @@
 #!/usr/bin/python3
-"""The simulator on the wire, item by item of README.md's table: what it sends is looked at as bytes, not through our own client.
+"""The simulator on the wire, item by item of README.md's table: what it sends is looked at as bytes, not through our
+own client.
 
     test_wire.py PROGRAM
 """
@@ -84,7 +85,8 @@ class Sim:
 
     def control(self, method, path, value=None):
         connection = http.client.HTTPConnection('127.0.0.1', self.ports['control'], timeout=60)
-        connection.request(method, path, value if isinstance(value, bytes) else json.dumps(value) if value is not None else None)
+        connection.request(method, path,
+                           value if isinstance(value, bytes) else json.dumps(value) if value is not None else None)
         answer = connection.getresponse()
         text = json.loads(answer.read())
         connection.close()
@@ -98,7 +100,8 @@ class Sim:
     def clear(self):
         self.control('DELETE', '/faults')
 
-    def search(self, where, select='"DAV:href", "urn:schemas:calendar:dtstart"', path='/exchange/anna@x.test/Kalender/', headers=None, order=''):
+    def search(self, where, select='"DAV:href", "urn:schemas:calendar:dtstart"', path='/exchange/anna@x.test/Kalender/',
+               headers=None, order=''):
         sql = f'SELECT {select} FROM SCOPE(\'SHALLOW TRAVERSAL OF ""\') WHERE {where}{order}'
         sql = sql.replace('&', '&amp;').replace('<', '&lt;').replace('>', '&gt;')
         body = f'<?xml version="1.0"?><q:searchrequest xmlns:q="DAV:"><q:sql>{sql}</q:sql></q:searchrequest>'
@@ -144,18 +147,22 @@ TAGS = [('http://schemas.microsoft.com/repl/', 'contenttag')]
 
 def item_1_http(sim):
     answer = sim.search(WINDOW % ('03', '04'))
-    equal((answer.headers['Transfer-Encoding'], answer.headers['Content-Length'], answer.headers['Content-Type']), ('chunked', None, 'text/xml'),
+    equal((answer.headers['Transfer-Encoding'], answer.headers['Content-Length'], answer.headers['Content-Type']),
+          ('chunked', None, 'text/xml'),
           'a 207 is chunked, and its type has no charset')
     equal((answer.headers['Server'], answer.headers['X-Powered-By'], answer.headers['MS-WebStorage']),
           ('Microsoft-IIS/6.0', 'ASP.NET', '6.5.7638'), 'headers')
     error = sim.ask('GET', '/exchange/nobody@x.test/')
-    equal((error.status, error.headers['Content-Length'], error.headers['MS-WebStorage']), (404, str(len(error.raw)), '6.5.7638'), 'an error')
+    equal((error.status, error.headers['Content-Length'], error.headers['MS-WebStorage']),
+          (404, str(len(error.raw)), '6.5.7638'), 'an error')
     equal(sim.ask('GET', '/elsewhere/').headers['MS-WebStorage'], None, 'not Exchange')
 
 
 def item_3_document(sim):
-    answer = sim.search('"urn:schemas:httpmail:subject" = \'Private\'', '"urn:schemas:httpmail:subject", "urn:schemas:calendar:dtstart", "DAV:nothing"')
-    true(re.match(r'<\?xml version="1\.0"\?><a:multistatus xmlns:b="urn:uuid:[^>]* xmlns:c="xml:"[^>]* xmlns:a="DAV:">', answer.text), answer.text)
+    answer = sim.search('"urn:schemas:httpmail:subject" = \'Private\'',
+                        '"urn:schemas:httpmail:subject", "urn:schemas:calendar:dtstart", "DAV:nothing"')
+    true(re.match(r'<\?xml version="1\.0"\?><a:multistatus xmlns:b="urn:uuid:[^>]* xmlns:c="xml:"[^>]* xmlns:a="DAV:">',
+                  answer.text), answer.text)
     true('<a:propstat><a:status>HTTP/1.1 200 OK</a:status><a:prop><d:subject>Private</d:subject><e:dtstart b:dt="dateTime.tz">'
          '2008-03-03T11:00:00.000Z</e:dtstart></a:prop></a:propstat><a:propstat><a:status>HTTP/1.1 404 Resource Not Found</a:status>'
          '<a:prop><a:nothing/></a:prop></a:propstat>' in answer.text, answer.text)
@@ -167,21 +174,26 @@ def items_4_5_hrefs(sim):
     answer = sim.search('"urn:schemas:httpmail:subject" LIKE \'Review%\'')
     host = f'http://127.0.0.1:{sim.ports["port"]}'
     true(f'<a:href>{host}/exchange/anna@x.test/Kalender/Review%20{{1}}.EML</a:href>' in answer.text, answer.text)
-    row = sim.propfind('/exchange/bob/', ('urn:schemas:httpmail:', 'calendar'), ('urn:schemas:httpmail:', 'sendmsg')).rows()[0]
+    row = sim.propfind('/exchange/bob/', ('urn:schemas:httpmail:', 'calendar'),
+                       ('urn:schemas:httpmail:', 'sendmsg')).rows()[0]
     equal(row[MAIL + 'calendar'], f'{host}/exchange/bob/Napt%C3%A1r', 'localised folder, upper case, no slash')
     sim.faults(internal_host='be1.corp.local', raw_space='on')
-    row = sim.propfind('/exchange/bob/', ('urn:schemas:httpmail:', 'calendar'), ('urn:schemas:httpmail:', 'sendmsg')).rows()[0]
+    row = sim.propfind('/exchange/bob/', ('urn:schemas:httpmail:', 'calendar'),
+                       ('urn:schemas:httpmail:', 'sendmsg')).rows()[0]
     equal(row[MAIL + 'calendar'], 'http://be1.corp.local/exchange/bob/Napt%C3%A1r', 'internal host')
     true('Submission URI' in row[MAIL + 'sendmsg'], row)
 
 
 def items_6_8_names(sim):
-    answer = sim.search('"urn:schemas:httpmail:subject" = \'Private\'', f'"{APPT}0x00008205", "{APPT}33285" AS busymapi, "DAV:href", "DAV:href"')
-    true(re.search(r'<d:0x8205 b:dt="int">3</d:0x8205><busymapi b:dt="int">3</busymapi>(<a:href>[^<]*</a:href>){2}', answer.text), answer.text)
+    answer = sim.search('"urn:schemas:httpmail:subject" = \'Private\'',
+                        f'"{APPT}0x00008205", "{APPT}33285" AS busymapi, "DAV:href", "DAV:href"')
+    true(re.search(r'<d:0x8205 b:dt="int">3</d:0x8205><busymapi b:dt="int">3</busymapi>(<a:href>[^<]*</a:href>){2}',
+                   answer.text), answer.text)
     sim.faults(long_ids='on')
     answer = sim.propfind('/exchange/anna@x.test/Kalender/Private.EML', (APPT, '_x0030_x8205'))
     true('<d:0x00008205 b:dt="int">3</d:0x00008205>' in answer.text, answer.text)
-    true(re.fullmatch(r'<\?xml[^>]*><a:multistatus [^>]*></a:multistatus>', sim.search('FALSE').text), 'no rows, no children')
+    true(re.fullmatch(r'<\?xml[^>]*><a:multistatus [^>]*></a:multistatus>', sim.search('FALSE').text),
+         'no rows, no children')
 
 
 def item_7_bad_bodies(sim):
@@ -191,7 +203,8 @@ def item_7_bad_bodies(sim):
     sim.faults(mailbox='anna@x.test', control_char='off', bad_utf8='on')
     true(b'P\xffrivate' in sim.search('TRUE', '"urn:schemas:httpmail:subject"').raw, 'bad UTF-8')
     sim.faults(mailbox='anna@x.test', bad_utf8='off', cut='on')
-    equal(sim.search('TRUE', '"urn:schemas:httpmail:subject"').raw, whole[:len(whole) // 2] + b'<cut>', 'cut in its middle')
+    equal(sim.search('TRUE', '"urn:schemas:httpmail:subject"').raw, whole[:len(whole) // 2] + b'<cut>',
+          'cut in its middle')
     sim.faults(mailbox='anna@x.test', cut='off', dribble='on')
     equal(sim.search('TRUE', '"urn:schemas:httpmail:subject"').raw, whole, 'byte by byte')
     sim.faults(mailbox='anna@x.test', dribble='off', pad=2000000)
@@ -202,13 +215,15 @@ def item_7_bad_bodies(sim):
     true('</a:prop><a:status>' in sim.search('TRUE').text, 'status behind prop')
     sim.faults(mailbox='anna@x.test', rfc_order='off', endless='on')
     connection = http.client.HTTPConnection('127.0.0.1', sim.ports['port'], timeout=60)
-    connection.request('PROPFIND', '/exchange/anna/', '', {'Depth': '0', 'Authorization': 'Basic ' + base64.b64encode(FULL.encode()).decode()})
+    connection.request('PROPFIND', '/exchange/anna/', '',
+                       {'Depth': '0', 'Authorization': 'Basic ' + base64.b64encode(FULL.encode()).decode()})
     equal(len(connection.getresponse().read(3000000)), 3000000, 'endless')
     connection.close()
 
 
 def item_9_dates(sim):
-    for where in ("\"urn:schemas:calendar:dtstart\" > '2008-03-03T00:00:00Z'", WINDOW.replace('2008/03/%s 00:00:00', '%s') % ('2008/01/01', '2011/01/01'),
+    for where in ("\"urn:schemas:calendar:dtstart\" > '2008-03-03T00:00:00Z'",
+                  WINDOW.replace('2008/03/%s 00:00:00', '%s') % ('2008/01/01', '2011/01/01'),
                   "\"DAV:uid\" = 'x'", 'nonsense'):
         answer = sim.search(where)
         equal(answer.status, 400, where)
@@ -218,40 +233,50 @@ def item_9_dates(sim):
 
 def item_10_recurrence(sim):
     select = '"urn:schemas:calendar:dtstart", "urn:schemas:calendar:dtend", "urn:schemas:calendar:instancetype", "urn:schemas:calendar:busystatus"'
-    rows = sim.search(WINDOW % ('28', '31') + ' OR "urn:schemas:calendar:dtstart" > \'2008/03/28\' AND "urn:schemas:calendar:dtend" < \'2008/04/02\'',
+    rows = sim.search(WINDOW % ('28',
+                                '31') + ' OR "urn:schemas:calendar:dtstart" > \'2008/03/28\' AND "urn:schemas:calendar:dtend" < \'2008/04/02\'',
                       select, order=' ORDER BY "urn:schemas:calendar:dtstart" ASC').rows()
     equal([(r[CAL + 'instancetype'], r[CAL + 'dtstart'][5:16], r[CAL + 'busystatus']) for r in rows],
-          [('1', '03-29T09:00', 'TENTATIVE'), ('2', '03-29T09:00', 'TENTATIVE'), ('3', '03-31T13:00', 'BUSY'), ('2', '04-01T08:00', 'TENTATIVE')],
+          [('1', '03-29T09:00', 'TENTATIVE'), ('2', '03-29T09:00', 'TENTATIVE'), ('3', '03-31T13:00', 'BUSY'),
+           ('2', '04-01T08:00', 'TENTATIVE')],
           'master, instance, moved, behind the change of the clocks; the deleted one is not there')
     raw = sim.search('"urn:schemas:calendar:dtstart" > \'2008/03/28\'', select).rows()
     equal([r[CAL + 'instancetype'] for r in raw], ['1'], 'one bound only: raw items')
     row = sim.search('"urn:schemas:httpmail:subject" = \'Damaged\'', select).rows()[0]
     true(CAL + 'dtend' not in row, 'a damaged item has no end')
-    names = [r[MAIL + 'subject'] for r in sim.search(WINDOW % ('05', '06') + ' AND NOT "urn:schemas:calendar:instancetype" = 1', '"urn:schemas:httpmail:subject"').rows()]
+    names = [r[MAIL + 'subject']
+             for r in sim.search(WINDOW % ('05', '06') + ' AND NOT "urn:schemas:calendar:instancetype" = 1',
+                                 '"urn:schemas:httpmail:subject"').rows()]
     equal(names, ['Day', 'Typeless'], 'an item without instancetype; newest first')
     sim.faults(sql_nulls='three')
-    names = [r[MAIL + 'subject'] for r in sim.search(WINDOW % ('05', '06') + ' AND NOT "urn:schemas:calendar:instancetype" = 1', '"urn:schemas:httpmail:subject"').rows()]
+    names = [r[MAIL + 'subject']
+             for r in sim.search(WINDOW % ('05', '06') + ' AND NOT "urn:schemas:calendar:instancetype" = 1',
+                                 '"urn:schemas:httpmail:subject"').rows()]
     equal(names, ['Day'], 'three-valued logic')
     day = sim.search('"urn:schemas:httpmail:subject" = \'Day\'', select).rows()[0]
-    equal((day[CAL + 'dtstart'], day[CAL + 'dtend']), ('2008-03-05T23:00:00.000Z', '2008-03-06T23:00:00.000Z'), 'all day in Berlin')
+    equal((day[CAL + 'dtstart'], day[CAL + 'dtend']), ('2008-03-05T23:00:00.000Z', '2008-03-06T23:00:00.000Z'),
+          'all day in Berlin')
     equal(len(sim.search('"urn:schemas:calendar:uid" = \'same\'').rows()), 2, 'two items with one uid')
 
 
 def items_11_13_kinds(sim):
     select = f'"urn:schemas:httpmail:subject", "http://schemas.microsoft.com/exchange/sensitivity", "{COMMON}0x8506" AS private, "urn:schemas:calendar:meetingstatus", "urn:schemas:calendar:busystatus"'
     rows = {r[MAIL + 'subject']: r for r in sim.search('TRUE', select).rows()}
-    equal((rows['Private']['{http://schemas.microsoft.com/exchange/}sensitivity'], rows['Private']['private']), ('2', '1'), 'private, subject and all')
+    equal((rows['Private']['{http://schemas.microsoft.com/exchange/}sensitivity'], rows['Private']['private']),
+          ('2', '1'), 'private, subject and all')
     true('private' not in rows['Review {1}'], '0x8506 is absent unless set')
     equal(rows['Review {1}'][CAL + 'meetingstatus'], 'TENTATIVE', 'meetingstatus of a plain appointment')
     equal((rows['Private'][CAL + 'busystatus'], rows['Odd'][CAL + 'busystatus']), ('OOF', 'WORKINGELSEWHERE'), 'words')
     sim.faults(oof_word='OUTOFOFFICE', mixed_case='on')
     rows = {r[MAIL + 'subject']: r for r in sim.search('TRUE', select).rows()}
-    equal((rows['Private'][CAL + 'busystatus'], rows['Review {1}'][CAL + 'busystatus']), ('OUTOFOFFICE', 'Busy'), 'other words')
+    equal((rows['Private'][CAL + 'busystatus'], rows['Review {1}'][CAL + 'busystatus']), ('OUTOFOFFICE', 'Busy'),
+          'other words')
 
 
 def item_12_paging(sim):
     answer = sim.search('TRUE', headers={'Range': 'rows=0-2'})
-    equal((answer.status, len(answer.rows()), answer.headers['Content-Range'], answer.headers['Accept-Ranges']), (207, 3, 'rows 0-2; total=7', 'rows'), 'first page')
+    equal((answer.status, len(answer.rows()), answer.headers['Content-Range'], answer.headers['Accept-Ranges']),
+          (207, 3, 'rows 0-2; total=7', 'rows'), 'first page')
     equal(len(sim.search('TRUE', headers={'Range': 'rows=6-9'}).rows()), 1, 'last page')
     equal(sim.search('TRUE', headers={'Range': 'rows=7-9'}).status, 416, 'beyond')
     equal(sim.search('FALSE', headers={'Range': 'rows=0-9'}).rows(), [], 'no rows at all')
@@ -261,10 +286,12 @@ def item_12_paging(sim):
 
 def items_14_15_names(sim):
     for name, folder in (('anna', 'Kalender'), ('BOB@x.test', 'Naptár'), ('jun@x.test', '予定表'), ('~jun', '予定表')):
-        row = sim.propfind(f'/exchange/{urllib.parse.quote(name, safe="@~")}', ('urn:schemas:httpmail:', 'calendar')).rows()[0]
+        row = sim.propfind(f'/exchange/{urllib.parse.quote(name, safe="@~")}',
+                           ('urn:schemas:httpmail:', 'calendar')).rows()[0]
         equal(urllib.parse.unquote(row[MAIL + 'calendar'].rsplit('/', 1)[1]), folder, f'calendar of {name}')
     odd = {'~': '_x007E_', '/': '_xF8FF_'}
-    for address in ('a~b@x.test', 'a#b@x.test', 'a%b@x.test', 'a+b@x.test', 'a&b@x.test', 'a|b@x.test', 'a*b@x.test', 'a/b@x.test', 'a b@x.test',
+    for address in ('a~b@x.test', 'a#b@x.test', 'a%b@x.test', 'a+b@x.test', 'a&b@x.test', 'a|b@x.test', 'a*b@x.test',
+                    'a/b@x.test', 'a b@x.test',
                     '"q"@x.test', 'grüße@x.test'):
         path = '/exchange/' + urllib.parse.quote(''.join(odd.get(c, c) for c in address), safe='@') + '/'
         equal(sim.propfind(path, *TAGS).status, 207, path)
@@ -275,7 +302,8 @@ def items_14_15_names(sim):
 
 def item_16_faults(sim):
     path = '/exchange/anna@x.test/'
-    ask = lambda at=path: sim.propfind(at, ('urn:schemas:httpmail:', 'calendar'), ('http://schemas.microsoft.com/mapi/proptag/', 'x0ff40003'))
+    ask = lambda at=path: sim.propfind(at, ('urn:schemas:httpmail:', 'calendar'),
+                                       ('http://schemas.microsoft.com/mapi/proptag/', 'x0ff40003'))
     for how, status in (('401', 401), ('403', 403), ('404', 404), ('440', 440), ('root', 403)):
         sim.faults(mailbox='anna@x.test', deny=how)
         equal(ask().status, status, how)
@@ -320,7 +348,8 @@ def item_17_freebusy(sim):
     sim.faults(fb_any_agent='on')
     true('<a:fbdata>' in sim.ask('GET', query + '&u=nobody@x.test').text, 'XML to all')
     true('<a:email type="SMTP">a+b@x.test</a:email>' in sim.ask('GET', query + '&u=SMTP:a%2Bb@x.test').text, 'a plus')
-    april = sim.ask('GET', '/public/?cmd=freebusy&start=2008-02-29T22:00:00Z&end=2008-03-01T01:00:00Z&interval=60&u=anna@x.test').text
+    april = sim.ask('GET',
+                    '/public/?cmd=freebusy&start=2008-02-29T22:00:00Z&end=2008-03-01T01:00:00Z&interval=60&u=anna@x.test').text
     equal(re.findall('<a:fbdata>(\\d*)</a:fbdata>', april)[1], '400', 'before the month began in Berlin')
     sim.faults(fb_unknown='404', url_limit=300)
     equal(sim.ask('GET', query + '&u=nobody@x.test').status, 404, 'one unknown spoils all')
@@ -342,7 +371,8 @@ def item_22_contenttag(sim):
     sim.control('PATCH', f'/appointments/{made["id"]}', {'start': 'now+1h'})
     third = tag()
     true(third not in (first, second), 'a moved item')
-    equal(sim.search('"urn:schemas:httpmail:subject" = \'Appointment\'', '"urn:schemas:calendar:dtend"').rows()[0][CAL + 'dtend'],
+    equal(sim.search('"urn:schemas:httpmail:subject" = \'Appointment\'',
+                     '"urn:schemas:calendar:dtend"').rows()[0][CAL + 'dtend'],
           '2008-03-03T10:00:00.000Z', 'the end moved along')
     sim.control('DELETE', f'/appointments/{made["id"]}')
     true(tag() not in (first, second, third), 'a deleted item')
@@ -361,13 +391,15 @@ def item_23_basic(sim):
     sim.faults(no_right='404', realm_empty=True, negotiate=True, domain_required=True)
     equal(sim.propfind('/exchange/anna/', *TAGS, login='EXAMPLE\\bob:pw').status, 404, 'no Receive-As, otherwise')
     answer = sim.propfind('/exchange/anna/', *TAGS)
-    equal((answer.status, answer.headers.get_all('WWW-Authenticate')), (401, ['Negotiate', 'NTLM', 'Basic realm=""']), 'domain required')
+    equal((answer.status, answer.headers.get_all('WWW-Authenticate')), (401, ['Negotiate', 'NTLM', 'Basic realm=""']),
+          'domain required')
     counters = sim.control('GET', '/counters')['logons']
     equal((counters['accepted'], counters['rejected']), (5, 4), 'counted')
 
 
 def form(sim, target, user, password):
-    body = urllib.parse.urlencode({'destination': 'http://x/exchange/', 'username': user, 'password': password, 'flags': '4', 'trusted': '4'})
+    body = urllib.parse.urlencode({'destination': 'http://x/exchange/', 'username': user, 'password': password,
+                                   'flags': '4', 'trusted': '4'})
     answer = sim.ask('POST', target, body, {'Content-Type': 'application/x-www-form-urlencoded'}, login=None)
     cookies = '; '.join(c.split(';')[0] for c in answer.headers.get_all('Set-Cookie') or [])
     return answer, cookies
@@ -378,11 +410,14 @@ def item_25_forms(sim):
     target = '/exchweb/bin/auth/owaauth.dll'
     tags = lambda cookies, path='/exchange/anna/': sim.propfind(path, *TAGS, headers={'Cookie': cookies}, login=None)
     answer = tags('')
-    equal((answer.status, answer.text, len(answer.headers.get_all('Set-Cookie'))), (440, '<HTML><BODY>440 Login Timeout</BODY></HTML>', 2), '440')
+    equal((answer.status, answer.text, len(answer.headers.get_all('Set-Cookie'))),
+          (440, '<HTML><BODY>440 Login Timeout</BODY></HTML>', 2), '440')
     equal(sim.propfind('/exchange/anna/', *TAGS).status, 440, 'Basic does not help')
     answer = sim.ask('GET', '/exchange/', login=None)
-    true(answer.status == 302 and '/exchweb/bin/auth/owalogon.asp?url=http' in answer.headers['Location'] and answer.headers['Location'].endswith('&reason=0'), 'to the form')
-    equal(sim.ask('GET', '/exchweb/bin/auth/owalogon.asp', headers={'Translate': 'f'}, login=None).status, 403, 'the form with Translate: f')
+    true(answer.status == 302 and '/exchweb/bin/auth/owalogon.asp?url=http' in answer.headers['Location']
+         and answer.headers['Location'].endswith('&reason=0'), 'to the form')
+    equal(sim.ask('GET', '/exchweb/bin/auth/owalogon.asp', headers={'Translate': 'f'}, login=None).status, 403,
+          'the form with Translate: f')
     true('name="logonForm"' in sim.ask('GET', '/exchweb/bin/auth/owalogon.asp', login=None).text, 'the form')
     answer, cookies = form(sim, target, 'anna', 'wrong')
     true(answer.headers['Location'].endswith('reason=2') and cookies == '', 'wrong password, by reason')
@@ -393,7 +428,8 @@ def item_25_forms(sim):
     true(re.search(r'cadata="2,[\w+/=]*"', cookies) and ',0x409' in cookies, cookies)
     equal((tags(cookies).status, tags(cookies.replace('"', '')).status), (207, 440), 'byte for byte')
     answer = tags(cookies, '/exchange/bob/')
-    equal((answer.status, len(answer.headers.get_all('Set-Cookie')), tags(cookies).status), (440, 2, 207), '440 as forbidden; the session lives')
+    equal((answer.status, len(answer.headers.get_all('Set-Cookie')), tags(cookies).status), (440, 2, 207),
+          '440 as forbidden; the session lives')
     sim.control('PUT', '/clock', {'advance': 800})
     equal(tags(cookies).status, 207, 'used within its time')
     sim.control('PUT', '/clock', {'advance': 800})
@@ -414,10 +450,12 @@ def item_26_2007(sim):
     answer, cookies = form(sim, '/exchweb/bin/auth/owaauth.dll', 'anna', 'pw')
     equal((answer.status, cookies), (302, ''), 'the old target logs nobody on')
     answer, cookies = form(sim, '/owa/auth/owaauth.dll', 'anna', 'pw')
-    equal(sim.propfind('/exchange/anna/', *TAGS, headers={'Cookie': cookies}, login=None).status, 207, 'the new one does')
+    equal(sim.propfind('/exchange/anna/', *TAGS, headers={'Cookie': cookies}, login=None).status, 207,
+          'the new one does')
     answer = sim.ask('GET', '/exchange/', headers={'Cookie': cookies}, login=None)
     true(answer.headers['Location'].endswith('/owa/'), 'to /owa')
-    true('[anna@x.test]' in sim.ask('GET', '/owa/?ae=Options&t=About', headers={'Cookie': cookies}, login=None).text, 'options page')
+    true('[anna@x.test]' in sim.ask('GET', '/owa/?ae=Options&t=About', headers={'Cookie': cookies}, login=None).text,
+         'options page')
     equal(answer.headers['MS-WebStorage'], '08.01.10240', 'version')
     sim.faults(auth='hybrid')
     equal(sim.propfind('/exchange/anna/', *TAGS).status, 207, 'Basic on /exchange')
@@ -432,7 +470,8 @@ def item_28_counters(sim):
     sim.propfind('/exchange/bob/', *TAGS)
     counters = sim.control('GET', '/counters')
     equal(counters['users'], {'anna@x.test': {'SEARCH': 1, 'PROPFIND': 1}, 'bob@x.test': {'PROPFIND': 1}}, 'counters')
-    equal([(r['method'], r['status']) for r in sim.control('GET', '/log?since=2')['requests']], [('PROPFIND', 207), ('PROPFIND', 207)], 'log')
+    equal([(r['method'], r['status']) for r in sim.control('GET', '/log?since=2')['requests']],
+          [('PROPFIND', 207), ('PROPFIND', 207)], 'log')
 
 
 def item_29_control(sim):
@@ -443,22 +482,27 @@ def item_29_control(sim):
     equal((item['start'], item['end'], item['busy']), ('2019-12-31T23:50:00Z', '2020-01-01T00:20:00Z', 'oof'), 'a line')
     sim.control('POST', '/mailboxes', {'address': 'fred@x.test', 'calendar': 'Kalender', 'zone': 'Asia/Tokyo'})
     sim.control('DELETE', '/mailboxes?mailbox=eve@x.test')
-    equal((sim.propfind('/exchange/eve@x.test/', *TAGS).status, sim.propfind('/exchange/fred/Kalender', *TAGS).status), (404, 207), 'mailboxes')
+    equal((sim.propfind('/exchange/eve@x.test/', *TAGS).status, sim.propfind('/exchange/fred/Kalender', *TAGS).status),
+          (404, 207), 'mailboxes')
     sim.faults(slow=1)
     sim.control('POST', '/reset')
-    equal((sim.control('GET', '/faults'), sim.control('GET', '/')['mailboxes'], sim.propfind('/exchange/fred/', *TAGS).status), ({}, 14, 404), 'reset')
+    equal((sim.control('GET', '/faults'), sim.control('GET', '/')['mailboxes'],
+           sim.propfind('/exchange/fred/', *TAGS).status), ({}, 14, 404), 'reset')
 
 
 def item_30_strict(sim):
     equal(sim.ask('PROPFIND', '/exchange/anna/').status, 400, 'PROPFIND without Depth')
-    equal(sim.ask('SEARCH', '/exchange/anna/Kalender', '<a:searchrequest xmlns:a="DAV:"><a:sql>SELECT "DAV:href" FROM "" WHERE "DAV:x" < 1</a:sql>'
+    equal(sim.ask('SEARCH', '/exchange/anna/Kalender',
+                  '<a:searchrequest xmlns:a="DAV:"><a:sql>SELECT "DAV:href" FROM "" WHERE "DAV:x" < 1</a:sql>'
                   '</a:searchrequest>').status, 400, 'raw <')
-    equal(sim.ask('GET', '/public/?cmd=freebusy&start=2008-03-03T08:00:00+01:00&end=2008-03-03T12:00:00Z&interval=30&u=a',
+    equal(sim.ask('GET',
+                  '/public/?cmd=freebusy&start=2008-03-03T08:00:00+01:00&end=2008-03-03T12:00:00Z&interval=30&u=a',
                   headers={'User-Agent': 'MSIE'}).status, 400, 'raw +')
     sim.faults(foreign=True)
     sim.propfind('/exchange/anna/', *TAGS)
     said = [v['what'] for v in sim.control('GET', '/counters')['violations']]
-    equal(said, ['PROPFIND without Depth', 'unescaped < in the SQL', 'raw + in a date', 'credentials were sent to a foreign host'], 'violations')
+    equal(said, ['PROPFIND without Depth', 'unescaped < in the SQL', 'raw + in a date',
+                 'credentials were sent to a foreign host'], 'violations')
     sim.faults(strict='off')
     equal(sim.ask('PROPFIND', '/exchange/anna/').status, 207, 'lenient')
     sim.faults(https_only=True)
@@ -481,7 +525,8 @@ CALENDAR = '/exchange/anna@x.test/Kalender/'
 
 
 def subscribe(sim, path=CALENDAR, **more):
-    headers = {'Notification-type': 'update', 'Depth': '1', 'Subscription-lifetime': '7200', **{k.replace('_', '-'): v for k, v in more.items()}}
+    headers = {'Notification-type': 'update', 'Depth': '1', 'Subscription-lifetime': '7200',
+               **{k.replace('_', '-'): v for k, v in more.items()}}
     return sim.ask('SUBSCRIBE', path, headers=headers)
 
 
@@ -501,7 +546,8 @@ def polled(answer):
 
 def item_20_subscriptions(sim):
     first, second = subscribe(sim), subscribe(sim, '/exchange/bob/')
-    equal((first.status, first.headers['Subscription-id'], first.headers['Subscription-lifetime']), (200, '1', '3600'), 'granted, and cut short')
+    equal((first.status, first.headers['Subscription-id'], first.headers['Subscription-lifetime']), (200, '1', '3600'),
+          'granted, and cut short')
     true(first.headers['Content-Location'].endswith(CALENDAR), 'where')
     equal(subscribe(sim, '/exchange/anna/-FlatUrlSpace-/1-1/').status, 403, 'a permanent URL')
     equal(sim.ask('SUBSCRIBE', CALENDAR).status, 400, 'without a type')
@@ -511,7 +557,8 @@ def item_20_subscriptions(sim):
     equal({k: v[0] for k, v in said.items()}, {'1': 200, '2': 204, '77': 412}, 'who has news')
     true(said['1'][1].endswith('/exchange/anna@x.test/Kalender'), 'its folder, without slash')
     equal(polled(poll(sim, '1'))['1'][0], 204, 'told once')
-    equal(sim.ask('SUBSCRIBE', CALENDAR, headers={'Subscription-id': '1', 'Call-back': 'httpu://h:1/'}).status, 400, 'a renewal with a call-back')
+    equal(sim.ask('SUBSCRIBE', CALENDAR, headers={'Subscription-id': '1', 'Call-back': 'httpu://h:1/'}).status, 400,
+          'a renewal with a call-back')
     renewed = sim.ask('SUBSCRIBE', CALENDAR, headers={'Subscription-id': '1', 'Subscription-lifetime': '60'})
     equal((renewed.status, renewed.headers['Subscription-lifetime']), (200, '60'), 'renewed')
     equal(sim.ask('SUBSCRIBE', CALENDAR, headers={'Subscription-id': '77'}).status, 412, 'of nobody')

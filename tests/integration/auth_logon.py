@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""Logging on: davclient (auth_query.c) against servers that nobody here wrote, with an Exchange simulator behind them where calendars are
-wanted. auth_logon.py NAME runs one test, named as in auth.cmake.
+"""Logging on: davclient (auth_query.c) against servers that nobody here wrote, with an Exchange simulator behind them
+where calendars are wanted. auth_logon.py NAME runs one test, named as in auth.cmake.
 
 What counts is what the servers saw: how many logons, over which connections, with which verdict.
 """
@@ -145,7 +145,8 @@ def ntlm_level(folder, level):
     """Our level against servers of every level that takes it: one handshake a connection, and none that is refused."""
     for server_level in (0, 2, 3) if level == 3 else (0, 2):
         with Simulator(os.path.join(folder, f"sim{server_level}")) as sim, \
-                apache_ntlm.ApacheNtlm(os.path.join(folder, f"web{server_level}"), server_level, upstream=f"http://127.0.0.1:{sim.port}",
+                apache_ntlm.ApacheNtlm(os.path.join(folder, f"web{server_level}"), server_level,
+                                       upstream=f"http://127.0.0.1:{sim.port}",
                                        upstream_authorization=BEHIND) as web, \
                 Query(folder, web.url + "exchange/", level=level, auth="ntlm", connections=3) as query:
             equal(query.ask(1), {"ok": 1}, f"level {level} against {server_level}")
@@ -153,11 +154,13 @@ def ntlm_level(folder, level):
             info = query.info()
             equal(info["scheme"], "ntlm", "scheme")
             equal(info["rejected_logons"], 0, "rejected")
-            check(1 <= info["handshakes"] <= 3, f"at most a handshake for each of three connections: {info['handshakes']}")
+            check(1 <= info["handshakes"] <= 3,
+                  f"at most a handshake for each of three connections: {info['handshakes']}")
             settled(web, info["requests"])
             for port, rows in by_connection(web).items():
                 refused = [row for row in rows if row[1] == 401]
-                check(len(refused) <= 1 and (not refused or refused[0][0] == 0), f"one handshake, first of all, on {port}: {rows}")
+                check(len(refused) <= 1 and (not refused or refused[0][0] == 0),
+                      f"one handshake, first of all, on {port}: {rows}")
                 check(sorted(row[0] for row in rows) == list(range(len(rows))), f"nobody else on {port}: {rows}")
             check("clock" in (info["server_says"] or ""), info["server_says"])
 
@@ -196,9 +199,11 @@ def ntlm_names(folder):
     for user, password in apache_ntlm.USERS.items():
         for level, server_level in ((0, 0), (2, 2), (3, 3)):
             with Simulator(os.path.join(folder, "sim")) as sim, \
-                    apache_ntlm.ApacheNtlm(os.path.join(folder, "web"), server_level, upstream=f"http://127.0.0.1:{sim.port}",
+                    apache_ntlm.ApacheNtlm(os.path.join(folder, "web"), server_level,
+                                           upstream=f"http://127.0.0.1:{sim.port}",
                                            upstream_authorization=BEHIND) as web, \
-                    Query(folder, web.url + "exchange/", user=user, password=password, level=level, auth="ntlm") as query:
+                    Query(folder, web.url + "exchange/", user=user, password=password, level=level,
+                          auth="ntlm") as query:
                 equal(query.ask(2), {"ok": 2}, f"{user} at level {level}")
 
 
@@ -219,7 +224,8 @@ def ntlm_lost_connections(folder):
 
 def ntlm_broken(folder):
     """Servers, and what stands before them, that do not keep the connection: no password is used."""
-    cases = (({"connection_bound": False}, "ntlm-connection-broken"), ({"extra": "KeepAlive Off"}, "ntlm-connection-broken"))
+    cases = (({"connection_bound": False}, "ntlm-connection-broken"),
+             ({"extra": "KeepAlive Off"}, "ntlm-connection-broken"))
     for n, (more, code) in enumerate(cases):
         with apache_ntlm.ApacheNtlm(os.path.join(folder, f"web{n}"), 3, **more) as web, \
                 Query(folder, web.url + "dav/", auth="ntlm") as query:
@@ -247,7 +253,8 @@ def ntlm_channel_binding(folder):
                 Query(folder, web.url + "dav/", auth="ntlm", ca_file=ca, **old) as query:
             codes = query.ask(3)
             info = query.info()
-            check(web.logons and all(logon["bound"] for logon in web.logons), f"{name} bound: {web.logons} {codes} {info}")
+            check(web.logons and all(logon["bound"] for logon in web.logons),
+                  f"{name} bound: {web.logons} {codes} {info}")
             check(info["cert_not_after"] > time.time(), "until when the certificate is valid")
             equal(info["rejected_logons"], 0, "rejected")
     good = [os.path.join(certs, "good.pem"), os.path.join(certs, "good.key")]
@@ -258,10 +265,12 @@ def ntlm_channel_binding(folder):
 
 
 def ntlm_every_request(folder):
-    """Samba's verdicts, on a server that forgets the logon after each request and on one that does not; they change while we work."""
+    """Samba's verdicts, on a server that forgets the logon after each request and on one that does not; they change
+    while we work."""
     helper = winbind.lone_helper(folder, PASSWORD)
     for level in (0, 1, 2, 3):
-        with Simulator(os.path.join(folder, f"sim{level}"), switches=("auth=ntlm",), extra=("--ntlm-helper", helper)) as sim, \
+        with Simulator(os.path.join(folder, f"sim{level}"), switches=("auth=ntlm",),
+                       extra=("--ntlm-helper", helper)) as sim, \
                 Query(folder, sim.url, auth="ntlm", level=level, connections=3) as query:
             equal(query.ask(30), {"ok": 30}, f"level {level}")
             logons = sim.logons()
@@ -282,7 +291,8 @@ def ntlm_every_request(folder):
 
 def ntlm_over_negotiate(folder):
     with Simulator(os.path.join(folder, "sim")) as sim, \
-            apache_ntlm.ApacheNtlm(os.path.join(folder, "web"), 3, upstream=f"http://127.0.0.1:{sim.port}", upstream_authorization=BEHIND,
+            apache_ntlm.ApacheNtlm(os.path.join(folder, "web"), 3, upstream=f"http://127.0.0.1:{sim.port}",
+                                   upstream_authorization=BEHIND,
                                    extra='Header always edit* WWW-Authenticate "^NTLM" "X-None"') as web, \
             Query(folder, web.url + "exchange/", auth="ntlm") as query:
         equal(query.ask(3), {"ok": 3}, "NTLM messages under the name of Negotiate")
@@ -294,9 +304,11 @@ def negotiate_kdc(folder):
             kdc.ApacheNegotiate(os.path.join(folder, "web"), realm, upstream=f"http://127.0.0.1:{sim.port}",
                                 upstream_authorization=BEHIND) as web:
         def failures():
-            return sum("AS_REQ" in line and "NEEDED_PREAUTH" not in line and "ISSUE" not in line for line in realm.all_logs().splitlines())
+            return sum("AS_REQ" in line and "NEEDED_PREAUTH" not in line and "ISSUE" not in line
+                       for line in realm.all_logs().splitlines())
         env = {"KRB5_CONFIG": realm.env["KRB5_CONFIG"], "KRB5CCNAME": "MEMORY:test"}
-        with Query(folder, web.url + "exchange/", password=None, auth="negotiate", keytab=realm.keytab("svc"), env=env) as query:
+        with Query(folder, web.url + "exchange/", password=None, auth="negotiate", keytab=realm.keytab("svc"),
+                   env=env) as query:
             equal(query.ask(20), {"ok": 20}, "with a keytab and without a password")
             info = query.info()
             equal((info["scheme"], info["rejected_logons"]), ("negotiate", 0), "scheme, rejected")
@@ -305,14 +317,16 @@ def negotiate_kdc(folder):
                               ("modprinc +allow_tix -pwexpire yesterday svc", "password-expired")):
             realm.kadmin(command)
             before = failures()
-            with Query(folder, web.url + "exchange/", password=None, auth="negotiate", keytab=realm.keytab("svc"), env=env) as query:
+            with Query(folder, web.url + "exchange/", password=None, auth="negotiate", keytab=realm.keytab("svc"),
+                       env=env) as query:
                 equal(query.ask(20), {code: 20}, command)
                 equal(query.ask(20), {code: 20}, command)
                 equal(query.info()["state"], "refused", command)
             # one attempt of ours; the library repeats it where it believes that a primary KDC may know better
             check(failures() - before <= 2, f"one attempt: {before} {failures()}")
         realm.stop()
-        with Query(folder, web.url + "exchange/", password=None, auth="negotiate", keytab=realm.keytab("svc"), env=env) as query:
+        with Query(folder, web.url + "exchange/", password=None, auth="negotiate", keytab=realm.keytab("svc"),
+                   env=env) as query:
             equal(query.ask(2), {"auth-none-usable": 2}, "no KDC")
             check("KDC" in query.info()["evidence"], query.info()["evidence"])
 
@@ -324,8 +338,10 @@ def proxy_squid(folder):
             apache_ntlm.ApacheNtlm(os.path.join(folder, "web"), 3, tls=tls, upstream=f"http://127.0.0.1:{sim.port}",
                                    upstream_authorization=BEHIND) as web:
         def query(user, password, url=web.url, **more):
-            return Query(folder, url + "exchange/", auth="ntlm,basic", ca_file=os.path.join(certs, "ca.pem"), proxy=proxy.url,
-                         proxy_user=user, proxy_password_file=peer.write(folder, "proxy-" + user, password, 0o600), **more)
+            return Query(folder, url + "exchange/", auth="ntlm,basic", ca_file=os.path.join(certs, "ca.pem"),
+                         proxy=proxy.url,
+                         proxy_user=user, proxy_password_file=peer.write(folder, "proxy-" + user, password, 0o600),
+                         **more)
         with query("gateway", "proxy-secret") as good:
             equal(good.ask(10), {"ok": 10}, "NTLM through a tunnel of a proxy that knows us")
             equal(good.info()["scheme"], "ntlm", "scheme")
@@ -353,16 +369,19 @@ def tls_options(folder):
             return file.read().strip()
     with Simulator(os.path.join(folder, "sim")) as sim:
         def attempt(certificate, expected, server=None, **options):
-            with tls_server.TlsServer(os.path.join(folder, "tls"), path(certificate + ".pem"), path(certificate + ".key"),
+            with tls_server.TlsServer(os.path.join(folder, "tls"), path(certificate + ".pem"),
+                                      path(certificate + ".key"),
                                       upstream=f"http://127.0.0.1:{sim.port}", **(server or {})) as tls, \
-                    Query(folder, tls.url + "exchange/", auth="basic", **{"ca_file": path("ca.pem"), **options}) as query:
+                    Query(folder, tls.url + "exchange/", auth="basic",
+                          **{"ca_file": path("ca.pem"), **options}) as query:
                 equal(query.ask(1), {expected: 1}, f"{certificate} {options} {server}")
                 return query.info()
         info = attempt("good", "ok")
         check(info["cert_not_after"] > time.time(), "certificate's end")
         attempt("good", "ok", pin=pin("good"))
         attempt("good", "tls-pin-mismatch", pin=pin("soon"))
-        attempt("good", "ok", {"client_ca": path("ca.pem")}, client_cert=path("client.pem"), client_key=path("client.key"))
+        attempt("good", "ok", {"client_ca": path("ca.pem")}, client_cert=path("client.pem"),
+                client_key=path("client.key"))
         attempt("expired", "tls-expired")
         attempt("not-yet", "tls-not-yet-valid")
         attempt("wrong-name", "tls-name-mismatch")
@@ -377,7 +396,8 @@ def tls_old_server(folder):
     certs = certificates(folder, "weak")
     cert, key = os.path.join(certs, "weak.pem"), os.path.join(certs, "weak.key")
     with Simulator(os.path.join(folder, "sim")) as sim, \
-            tls_server.TlsServer(os.path.join(folder, "tls"), cert, key, upstream=f"http://127.0.0.1:{sim.port}", **tls_server.OLD) as tls:
+            tls_server.TlsServer(os.path.join(folder, "tls"), cert, key, upstream=f"http://127.0.0.1:{sim.port}",
+                                 **tls_server.OLD) as tls:
         with Query(folder, tls.url + "exchange/", auth="basic", ca_file=cert) as query:
             equal(query.ask(1), {"tls-protocol": 1}, "TLS 1.0 without being told to")
         with Query(folder, tls.url + "exchange/", auth="basic", ca_file=cert, min_tls="1.0", legacy=1) as query:
@@ -409,14 +429,16 @@ def forms_2003(folder):
 def forms_2007(folder):
     forms(folder, "2007", "reason")
     forms(folder, "2007", "cookies")
-    with Simulator(os.path.join(folder, "hybrid"), "2007", ("auth=hybrid",)) as sim, Query(folder, sim.url, auth="forms,basic") as query:
+    with Simulator(os.path.join(folder, "hybrid"), "2007", ("auth=hybrid",)) as sim, Query(folder, sim.url,
+                                                                                           auth="forms,basic") as query:
         equal(query.ask(3), {"ok": 3}, "forms on /owa, Basic on /exchange")
         equal(query.info()["scheme"], "basic", "scheme")
 
 
 def forms_expiry(folder):
     """Sessions end and cookies change in the middle of the work; nobody notices, and each time there is one logon."""
-    with Simulator(os.path.join(folder, "sim"), "2003", ("auth=forms", "rotate=3")) as sim, Query(folder, sim.url, auth="forms") as query:
+    with Simulator(os.path.join(folder, "sim"), "2003",
+                   ("auth=forms", "rotate=3")) as sim, Query(folder, sim.url, auth="forms") as query:
         for round_ in range(3):
             equal(query.ask(30), {"ok": 30}, f"round {round_}")
             equal(sim.logons(), {"accepted": round_ + 1, "rejected": 0}, "logons")
@@ -426,7 +448,8 @@ def forms_expiry(folder):
 
 def forms_denied(folder):
     """440 for a closed mailbox, which clears the cookies as well: the session is kept, the person is told apart."""
-    with Simulator(os.path.join(folder, "sim"), "2003", ("auth=forms",)) as sim, Query(folder, sim.url, auth="forms") as query:
+    with Simulator(os.path.join(folder, "sim"), "2003", ("auth=forms",)) as sim, Query(folder, sim.url,
+                                                                                       auth="forms") as query:
         equal(query.ask(3), {"ok": 3}, "all")
         sim.ask("PUT", "/faults", {"mailbox": "carl@corp.example", "deny": "440"})
         for _ in range(3):
@@ -437,7 +460,8 @@ def forms_denied(folder):
 
 def basic_rotation(folder):
     """The new secret is tried once. Refused: the old one stays in use, and says so. Good: it is in use."""
-    with Simulator(os.path.join(folder, "sim"), switches=("auth=basic",)) as sim, Query(folder, sim.url, auth="basic") as query:
+    with Simulator(os.path.join(folder, "sim"), switches=("auth=basic",)) as sim, Query(folder, sim.url,
+                                                                                        auth="basic") as query:
         equal(query.ask(9), {"ok": 9}, "before")
         query.secret("a-wrong-one")
         equal(query.ask(30), {"ok": 30}, "nobody notices")
@@ -474,7 +498,8 @@ def ntlm_rotation(folder):
 
 
 def scheme_fallback(folder):
-    """NTLM cannot be carried through, before a password was used: Basic is next. A refused password goes nowhere else."""
+    """NTLM cannot be carried through, before a password was used: Basic is next. A refused password goes nowhere
+    else."""
     with Simulator(os.path.join(folder, "sim"), switches=("auth=basic",)) as sim:
         with Query(folder, sim.url, auth="negotiate,ntlm,basic") as query:
             equal(query.ask(3), {"ok": 3}, "best that is offered")
@@ -501,7 +526,8 @@ def redirected(folder):
             check("wants a logon of its own" in query.say("ask 2")["evidence"], "said so")
         with Query(folder, here.url, auth="forms,basic") as query:
             equal(query.ask(3), {"ok": 2, "mailbox-moved": 1}, "a host that is not allowed")
-        check(not any("Cookie" in str(row) for row in there.ask("GET", "/counters").get("violations", [])), "no cookie there")
+        check(not any("Cookie" in str(row) for row in there.ask("GET", "/counters").get("violations", [])),
+              "no cookie there")
 
 
 def check_steps(folder):
@@ -513,7 +539,8 @@ def check_steps(folder):
             said = query.say("check")
             equal(said["code"], None, str(said))
             steps = {name: evidence for name, ok, evidence in said["steps"] if ok}
-            equal(list(steps), ["config", "dns", "tcp", "http", "schemes", "logon", "mailbox", "calendar", "read"], "steps")
+            equal(list(steps), ["config", "dns", "tcp", "http", "schemes", "logon", "mailbox", "calendar", "read"],
+                  "steps")
             check("ntlm: first in auth" in steps["schemes"], steps["schemes"])
             check("clock" in steps["logon"], steps["logon"])
         before = web.error_log().count("gss_accept_sec_context() failed")

@@ -1,12 +1,12 @@
 """The free/busy cases against real servers: what is the same whichever server holds them.
 
-A server is a subclass of Server: it is started, has an account for each person and one (svc) that may read them all, and makes a person's
-calendar. run() then loads each case as the person's calendar with its zone, asks our own client as svc, compares periods and timeline
-exactly, and prints the table and `N of M`.
+A server is a subclass of Server: it is started, has an account for each person and one (svc) that may read them all,
+and makes a person's calendar. run() then loads each case as the person's calendar with its zone, asks our own client as
+svc, compares periods and timeline exactly, and prints the table and `N of M`.
 
-What a server itself loses is named in its class, so that nothing is hidden and nothing is forgotten: should it learn better, the test says
-so. `refuses`: components that it does not store. `alters`: what it writes anew in a way that changes the answer. `hides`: what the grant of
-a reader does not show; the case is then asked with a wider one.
+What a server itself loses is named in its class, so that nothing is hidden and nothing is forgotten: should it learn
+better, the test says so. `refuses`: components that it does not store. `alters`: what it writes anew in a way that
+changes the answer. `hides`: what the grant of a reader does not show; the case is then asked with a wider one.
 """
 import base64
 import datetime
@@ -33,8 +33,10 @@ TYPES = {"tentative": "BUSY-TENTATIVE", "busy": "BUSY", "oof": "BUSY-UNAVAILABLE
 STRENGTH = ["BUSY-TENTATIVE", "BUSY", "BUSY-UNAVAILABLE"]
 
 # The zone that a calendar names: only the name matters, the rules are those of any year.
-_TIMEZONE = "\r\n".join(["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//freebusyd//test//EN", "BEGIN:VTIMEZONE", "TZID:%s", "BEGIN:STANDARD",
-                         "DTSTART:19700101T000000", "TZOFFSETFROM:+0000", "TZOFFSETTO:+0000", "END:STANDARD", "END:VTIMEZONE",
+_TIMEZONE = "\r\n".join(["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//freebusyd//test//EN", "BEGIN:VTIMEZONE",
+                         "TZID:%s", "BEGIN:STANDARD",
+                         "DTSTART:19700101T000000", "TZOFFSETFROM:+0000", "TZOFFSETTO:+0000", "END:STANDARD",
+                         "END:VTIMEZONE",
                          "END:VCALENDAR", ""])
 _ZONE_PROPERTY = "<C:calendar-timezone>%s</C:calendar-timezone>"
 _COMPONENTS_PROPERTY = "<C:supported-calendar-component-set>%s</C:supported-calendar-component-set>"
@@ -84,7 +86,8 @@ class Server:
 
     def ask(self, case, method, path, body="", content_type="application/xml; charset=utf-8", login=None):
         """(status, body), as the calendar's owner or as somebody else."""
-        request = urllib.request.Request(self.url + path, data=body.encode() if body else None, method=method, headers={"Depth": "0"})
+        request = urllib.request.Request(self.url + path, data=body.encode() if body else None, method=method,
+                                         headers={"Depth": "0"})
         if body:
             request.add_header("Content-Type", content_type)
         login = login or self.login(case)
@@ -98,7 +101,8 @@ class Server:
     def mkcalendar(self, case, kinds):
         properties = _ZONE_PROPERTY % (_TIMEZONE % case["calendar_tz"])
         properties += _COMPONENTS_PROPERTY % "".join(f'<C:comp name="{kind}"/>' for kind in kinds)
-        status, text = self.ask(case, "MKCALENDAR", self.calendar(case), _SET % ("C:mkcalendar", properties, "C:mkcalendar"))
+        status, text = self.ask(case, "MKCALENDAR", self.calendar(case),
+                                _SET % ("C:mkcalendar", properties, "C:mkcalendar"))
         return [] if status == 201 else [f"MKCALENDAR {status} {text[:300]}"]
 
     def set_zone(self, case):
@@ -112,7 +116,8 @@ class Server:
         return "TZID:" in self.ask(case, "PROPFIND", self.calendar(case), body)[1]
 
     def load(self, case):
-        """A calendar resource holds the components of one UID (RFC 4791 4.1). ([what went wrong], [(component, status) refused])"""
+        """A calendar resource holds the components of one UID (RFC 4791 4.1). ([what went wrong], [(component, status)
+        refused])"""
         parts = components(case["text"])
         failed, refused = self.make_calendar(case, sorted({"VEVENT"} | {p[0] for p in parts} - {"VTIMEZONE"})), []
         zones = [p for p in parts if p[0] == "VTIMEZONE"]
@@ -188,11 +193,13 @@ def pieces(window):
 
 
 def ask_davquery(davquery, server, case):
-    """What davclient answers, as [start, end, type]. The zone given here is wrong on purpose where the calendar's own goes before it."""
+    """What davclient answers, as [start, end, type]. The zone given here is wrong on purpose where the calendar's own
+    goes before it."""
     zone = "Pacific/Kiritimati" if server.keeps_zone else case["calendar_tz"]
     periods = []
     for start, end in pieces(case["window"]):
-        command = [davquery, "--kind", server.kind, "--url", server.url + server.root, "--ca-file", server.ca_file, "--user", "svc",
+        command = [davquery, "--kind", server.kind, "--url", server.url + server.root, "--ca-file", server.ca_file,
+                   "--user", "svc",
                    "--password-file", server.password_file, "--calendar", server.template, "--address", case["person"],
                    "--from", start, "--until", end, "--zone", zone]
         if case["owner"]:
@@ -205,7 +212,8 @@ def davquery_periods(command):
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False, timeout=130)
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     if not lines or lines[-1].get("result") != "ok" or lines[-1]["skipped"]:
-        raise NoAnswer(f"no answer: {lines[-1] if lines else f'exit code {done.returncode}'}", lines[-1]["skipped"] if lines else 0)
+        raise NoAnswer(f"no answer: {lines[-1] if lines else f'exit code {done.returncode}'}",
+                       lines[-1]["skipped"] if lines else 0)
     periods = []
     for span in lines[:-1]:
         kind = TYPES.get(span["kind"])
@@ -218,14 +226,17 @@ def davquery_periods(command):
 
 
 def ifb_text(case):
-    """The case's busy time as somebody's program may have written it: by type in comma lists, ends and lengths in turn, lines folded; for a
-    year more than the case asks about, so that it may be asked for early."""
+    """The case's busy time as somebody's program may have written it: by type in comma lists, ends and lengths in turn,
+    lines folded; for a year more than the case asks about, so that it may be asked for early."""
     year = datetime.timedelta(days=366)
     begin, until = (datetime.datetime.strptime(case["window"][k], FORM) for k in ("start", "end"))
-    lines = ["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//freebusyd//test//EN", "METHOD:PUBLISH", "BEGIN:VFREEBUSY", "UID:" + case["id"],
-             "DTSTAMP:20260101T000000Z", "DTSTART:" + (begin - year).strftime(FORM), "DTEND:" + (until + year).strftime(FORM)]
+    lines = ["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//freebusyd//test//EN", "METHOD:PUBLISH", "BEGIN:VFREEBUSY",
+             "UID:" + case["id"],
+             "DTSTAMP:20260101T000000Z", "DTSTART:" + (begin - year).strftime(FORM),
+             "DTEND:" + (until + year).strftime(FORM)]
     for kind in STRENGTH:
-        periods = [f"{start}/{end if i % 2 else duration(start, end)}" for i, (start, end, k) in enumerate(case["busy"]) if k == kind]
+        periods = [f"{start}/{end if i % 2 else duration(start, end)}"
+                   for i, (start, end, k) in enumerate(case["busy"]) if k == kind]
         if periods:
             lines.append(("FREEBUSY:" if kind == "BUSY" else f"FREEBUSY;FBTYPE={kind}:") + ",".join(periods))
     lines += ["END:VFREEBUSY", "END:VCALENDAR", ""]
@@ -257,7 +268,8 @@ def join(periods, window):
     result = []
     for kind in STRENGTH:
         run_ = None
-        for start, end in sorted([max(p[0], window["start"]), min(p[1], window["end"])] for p in periods if p[2] == kind):
+        for start, end in sorted([max(p[0], window["start"]), min(p[1], window["end"])] for p in periods
+                                 if p[2] == kind):
             if start >= end:
                 continue
             if run_ and start <= run_[1]:
@@ -295,8 +307,8 @@ def judge(case, periods):
 
 
 def lost(server, case):
-    """Loads the case. (word, detail) when the server does not hold what it was given, so that there is nothing to ask; else None and what
-    is to be said besides."""
+    """Loads the case. (word, detail) when the server does not hold what it was given, so that there is nothing to ask;
+    else None and what is to be said besides."""
     failed, refused = server.load(case)
     kinds, name = sorted(kind for kind, _ in refused), server.product
     if failed:
@@ -361,7 +373,8 @@ def silent(server, case, ask):
 def grant_holds(server, case):
     """svc may not write; who was granted nothing may not read. Prints what the server says to both."""
     there = server.template.format(local=case["id"], address=case["person"].replace("@", "%40"))
-    event = ["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//freebusyd//test//EN", "BEGIN:VEVENT", "UID:intruder", "DTSTAMP:20260101T000000Z",
+    event = ["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//freebusyd//test//EN", "BEGIN:VEVENT", "UID:intruder",
+             "DTSTAMP:20260101T000000Z",
              "DTSTART:20260101T000000Z", "DTEND:20260102T000000Z", "END:VEVENT", "END:VCALENDAR", ""]
     put, _ = server.ask(case, "PUT", there + "intruder.ics", "\r\n".join(event), "text/calendar", "svc")
     get, _ = server.ask(case, "GET", server.calendar(case) + "0.ics", login=ANOTHER)

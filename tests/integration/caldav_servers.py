@@ -1,9 +1,11 @@
 #!/usr/bin/python3
-"""The free/busy cases through real servers (see caldav_cases.py), each with the grant that its own administrator would give.
+"""The free/busy cases through real servers (see caldav_cases.py), each with the grant that its own administrator would
+give.
 
     caldav_servers.py SERVER --davquery PROGRAM [--keep] [CASE...]
 
-What is asked is in each person's own calendar; `svc` asks. For `apache` there is no calendar but a free/busy file (kind: ifb).
+What is asked is in each person's own calendar; `svc` asks. For `apache` there is no calendar but a free/busy file
+(kind: ifb).
 """
 import argparse
 import os
@@ -52,8 +54,8 @@ class Radicale(common.Server):
 
 
 class Xandikos(common.Server):
-    """No accounts: the proxy in front of it says who may read. No zone either: it has to be configured. What its PUT refuses or writes anew is
-    stored behind its back, by a commit to the repository that the calendar is."""
+    """No accounts: the proxy in front of it says who may read. No zone either: it has to be configured. What its PUT
+    refuses or writes anew is stored behind its back, by a commit to the repository that the calendar is."""
     product = "Xandikos"
     template = "/{local}/calendars/calendar/"
     keeps_zone = False
@@ -90,7 +92,8 @@ class Davical(common.Server):
         super().__init__(folder, davical.Davical(folder, names))
 
     def make_calendar(self, case, kinds):
-        return self.mkcalendar(case, kinds) + self.set_zone(case)  # it files the zone of an MKCALENDAR where it does not look
+        # it files the zone of an MKCALENDAR where it does not look
+        return self.mkcalendar(case, kinds) + self.set_zone(case)
 
     def show(self, case):
         self.started.grant(case["id"], ["DAV::all"])
@@ -137,7 +140,8 @@ class Sogo(common.Server):
 
 
 class Files(common.Server):
-    """Apache and a folder: the case's busy time as a file, in the several ways that RFC 5545 3.8.2.6 has to write it."""
+    """Apache and a folder: the case's busy time as a file, in the several ways that RFC 5545 3.8.2.6 has to write
+    it."""
     product = "Apache"
     kind = "ifb"
     template = "/freebusy/{local}.ifb"
@@ -150,7 +154,8 @@ class Files(common.Server):
         return ([] if status == 201 else [f"PUT {status} {text}"]), []
 
 
-SERVERS = {"radicale": Radicale, "xandikos": Xandikos, "davical": Davical, "cyrus": Cyrus, "sogo": Sogo, "apache": Files}
+SERVERS = {"radicale": Radicale, "xandikos": Xandikos, "davical": Davical, "cyrus": Cyrus, "sogo": Sogo,
+           "apache": Files}
 
 
 def file_is_guarded(server, case):

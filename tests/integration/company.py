@@ -6,7 +6,8 @@ ACCOUNT = "domain   EXAMPLE\naccount  svc-presence  password=svc-secret  receive
 
 
 def company(*lines):
-    """Mailboxes are made for the addresses that appointments name; a line that begins with 'mailbox' stands for itself."""
+    """Mailboxes are made for the addresses that appointments name; a line that begins with 'mailbox' stands for
+    itself."""
     text, seen = ACCOUNT, set()
     for line in lines:
         words = line.split()
@@ -19,9 +20,11 @@ def company(*lines):
     return text
 
 
-def yaml(url, addresses=(), more_users=(), interval="1s", stale="15m", server_more="", publish='["127.0.0.1:0"]', rules=""):
+def yaml(url, addresses=(), more_users=(), interval="1s", stale="15m", server_more="", publish='["127.0.0.1:0"]',
+         rules=""):
     """The daemon's configuration: one server, these people."""
-    users = "".join(f"  - {{ address: {json.dumps(a)}, server: hq }}\n" for a in addresses) + "".join(f"  - {u}\n" for u in more_users)
+    users = "".join(f"  - {{ address: {json.dumps(a)}, server: hq }}\n"
+                    for a in addresses) + "".join(f"  - {u}\n" for u in more_users)
     return f"""servers:
   - name: hq
     kind: exchange

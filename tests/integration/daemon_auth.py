@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""The whole daemon and the account's password: it changes while five hundred mailboxes are polled, it is wrong for five thousand, it is
-nowhere in a log."""
+"""The whole daemon and the account's password: it changes while five hundred mailboxes are polled, it is wrong for five
+thousand, it is nowhere in a log."""
 import os
 import sys
 import time
@@ -77,7 +77,8 @@ def begin(folder, scheme):
 def finish(folder, sim, daemon, most):
     """The new password is in use, everybody is asked with it, nobody went stale."""
     began = server(daemon)["last_ok"]
-    wait_until(lambda: server(daemon)["last_ok"] > began and server(daemon)["state"] == "ready" and server(daemon)["failure"] is None,
+    wait_until(lambda: server(daemon)["last_ok"] > began and server(daemon)["state"] == "ready"
+               and server(daemon)["failure"] is None,
                "the new password to be in use")
     requests = server(daemon)["requests"]
     wait_until(lambda: server(daemon)["requests"] > requests + 600, "another round")
@@ -122,7 +123,8 @@ def rotated_basic_together(folder):
 
 
 def rotated_basic_file_first(folder):
-    """The file so early that the new password is refused: the old one goes on until the server refuses that, once, too."""
+    """The file so early that the new password is refused: the old one goes on until the server refuses that, once,
+    too."""
     sim, daemon = begin(folder, "basic")
     change_file(folder)
     note = wait_until(lambda: server(daemon)["secret_note"], "the new password to be refused")
@@ -136,8 +138,8 @@ def rotated_basic_file_first(folder):
 
 
 def wrong_for_thousands(folder):
-    """A wrong password, five thousand mailboxes: one rejected logon, and one more when an administrator says so. (An hour of it, in
-    simulated time: an_hour_with_a_wrong_password of unit-session-secret.)"""
+    """A wrong password, five thousand mailboxes: one rejected logon, and one more when an administrator says so. (An
+    hour of it, in simulated time: an_hour_with_a_wrong_password of unit-session-secret.)"""
     people = [f"user{i:05d}@example.test" for i in range(1, 5001)]
     sim, daemon = start(folder, "basic", "svc-mistyped", people, interval="2s")
     wait_until(lambda: server(daemon)["state"] == "refused", "the refusal")
@@ -153,15 +155,19 @@ def wrong_for_thousands(folder):
 
 
 def what_is_shown(folder):
-    """What the server offers, what was chosen and why, until when certificate and password are good, and what to do: in site's names."""
+    """What the server offers, what was chosen and why, until when certificate and password are good, and what to do: in
+    site's names."""
     certs = peer.certificates(os.path.join(folder, "certs"))
     harness.secret_file(folder, "password", OLD)
     judge = winbind.Winbind(os.path.join(folder, "winbind"), users={"svc-presence": (OLD, "")}, domain="EXAMPLE")
-    data = company.company("appointment anna@example.test now-1h +12h busy", "mailbox o'brien@example.test password=x fault.deny=403")
+    data = company.company("appointment anna@example.test now-1h +12h busy",
+                           "mailbox o'brien@example.test password=x fault.deny=403")
     sim = harness.Simulator(folder, data, args=["--set", "auth=ntlm-basic", "--ntlm-helper", judge.helper, "--tls-cert",
-                                                os.path.join(certs, "soon.pem"), "--tls-key", os.path.join(certs, "soon.key")])
+                                                os.path.join(certs, "soon.pem"), "--tls-key",
+                                                os.path.join(certs, "soon.key")])
     yaml = company.yaml(f"https://localhost:{sim.port}/exchange/", ["anna@example.test", "o'brien@example.test"],
-                        server_more=f"    tls: {{ ca_file: {os.path.join(certs, 'ca.pem')} }}\n").replace("[basic]", "[ntlm, basic]")
+                        server_more=f"    tls: {{ ca_file: {os.path.join(certs, 'ca.pem')} }}\n").replace("[basic]",
+                                                                                                          "[ntlm, basic]")
     daemon = harness.Daemon(folder, yaml)
     daemon.wait_state("anna@example.test", "busy")
     wait_until(lambda: daemon.presence("o'brien@example.test")["reason"] == "receive-as-missing", "the closed mailbox")
@@ -171,16 +177,19 @@ def what_is_shown(folder):
     check(row["handshakes"] >= 1 and "EXAMPLE" in row["server_says"], f"handshakes, what the server says: {row}")
     check(row["certificate_until"] and 0 <= row["secret_age_s"] < 3600, f"certificate and age of the password: {row}")
     plain = daemon.ctl("servers")[1]
-    for text in ("hq: offers negotiate, ntlm, basic", "hq: logon by ntlm: first in auth", "connections were logged on", "hq: the server says: EXAMPLE",
+    for text in ("hq: offers negotiate, ntlm, basic", "hq: logon by ntlm: first in auth", "connections were logged on",
+                 "hq: the server says: EXAMPLE",
                  "hq: certificate until ", "hq: password of ", "0 days old"):
         check(text in plain, f"`servers` says '{text}': {plain}")
     status = daemon.ctl_json("status")
     check_equal([(w["server"], w["code"]) for w in status["warnings"]], [("hq", "certificate-ends-soon")], "warnings")
     check(", in 9 days" in status["warnings"][0]["text"], status["warnings"][0]["text"])
-    check("hq: warning: certificate-ends-soon: The server's certificate ends at " in daemon.ctl("status")[1], "the warning in `status`")
+    check("hq: warning: certificate-ends-soon: The server's certificate ends at " in daemon.ctl("status")[1],
+          "the warning in `status`")
     command = "Get-MailboxDatabase -Identity (Get-Mailbox 'o''brien@example.test').Database | " \
         "Add-ADPermission -User 'EXAMPLE\\svc-presence' -ExtendedRights Receive-As"
-    check_equal([command in c["advice"] for c in status["causes"]], [True], f"the command in `status`: {status['causes']}")
+    check_equal([command in c["advice"] for c in status["causes"]], [True],
+                f"the command in `status`: {status['causes']}")
     check(command in daemon.ctl("show", "o'brien@example.test")[1], "the command in `show`")
     check(command in daemon.ctl("check", "hq", "--user", "o'brien@example.test")[1], "the command in `check`")
     harness.secret_file(folder, "password", NEW)
@@ -201,4 +210,5 @@ def no_secret_in_logs(folder, daemon):
                 check(word not in text, f"{name} has {word}")
 
 
-harness.run(rotated_basic, rotated_basic_together, rotated_basic_file_first, rotated_ntlm, rotated_forms, wrong_for_thousands, what_is_shown)
+harness.run(rotated_basic, rotated_basic_together, rotated_basic_file_first, rotated_ntlm, rotated_forms,
+            wrong_for_thousands, what_is_shown)

@@ -1,6 +1,6 @@
-"""The free/busy cases through the whole program: a real server holds each case as a person's calendar (caldav_servers.py), the daemon polls all of
-them at the time of the cases, and each .ifb must have exactly the expected periods. One function for each server; it prints the table case,
-expected, got, and `N of M`."""
+"""The free/busy cases through the whole program: a real server holds each case as a person's calendar
+(caldav_servers.py), the daemon polls all of them at the time of the cases, and each .ifb must have exactly the expected
+periods. One function for each server; it prints the table case, expected, got, and `N of M`."""
 import contextlib
 import datetime
 import json
@@ -67,9 +67,11 @@ def ask_daemons(folder, server, cases):
         persons = list({case["id"]: case for case, _, _ in pieces}.values())
         daemon = harness.Daemon(folder, yaml(server, persons), args=["--clock", clock.strftime("%Y-%m-%dT%H:%M:%SZ")])
         for case in persons:
-            harness.wait_until(lambda d=daemon, c=case: d.presence(c["person"])["state"] != "unknown", f"{case['id']} to be read", 60)
+            harness.wait_until(lambda d=daemon, c=case: d.presence(c["person"])["state"] != "unknown",
+                               f"{case['id']} to be read", 60)
         for case, start, end in pieces:
-            got[case["id"]] += [list(p) for p in daemon.periods(case["person"], start.strftime(FORM), end.strftime(FORM))]
+            got[case["id"]] += [list(p) for p in daemon.periods(case["person"], start.strftime(FORM),
+                                                                end.strftime(FORM))]
         daemon.stop()
         os.remove(daemon.program.log_path)
     return got

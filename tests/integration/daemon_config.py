@@ -21,8 +21,10 @@ REFUSED = {
     "no such kind": (("kind: exchange", "kind: groupwise"), ["freebusyd.yaml:3", "kind"]),
     "no such scheme": (("auth: [basic]", "auth: [telepathy]"), ["freebusyd.yaml:7", "auth"]),
     "missing secret": (("password_file: password", "password_file: nowhere"), ["freebusyd.yaml:6", "nowhere"]),
-    "group-readable secret": (("password_file: password", "password_file: open-password"), ["freebusyd.yaml:6", "open-password"]),
-    "duplicate address": (("users:\n", "users:\n  - { address: Anna@example.test, server: hq }\n"), ["freebusyd.yaml:", "nna@example.test"]),
+    "group-readable secret": (("password_file: password", "password_file: open-password"),
+                              ["freebusyd.yaml:6", "open-password"]),
+    "duplicate address": (("users:\n", "users:\n  - { address: Anna@example.test, server: hq }\n"),
+                          ["freebusyd.yaml:", "nna@example.test"]),
     "missing file of people": (("users:\n", "users:\n  - { file: nowhere.csv, server: hq }\n"),
                                ["freebusyd.yaml:9: users[0].file:", "nowhere.csv: No such file"]),
     "unknown server of a user": (("server: hq }", "server: elsewhere }"), ["freebusyd.yaml:", "elsewhere"]),
@@ -47,7 +49,8 @@ def refused_files(folder):
     daemon = harness.Daemon(folder, GOOD, start=False)
 
     def check_config():
-        done = subprocess.run([harness.FREEBUSYD, "--config", daemon.config, "--check-config"], capture_output=True, text=True, check=False)
+        done = subprocess.run([harness.FREEBUSYD, "--config", daemon.config, "--check-config"], capture_output=True,
+                              text=True, check=False)
         return done.returncode, done.stdout + done.stderr
 
     check_equal(check_config()[0], 0, f"the good file: {check_config()[1]}")
@@ -58,13 +61,15 @@ def refused_files(folder):
         check_equal(code, 2, f"{name}: exit code; it said: {text}")
         for piece in expected:
             check(piece in text, f"{name}: the error does not name {piece!r}: {text}")
-    missing = subprocess.run([harness.FREEBUSYD, "--config", folder + "/none.yaml"], capture_output=True, text=True, check=False)
+    missing = subprocess.run([harness.FREEBUSYD, "--config", folder + "/none.yaml"], capture_output=True, text=True,
+                             check=False)
     check_equal(missing.returncode, 2, "a file that is not there")
     check("none.yaml" in missing.stderr, "the missing file is named")
 
 
 def bad_certificates(folder):
-    """Certificates that are none, and a key that is another's, are named with file, line and key before anything starts."""
+    """Certificates that are none, and a key that is another's, are named with file, line and key before anything
+    starts."""
     harness.secret_file(folder, "password", "svc-secret")
     for name in ("own", "other"):
         daemon_faults.make_certificate(folder, name, "localhost")
@@ -81,13 +86,17 @@ def bad_certificates(folder):
     daemon = harness.Daemon(folder, with_http("own.pem", "own.key"), start=False)
     for text, expected in ((with_http("own.pem", "own.key"), None), (with_tls("ca_file: own.pem"), None),
                            (with_tls("client_cert_file: own.pem, client_key_file: own.key"), None),
-                           (with_http("garbage.pem", "own.key"), ["freebusyd.yaml:14: publish.http.certificate_file", "garbage.pem"]),
-                           (with_http("own.pem", "other.key"), ["freebusyd.yaml:14: publish.http.certificate_file", "other.key"]),
-                           (with_tls("ca_file: garbage.pem"), ["freebusyd.yaml:8: servers[0].tls.ca_file", "garbage.pem"]),
+                           (with_http("garbage.pem", "own.key"),
+                            ["freebusyd.yaml:14: publish.http.certificate_file", "garbage.pem"]),
+                           (with_http("own.pem", "other.key"),
+                            ["freebusyd.yaml:14: publish.http.certificate_file", "other.key"]),
+                           (with_tls("ca_file: garbage.pem"),
+                            ["freebusyd.yaml:8: servers[0].tls.ca_file", "garbage.pem"]),
                            (with_tls("client_cert_file: own.pem, client_key_file: other.key"),
                             ["freebusyd.yaml:8: servers[0].tls.client_cert_file", "other.key"])):
         daemon.write(text)
-        done = subprocess.run([harness.FREEBUSYD, "--config", daemon.config, "--check-config"], capture_output=True, text=True, check=False)
+        done = subprocess.run([harness.FREEBUSYD, "--config", daemon.config, "--check-config"], capture_output=True,
+                              text=True, check=False)
         check_equal(done.returncode, 2 if expected else 0, f"exit code for\n{text}\n{done.stderr}")
         for piece in expected or ():
             check(piece in done.stderr, f"the error does not name {piece!r}: {done.stderr}")
@@ -111,7 +120,8 @@ def documented_files(folder):
         path = os.path.join(folder, "shown.yaml")
         with open(path, "w", encoding="utf-8") as file:
             file.write(text)
-        done = subprocess.run([harness.FREEBUSYD, "--config", path, "--check-config"], capture_output=True, text=True, check=False)
+        done = subprocess.run([harness.FREEBUSYD, "--config", path, "--check-config"], capture_output=True, text=True,
+                              check=False)
         check_equal(done.returncode, 0, f"--check-config of\n{text}\n{done.stdout}{done.stderr}")
 
 

@@ -1,4 +1,5 @@
-"""Exchange through the whole program: what a calendar that has not changed costs, that no change is missed, and mailboxes that move."""
+"""Exchange through the whole program: what a calendar that has not changed costs, that no change is missed, and
+mailboxes that move."""
 import datetime
 import os
 import socket
@@ -27,7 +28,8 @@ def subscriptions(sim):
 
 def appointment(sim, address, **more):
     now = int(time.time())
-    value = {"mailbox": address, "start": harness.utc(now - 600), "end": harness.utc(now + 3600), "busy": "busy", **more}
+    value = {"mailbox": address, "start": harness.utc(now - 600), "end": harness.utc(now + 3600), "busy": "busy",
+             **more}
     return sim.control("POST", "/appointments", value)
 
 
@@ -125,7 +127,8 @@ def notified(folder):
     known = [s["id"] for s in subscriptions(sim)]
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
         for n in range(2000):
-            stranger.sendto(f"NOTIFY httpu://x/ HTTP/1.1\r\nSubscription-id: {max(known) + 1 + n}\r\n\r\n".encode(), ("127.0.0.1", port))
+            stranger.sendto(f"NOTIFY httpu://x/ HTTP/1.1\r\nSubscription-id: {max(known) + 1 + n}\r\n\r\n".encode(),
+                            ("127.0.0.1", port))
         stranger.sendto(os.urandom(1000), ("127.0.0.1", port))
         ignored = wait_until(lambda: int(daemon.ctl_json("servers")["servers"][0]["changes"].split(" ignored")[0].split()[-1]), "ignored ones", 60)
         check(ignored > 0, "ignored")
@@ -134,7 +137,8 @@ def notified(folder):
 
         def forge(): # an id that is right, guessed
             for _ in range(100):
-                stranger.sendto(f"NOTIFY httpu://x/ HTTP/1.1\r\nSubscription-id: {known[0]}\r\n\r\n".encode(), ("127.0.0.1", port))
+                stranger.sendto(f"NOTIFY httpu://x/ HTTP/1.1\r\nSubscription-id: {known[0]}\r\n\r\n".encode(),
+                                ("127.0.0.1", port))
             return polled()
         wait_until(forge, "one look at it", 60)
     check(polled() <= 3, f"a flood of one id costs {polled()} POLLs")
@@ -143,7 +147,8 @@ def notified(folder):
 
 
 def moved_mailboxes(folder):
-    """Anna's mailbox lives on another server, moves to a third, and the second one goes away. Bob, at home, notices nothing."""
+    """Anna's mailbox lives on another server, moves to a third, and the second one goes away. Bob, at home, notices
+    nothing."""
     sims = []
     for name in ("home", "be1", "be2"):
         os.mkdir(os.path.join(folder, name))
@@ -161,7 +166,8 @@ def moved_mailboxes(folder):
     asked = sum(users.get(PEOPLE[0], {}).values())
     before = polls_ok(daemon)
     wait_until(lambda: polls_ok(daemon) > before + 9, "a few polls", 60)
-    check_equal(sum(home.control("GET", "/counters")["users"].get(PEOPLE[0], {}).values()), asked, "the new place is remembered")
+    check_equal(sum(home.control("GET", "/counters")["users"].get(PEOPLE[0], {}).values()), asked,
+                "the new place is remembered")
 
     home.control("PUT", "/faults", {"mailbox": PEOPLE[0], "moved": f"http://127.0.0.1:{be2.port}"})
     be1.control("PUT", "/faults", {"mailbox": PEOPLE[0], "absent": True})
@@ -179,8 +185,10 @@ def moved_mailboxes(folder):
 
 
 def other_names(folder):
-    """A mailbox that does not go by its address: found by the alias that the directory names, or by a further address, or not at all."""
-    lines = ["mailbox anna.b@example.test alias=anna.b password=x fault.names=alias", "mailbox carl@corp.example.test password=x",
+    """A mailbox that does not go by its address: found by the alias that the directory names, or by a further address,
+    or not at all."""
+    lines = ["mailbox anna.b@example.test alias=anna.b password=x fault.names=alias",
+             "mailbox carl@corp.example.test password=x",
              "mailbox zoe@other.test alias=zoe password=x"]
     users = ["{ address: carl@example.test, server: hq, aliases: [carl@corp.example.test] }"]
     people = ["anna.b@example.test", "zoe@example.test"]
@@ -189,10 +197,13 @@ def other_names(folder):
         appointment(sim, p)
     daemon.wait_state("anna.b@example.test", "busy", 60)
     daemon.wait_state("carl@example.test", "busy", 60)
-    check_equal(daemon.ctl_json("show", "anna.b@example.test")["calendar"], "/exchange/anna.b/Calendar/", "where it was found")
+    check_equal(daemon.ctl_json("show", "anna.b@example.test")["calendar"], "/exchange/anna.b/Calendar/",
+                "where it was found")
     # zoe@example.test has no mailbox; /exchange/zoe/ is another Zoe's
-    wait_until(lambda: daemon.presence("zoe@example.test")["reason"] == "mailbox-not-found", "nobody to be taken for Zoe", 60)
-    check_equal(sim.control("GET", "/counters")["users"].get("zoe@other.test", {}).get("SEARCH", 0), 0, "the other Zoe's calendar was not read")
+    wait_until(lambda: daemon.presence("zoe@example.test")["reason"] == "mailbox-not-found",
+               "nobody to be taken for Zoe", 60)
+    check_equal(sim.control("GET", "/counters")["users"].get("zoe@other.test", {}).get("SEARCH", 0), 0,
+                "the other Zoe's calendar was not read")
 
 
 def midnight(day, zone):
@@ -201,35 +212,45 @@ def midnight(day, zone):
 
 
 def every_kind(folder):
-    """Private, cancelled, declined, unanswered, all-day, out of office, spelt oddly, damaged: from the store to free/busy."""
+    """Private, cancelled, declined, unanswered, all-day, out of office, spelt oddly, damaged: from the store to
+    free/busy."""
     days = [datetime.datetime.now(datetime.timezone.utc).date() + datetime.timedelta(days=3 + n) for n in range(6)]
     day = [d.isoformat() for d in days]
     at = lambda n, hour, minute=0: days[n].strftime("%Y%m%d") + f"T{hour:02}{minute:02}00Z"
     meeting = f"{day[0]}T09:00:00Z +1h"
     lines = ["mailbox berlin@example.test password=x zone=Europe/Berlin calendar=Kalender language=de",
              "mailbox jun@example.test password=x zone=Asia/Tokyo calendar=予定表 language=ja",
-             "mailbox words@example.test password=x fault.oof-word=OUTOFOFFICE", "mailbox mixed@example.test password=x fault.mixed-case=on",
+             "mailbox words@example.test password=x fault.oof-word=OUTOFOFFICE",
+             "mailbox mixed@example.test password=x fault.mixed-case=on",
              f"appointment berlin@example.test {day[0]} {day[1]} all-day subject=Day",
              f"appointment berlin@example.test {day[2]} {day[3]} free all-day subject=Holiday",
              f"appointment jun@example.test {day[0]} {day[2]} oof all-day subject=Trip",
              f"appointment words@example.test {meeting} oof", f"appointment mixed@example.test {meeting} tentative",
              f"appointment odd@example.test {meeting} busy busy-word=WORKINGELSEWHERE",
-             f"appointment none@example.test {meeting} none", f"appointment typeless@example.test {meeting} busy type=none",
-             f"appointment twins@example.test {meeting} busy uid=same", f"appointment twins@example.test {day[0]}T11:00:00Z +1h busy uid=same",
-             f"appointment damaged@example.test {day[0]}T09:00:00Z none busy", f"appointment damaged@example.test {day[0]}T10:00:00Z +1h busy",
+             f"appointment none@example.test {meeting} none",
+             f"appointment typeless@example.test {meeting} busy type=none",
+             f"appointment twins@example.test {meeting} busy uid=same",
+             f"appointment twins@example.test {day[0]}T11:00:00Z +1h busy uid=same",
+             f"appointment damaged@example.test {day[0]}T09:00:00Z none busy",
+             f"appointment damaged@example.test {day[0]}T10:00:00Z +1h busy",
              f"appointment private@example.test {meeting} busy private subject=Doctor location=Clinic",
-             f"appointment cancelled@example.test {meeting} busy cancelled", f"appointment declined@example.test {meeting} busy response=declined",
-             f"appointment unanswered@example.test {meeting} response=unanswered", f"appointment maybe@example.test {meeting} response=tentative",
+             f"appointment cancelled@example.test {meeting} busy cancelled",
+             f"appointment declined@example.test {meeting} busy response=declined",
+             f"appointment unanswered@example.test {meeting} response=unanswered",
+             f"appointment maybe@example.test {meeting} response=tentative",
              f"appointment series@example.test {meeting} busy every=day count=5 deleted={day[1]}T09:00:00Z"
              f" moved={day[2]}T09:00:00Z>{day[2]}T15:00:00Z>+30m>tentative"]
     hour = (at(0, 9), at(0, 10))
     expected = {"berlin": [(midnight(days[0], "Europe/Berlin"), midnight(days[1], "Europe/Berlin"), "BUSY")],
                 "jun": [(midnight(days[0], "Asia/Tokyo"), midnight(days[2], "Asia/Tokyo"), "BUSY-UNAVAILABLE")],
-                "words": [(*hour, "BUSY-UNAVAILABLE")], "mixed": [(*hour, "BUSY-TENTATIVE")], "odd": [(*hour, "BUSY")], "none": [(*hour, "BUSY")],
+                "words": [(*hour, "BUSY-UNAVAILABLE")], "mixed": [(*hour, "BUSY-TENTATIVE")], "odd": [(*hour, "BUSY")],
+                "none": [(*hour, "BUSY")],
                 "typeless": [(*hour, "BUSY")], "twins": [(*hour, "BUSY"), (at(0, 11), at(0, 12), "BUSY")],
-                "damaged": [(at(0, 10), at(0, 11), "BUSY")], "private": [(*hour, "BUSY")], "cancelled": [], "declined": [],
+                "damaged": [(at(0, 10), at(0, 11), "BUSY")], "private": [(*hour, "BUSY")], "cancelled": [],
+                "declined": [],
                 "unanswered": [(*hour, "BUSY-TENTATIVE")], "maybe": [(*hour, "BUSY-TENTATIVE")],
-                "series": [(*hour, "BUSY"), (at(2, 15), at(2, 15, 30), "BUSY-TENTATIVE"), (at(3, 9), at(3, 10), "BUSY"), (at(4, 9), at(4, 10), "BUSY")]}
+                "series": [(*hour, "BUSY"), (at(2, 15), at(2, 15, 30), "BUSY-TENTATIVE"), (at(3, 9), at(3, 10), "BUSY"),
+                           (at(4, 9), at(4, 10), "BUSY")]}
     _, daemon = company.start(folder, lines, [f"{name}@example.test" for name in expected], interval="1h", stale="3h")
     for name, periods in expected.items():
         wait_until(lambda n=name: daemon.presence(f"{n}@example.test")["state"] != "unknown", f"{name} to be read", 60)
@@ -238,4 +259,5 @@ def every_kind(folder):
 
 
 if __name__ == "__main__":
-    harness.run(changes_by_subscription, changes_by_contenttag, subscriptions_lost, notified, moved_mailboxes, other_names, every_kind)
+    harness.run(changes_by_subscription, changes_by_contenttag, subscriptions_lost, notified, moved_mailboxes,
+                other_names, every_kind)

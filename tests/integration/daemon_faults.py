@@ -34,8 +34,10 @@ def wait_code(daemon, address, codes):
 
 
 def one_person_fails(folder):
-    """Each fault of one mailbox: that person unknown with its code, the neighbour served, and well again when the fault is gone."""
-    lines = ["appointment good@example.test now-1h +12h busy"] + [f"appointment {f}@example.test now-1h +12h busy" for f in PERSON_FAULTS]
+    """Each fault of one mailbox: that person unknown with its code, the neighbour served, and well again when the fault
+    is gone."""
+    lines = ["appointment good@example.test now-1h +12h busy"] + [f"appointment {f}@example.test now-1h +12h busy"
+                                                                  for f in PERSON_FAULTS]
     harness.secret_file(folder, "password", "svc-secret")
     sim = harness.Simulator(folder, company.company(*lines))
     for fault, (value, _) in PERSON_FAULTS.items():
@@ -53,7 +55,8 @@ def one_person_fails(folder):
     code, out, _ = daemon.ctl("status")
     check_equal(code, 1, "freebusyctl status when something is wrong")
     check("receive-as-missing" in out and "what to do:" in out, f"status names the cause and the remedy:\n{out}")
-    check("fails as a whole" not in daemon.program.log(), "mailboxes with troubles of their own are not the server's failure")
+    check("fails as a whole" not in daemon.program.log(),
+          "mailboxes with troubles of their own are not the server's failure")
     for fault in PERSON_FAULTS:
         sim.control("PUT", f"/faults?mailbox={fault}@example.test", {fault: "off"})
     for fault in PERSON_FAULTS:
@@ -70,7 +73,8 @@ def broken_items(folder):
     daemon.ctl("refresh", "anna@example.test")
     daemon.ctl("refresh", "anna@example.test")
     check_equal(len(daemon.periods("anna@example.test")), 1, "periods of a calendar with two broken items")
-    told = [l for l in daemon.program.log().splitlines() if " warning " in l and "anna@example.test broken_items=1:" in l]
+    told = [l for l in daemon.program.log().splitlines() if " warning " in l
+            and "anna@example.test broken_items=1:" in l]
     check_equal(len(told), 1, f"warnings about the broken items, after two more polls:\n{told}")
 
 
@@ -84,7 +88,8 @@ def whole_server_fails(folder):
     sim.program.stop()
     wait_until(lambda: all(daemon.presence(p)["state"] == "unknown" for p in people), "everybody to become unknown")
     # Who was being asked when it went away may first tell of a connection that was cut.
-    wait_until(lambda: [(c["code"], c["persons"]) for c in daemon.ctl_json("status")["causes"]] == [("tcp-refused", 20)],
+    wait_until(lambda: [(c["code"], c["persons"]) for c in daemon.ctl_json("status")["causes"]] == [("tcp-refused",
+                                                                                                     20)],
                "one row for one cause and everybody")
     lines_of_log = [l for l in daemon.program.log().splitlines() if "tcp-refused" in l and " warning " in l]
     check(len(lines_of_log) <= 10, f"a cause is told once and folded, not {len(lines_of_log)} times")
@@ -102,7 +107,8 @@ def two_servers(folder):
     password_file: password
     auth: [basic]
 """
-    config = company.yaml(sim.url, ["anna@example.test"], ["{ address: bob@example.test, server: lost }"], server_more=more)
+    config = company.yaml(sim.url, ["anna@example.test"], ["{ address: bob@example.test, server: lost }"],
+                          server_more=more)
     daemon = harness.Daemon(folder, config)
     daemon.wait_state("anna@example.test", "busy")
     wait_until(lambda: daemon.presence("bob@example.test")["reason"] == "dns-not-found", "the lost server's cause")
@@ -127,25 +133,30 @@ def refused_password(folder):
     harness.secret_file(folder, "password", "svc-secret")
     for p in people:
         daemon.wait_state(p, "busy")
-    check_equal(sim.control("GET", "/counters")["logons"]["rejected"], 1, "rejected logons after the secret was changed")
+    check_equal(sim.control("GET", "/counters")["logons"]["rejected"], 1,
+                "rejected logons after the secret was changed")
 
 
 def make_certificate(folder, name, host):
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", f"{folder}/{name}.key", "-out",
-                    f"{folder}/{name}.pem", "-days", "2", "-subj", f"/CN={host}", "-addext", f"subjectAltName=DNS:{host}"],
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", f"{folder}/{name}.key",
+                    "-out",
+                    f"{folder}/{name}.pem", "-days", "2", "-subj", f"/CN={host}", "-addext",
+                    f"subjectAltName=DNS:{host}"],
                    check=True, capture_output=True)
     os.chmod(f"{folder}/{name}.key", 0o600)
 
 
 def bad_certificate(folder):
-    """A certificate that nobody trusts, one for another host, and a good one: Basic goes over TLS only when it is right."""
+    """A certificate that nobody trusts, one for another host, and a good one: Basic goes over TLS only when it is
+    right."""
     make_certificate(folder, "good", "localhost")
     make_certificate(folder, "other", "other.example")
     harness.secret_file(folder, "password", "svc-secret")
     sims = {}
     for name in ("good", "other"):
         os.makedirs(f"{folder}/{name}", exist_ok=True)
-        sims[name] = harness.Simulator(f"{folder}/{name}", company.company("appointment anna@example.test now-1h +12h busy"),
+        sims[name] = harness.Simulator(f"{folder}/{name}",
+                                       company.company("appointment anna@example.test now-1h +12h busy"),
                                        args=["--tls-cert", f"{folder}/{name}.pem", "--tls-key", f"{folder}/{name}.key"])
 
     def server(name, port, ca):
@@ -160,13 +171,16 @@ def bad_certificate(folder):
 
     more = server("untrusted", sims["good"].port, None) + server("mismatch", sims["other"].port, "other.pem")
     yaml = company.yaml(f"https://localhost:{sims['good'].port}/exchange/", ["anna@example.test"],
-                        ["{ address: u@example.test, server: untrusted }", "{ address: m@example.test, server: mismatch }"],
+                        ["{ address: u@example.test, server: untrusted }",
+                         "{ address: m@example.test, server: mismatch }"],
                         server_more="    tls: { ca_file: good.pem }\n" + more)
     daemon = harness.Daemon(folder, yaml)
     daemon.wait_state("anna@example.test", "busy")
-    wait_until(lambda: daemon.presence("u@example.test")["reason"] == "tls-untrusted", "the untrusted certificate's code")
+    wait_until(lambda: daemon.presence("u@example.test")["reason"] == "tls-untrusted",
+               "the untrusted certificate's code")
     wait_until(lambda: daemon.presence("m@example.test")["reason"] == "tls-name-mismatch", "the other host's code")
-    check_equal(sims["other"].control("GET", "/counters")["requests"], 0, "requests that reached the host with the wrong name")
+    check_equal(sims["other"].control("GET", "/counters")["requests"], 0,
+                "requests that reached the host with the wrong name")
     certificate = {s["name"]: s for s in daemon.ctl_json("servers")["servers"]}["hq"]["certificate_until"]
     check(certificate, "the certificate's end stands in the server's row")
 
@@ -180,4 +194,5 @@ def clear_text_refused(folder):
 
 
 if __name__ == "__main__":
-    harness.run(one_person_fails, broken_items, whole_server_fails, two_servers, refused_password, bad_certificate, clear_text_refused)
+    harness.run(one_person_fails, broken_items, whole_server_fails, two_servers, refused_password, bad_certificate,
+                clear_text_refused)

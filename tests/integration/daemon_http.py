@@ -16,7 +16,8 @@ ANNA, BOB = "anna@example.test", "bob@example.test"
 
 def start(folder, **config):
     lines = [f"appointment {ANNA} now-30m +1h busy", f"appointment {ANNA} now+2h +1h oof", f"mailbox {BOB} password=x"]
-    _, daemon = company.start(folder, lines, [ANNA], more_users=[f"{{ address: {BOB}, server: hq, publish_as: robert@im.example, group: office }}"],
+    _, daemon = company.start(folder, lines, [ANNA],
+                              more_users=[f"{{ address: {BOB}, server: hq, publish_as: robert@im.example, group: office }}"],
                               **config)
     return daemon
 
@@ -26,23 +27,29 @@ def every_row(folder):
     daemon = start(folder)
     anna = daemon.wait_state(ANNA, "busy")
     daemon.wait_state("robert@im.example", "free")
-    check_equal(sorted(anna), sorted(["address", "state", "since", "until", "next", "as_of", "valid_until", "reason"]), "keys of a presence")
+    check_equal(sorted(anna), sorted(["address", "state", "since", "until", "next", "as_of", "valid_until", "reason"]),
+                "keys of a presence")
     check_equal(anna["next"]["state"], "oof", "what comes next")
     check_equal(daemon.presence(BOB)["address"], "robert@im.example", "publish_as is what is shown")
     status, text, _ = daemon.get(f"/v1/presence?address={ANNA}&address=robert@im.example&address=nobody@example.test")
     got = json.loads(text)
-    check_equal(([p["state"] for p in got["presence"]], got["not_found"]), (["busy", "free"], ["nobody@example.test"]), f"a list ({status})")
-    check_equal([p["address"] for p in json.loads(daemon.get("/v1/presence?group=office")[1])["presence"]], ["robert@im.example"], "a group")
+    check_equal(([p["state"] for p in got["presence"]], got["not_found"]), (["busy", "free"], ["nobody@example.test"]),
+                f"a list ({status})")
+    check_equal([p["address"] for p in json.loads(daemon.get("/v1/presence?group=office")[1])["presence"]],
+                ["robert@im.example"], "a group")
 
     periods = daemon.periods(ANNA)
     check_equal([p[2] for p in periods], ["BUSY", "BUSY-UNAVAILABLE"], "all free/busy that is known")
     window = (periods[1][0], periods[1][1])
     status, text, headers = daemon.get(f"/v1/freebusy/{ANNA}.ifb?start={window[0]}&end={window[1]}")
     check(headers["Content-Type"].startswith("text/calendar"), "the content type of free/busy")
-    check(f"DTSTART:{window[0]}\r\n" in text and f"DTEND:{window[1]}\r\n" in text, f"the asked window is echoed: {text}")
+    check(f"DTSTART:{window[0]}\r\n" in text and f"DTEND:{window[1]}\r\n" in text,
+          f"the asked window is echoed: {text}")
     check("METHOD" not in text, "no METHOD in free/busy")
-    check_equal(harness.ifb_periods(text), [(window[0], window[1], "BUSY-UNAVAILABLE")], f"free/busy of a window ({status})")
-    check_equal(daemon.get(f"/v1/freebusy/{ANNA}.ifb?start=2001-01-01T00:00:00Z&end=2001-01-02T00:00:00Z")[0], 503, "a window nobody asked about")
+    check_equal(harness.ifb_periods(text), [(window[0], window[1], "BUSY-UNAVAILABLE")],
+                f"free/busy of a window ({status})")
+    check_equal(daemon.get(f"/v1/freebusy/{ANNA}.ifb?start=2001-01-01T00:00:00Z&end=2001-01-02T00:00:00Z")[0], 503,
+                "a window nobody asked about")
 
     def servers():
         return json.loads(daemon.get("/v1/servers")[1])["servers"]
@@ -54,14 +61,16 @@ def every_row(folder):
     check_equal(daemon.get("/healthz")[0], 200, "alive")
     wait_until(lambda: daemon.get("/readyz")[0] == 200, "ready")
     metrics = daemon.get("/metrics")[1]
-    check('freebusyd_persons{state="busy"} 1\n' in metrics and 'freebusyd_server_up{server="hq"} 1\n' in metrics, f"metrics:\n{metrics}")
+    check('freebusyd_persons{state="busy"} 1\n' in metrics and 'freebusyd_server_up{server="hq"} 1\n' in metrics,
+          f"metrics:\n{metrics}")
     status, text, headers = daemon.get("/")
     check(status == 200 and "<html" in text and "default-src 'none'" in headers["Content-Security-Policy"], "the page")
     check_equal(daemon.get("/v1/presence/" + ANNA, method="HEAD")[1], "", "HEAD has no body")
 
 
 def raw(port, data, patience=60):
-    """Status line of the answer to these bytes; "" when the connection was closed without one, "closed" when none came."""
+    """Status line of the answer to these bytes; "" when the connection was closed without one, "closed" when none
+    came."""
     with socket.create_connection(("127.0.0.1", port), timeout=patience) as connection:
         try:
             connection.sendall(data)
@@ -88,7 +97,8 @@ def bad_requests(folder):
     def problem(path, status, code, method="GET"):
         got, text, headers = daemon.get(path, method=method)
         check_equal(got, status, f"{method} {path}: {text}")
-        check_equal((json.loads(text)["code"], headers["Content-Type"]), (code, "application/problem+json"), f"{method} {path}")
+        check_equal((json.loads(text)["code"], headers["Content-Type"]), (code, "application/problem+json"),
+                    f"{method} {path}")
 
     problem("/v1/presence/nobody@example.test", 404, "no-such-person")
     problem("/v1/presence/%zz", 400, "bad-escape")
@@ -106,18 +116,24 @@ def bad_requests(folder):
     problem("/v1/status", 405, "method-not-allowed", "PROPFIND")
     check_equal(daemon.get("/v1/status", method="DELETE")[2]["Allow"], "GET, HEAD", "what is allowed")
     for path, allowed in (("/ctl/reload", "POST"), ("/ctl/users", "GET, HEAD")):
-        check(f"\r\nAllow: {allowed}\r\n" in raw_unix(daemon.socket, f"PUT {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"), f"Allow of {path}")
+        check(f"\r\nAllow: {allowed}\r\n" in raw_unix(daemon.socket,
+                                                      f"PUT {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"),
+              f"Allow of {path}")
     check(" 400 " in raw(daemon.port, b"GET /v1/status HTTP/1.1\r\n\r\n"), "HTTP/1.1 without Host")
     check(" 200 " in raw(daemon.port, b"GET /v1/status HTTP/1.0\r\n\r\n"), "HTTP/1.0 without Host")
 
-    check(" 414 " in raw(daemon.port, b"GET /" + b"a" * 200000 + b" HTTP/1.1\r\nHost: x\r\n\r\n"), "a request line of 200 kB")
-    check(" 431 " in raw(daemon.port, b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"a" * 200000 + b"\r\n\r\n"), "a header of 200 kB")
-    check(" 413 " in raw(daemon.port, b"POST /v1/status HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999\r\n\r\naaaa"), "a body of 100 MB")
+    check(" 414 " in raw(daemon.port, b"GET /" + b"a" * 200000 + b" HTTP/1.1\r\nHost: x\r\n\r\n"),
+          "a request line of 200 kB")
+    check(" 431 " in raw(daemon.port, b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"a" * 200000 + b"\r\n\r\n"),
+          "a header of 200 kB")
+    check(" 413 " in raw(daemon.port, b"POST /v1/status HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999\r\n\r\naaaa"),
+          "a body of 100 MB")
     hello = raw(daemon.port, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n")
     check(hello in ("", "closed") or " 4" in hello, f"TLS on a plain port: {hello}")
     check(" 40" in raw(daemon.port, b"GET / HTTP/9.9\r\nHost: x\r\nContent-Length: -1\r\n\r\n")
           or " 505" in raw(daemon.port, b"GET / HTTP/9.9\r\nHost: x\r\n\r\n"), "a version and a length that are none")
-    for line in ("GET / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\nzz\r\n", "\0\0\0\0\r\n\r\n", "GET\r\n\r\n"):
+    for line in ("GET / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\nzz\r\n",
+                 "\0\0\0\0\r\n\r\n", "GET\r\n\r\n"):
         raw(daemon.port, line.encode(), 2)  # whatever the answer, if there is one
     check_equal(daemon.get("/healthz")[0], 200, "alive after all that")
 
@@ -165,13 +181,16 @@ def control_client(folder):
     for args in (["check"], ["check", "hq", "--user", BOB], ["check", "--config", daemon.config]):
         code, out, err = daemon.ctl(*args)
         check_equal(code, 0, f"{args}: {out}{err}")
-        check(all(any(l.startswith(step) and " ok" in l for l in out.splitlines()) for step in steps), f"{args}: steps\n{out}")
+        check(all(any(l.startswith(step) and " ok" in l for l in out.splitlines()) for step in steps),
+              f"{args}: steps\n{out}")
     lines = [json.loads(l) for l in daemon.ctl("--json", "check")[1].splitlines()]
     check(lines[-1]["done"] and lines[-1]["ok"] and lines[-1]["by"] == "daemon", f"the check's last line: {lines[-1]}")
     code, out, _ = daemon.ctl("check", "hq", "--user", "missing@example.test")
-    check(code == 1 and "mailbox-not-found" in out and "what to do:" in out, f"check of a missing mailbox: exit {code}\n{out}")
+    check(code == 1 and "mailbox-not-found" in out and "what to do:" in out,
+          f"check of a missing mailbox: exit {code}\n{out}")
 
-    watch = subprocess.Popen([harness.FREEBUSYCTL, "--socket", daemon.socket, "watch", ANNA], stdout=subprocess.PIPE, text=True)
+    watch = subprocess.Popen([harness.FREEBUSYCTL, "--socket", daemon.socket, "watch", ANNA], stdout=subprocess.PIPE,
+                             text=True)
     check("is busy until" in watch.stdout.readline(), "watch begins with the present state")
     check_equal(daemon.ctl_json("unbreak", "hq"), {"ok": True}, "unbreak as data")
     code, out, _ = daemon.ctl("check", "--config", folder + "/none.yaml")

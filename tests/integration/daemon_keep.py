@@ -1,4 +1,5 @@
-"""What survives a restart: last known states with their age, before the first poll; what does not: a file that is not ours stays as it is."""
+"""What survives a restart: last known states with their age, before the first poll; what does not: a file that is not
+ours stays as it is."""
 import contextlib
 import os
 import signal
@@ -18,7 +19,8 @@ FACTS = ("state", "since", "until", "next", "reason")
 def start(folder, people=tuple(EXPECTED)):
     state = os.path.join(folder, "state")
     os.mkdir(state)
-    sim, daemon = company.start(folder, EVENTS, people, rules=f"state: {{ directory: \"{state}\" }}\n".replace("  ", ""))
+    sim, daemon = company.start(folder, EVENTS, people,
+                                rules=f"state: {{ directory: \"{state}\" }}\n".replace("  ", ""))
     return state, sim, daemon
 
 
@@ -41,11 +43,13 @@ def kept_over_restart(folder):
     check_equal(daemon.ctl_json("status")["state"]["persons_loaded"], 3, "persons loaded")
     for address, was in before.items():
         now = daemon.presence(address)
-        check_equal({f: now[f] for f in FACTS if f != "reason"}, {f: was[f] for f in FACTS if f != "reason"}, f"{address} after the restart")
+        check_equal({f: now[f] for f in FACTS if f != "reason"}, {f: was[f] for f in FACTS if f != "reason"},
+                    f"{address} after the restart")
         check(now["as_of"] <= was["as_of"], f"the age of {address}: {now['as_of']} was {was['as_of']}")
     events = harness.Events(daemon.port)
     events.wait(lambda d: d["address"] == "carl@example.test", "the snapshot", 60)
-    check_equal({e[3]["state"] for e in events.events if e[3]["address"] == "anna@example.test"}, {"busy"}, "states of anna")
+    check_equal({e[3]["state"] for e in events.events if e[3]["address"] == "anna@example.test"}, {"busy"},
+                "states of anna")
     code, text, _ = daemon.ctl("why", "anna@example.test")
     check("was read earlier" in text and code == 0, f"why after a restart:\n{text}")
 
@@ -72,28 +76,34 @@ def one_daemon_a_directory(folder):
         text = file.read().replace("control.sock", "other.sock")
     with open(other, "w", encoding="utf-8") as file:
         file.write(text)
-    done = subprocess.run([harness.FREEBUSYD, "--config", other], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run([harness.FREEBUSYD, "--config", other], capture_output=True, text=True, timeout=60,
+                          check=False)
     check_equal(done.returncode, 1, f"exit code of the second daemon: {done.stderr}")
-    check(f"(pid {daemon.program.process.pid})" in done.stderr, f"the first one's pid {daemon.program.process.pid}: {done.stderr}")
+    check(f"(pid {daemon.program.process.pid})" in done.stderr,
+          f"the first one's pid {daemon.program.process.pid}: {done.stderr}")
 
 
 def refusal_remembered(folder):
-    """A daemon that is started again and again shows a refused password once; another password, or a word, and it is tried."""
+    """A daemon that is started again and again shows a refused password once; another password, or a word, and it is
+    tried."""
     state = os.path.join(folder, "state")
     os.mkdir(state)
     harness.secret_file(folder, "password", "wrong-secret")
     sim = harness.Simulator(folder, company.company(*EVENTS))
-    daemon = harness.Daemon(folder, company.yaml(sim.url, list(EXPECTED), rules=f"state: {{ directory: \"{state}\" }}\n".replace("  ", "")))
+    daemon = harness.Daemon(folder, company.yaml(sim.url, list(EXPECTED),
+                                                 rules=f"state: {{ directory: \"{state}\" }}\n".replace("  ", "")))
 
     def rejected():
         return sim.control("GET", "/counters")["logons"]["rejected"]
 
     for _ in range(4):
-        wait_until(lambda: daemon.presence("anna@example.test")["reason"] == "logon-rejected", "the cause of the refusal", 60)
+        wait_until(lambda: daemon.presence("anna@example.test")["reason"] == "logon-rejected",
+                   "the cause of the refusal", 60)
         wait_until(lambda: daemon.ctl_json("status")["state"]["waiting_bytes"] == 0, "the state file to be written", 60)
         daemon.stop(signal.SIGKILL)
         daemon.start()
-    wait_until(lambda: daemon.presence("anna@example.test")["reason"] == "logon-rejected", "the cause after restarts", 60)
+    wait_until(lambda: daemon.presence("anna@example.test")["reason"] == "logon-rejected", "the cause after restarts",
+               60)
     check_equal(rejected(), 1, "rejected logons over five starts")
     check_equal(daemon.ctl("unbreak", "hq")[0], 0, "unbreak")
     wait_until(lambda: rejected() == 2, "one more try after an administrator's word", 60)
@@ -116,7 +126,8 @@ def unusable_state(folder):
         file.execute("PRAGMA user_version=999")
     with open(path, "rb") as file:
         newer = file.read()
-    for what, content, word in (("newer", newer, "newer version"), ("garbage", b"no database " * 1000, "not a database"), ("folder", None, "state")):
+    for what, content, word in (("newer", newer, "newer version"),
+                                ("garbage", b"no database " * 1000, "not a database"), ("folder", None, "state")):
         if content is None:
             os.rename(state, state + ".away")
         else:

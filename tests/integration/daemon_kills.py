@@ -1,4 +1,5 @@
-"""kill -9 at random moments while calendars change and subscribers read: nobody's state is lost, no subscriber misses the last one.
+"""kill -9 at random moments while calendars change and subscribers read: nobody's state is lost, no subscriber misses
+the last one.
 
 FB_KILLS says how often (10 unless told; 200 takes some minutes)."""
 import os
@@ -26,7 +27,8 @@ class Company:
             self.known[person] = "free"
             return
         now, kind = int(time.time()), rng.choice(["busy", "oof", "tentative"])
-        made = self.sim.control("POST", "/appointments", {"mailbox": person, "start": harness.utc(now - 3600), "end": harness.utc(now + 43200), "busy": kind})
+        made = self.sim.control("POST", "/appointments", {"mailbox": person, "start": harness.utc(now - 3600),
+                                                          "end": harness.utc(now + 43200), "busy": kind})
         self.items[person], self.known[person] = made["id"], kind
 
 
@@ -58,7 +60,8 @@ def killed_at_random(folder):
             check(p in changed or now == known[p], f"kill {number}: {p} was {known[p]}, is {now} after the restart")
             check(now != "unknown", f"kill {number}: {p} is unknown after the restart")
         after = harness.Events(daemon.port, last_id=last)
-        wait_until(lambda: all(daemon.presence(p)["state"] == known[p] for p in PEOPLE), f"kill {number}: everybody's state again", 60)
+        wait_until(lambda: all(daemon.presence(p)["state"] == known[p] for p in PEOPLE),
+                   f"kill {number}: everybody's state again", 60)
 
         def told():
             states = {**seen, **{d["address"]: d["state"] for _, _, _, d in list(after.events)}}

@@ -14,14 +14,16 @@ def facts(events):
 
 
 def punctual_and_resumed(folder):
-    """A meeting that starts during the test arrives within 1 s of its second; a reader cut in the middle loses and doubles nothing."""
+    """A meeting that starts during the test arrives within 1 s of its second; a reader cut in the middle loses and
+    doubles nothing."""
     people = [f"p{i}@example.test" for i in range(6)]
     sim, daemon = company.start(folder, [f"mailbox {p} password=x" for p in people], people, interval="1s")
     for p in people:
         daemon.wait_state(p, "free")
     begin = daemon.soon()
     for i, p in enumerate(people):
-        sim.control("POST", "/appointments", {"mailbox": p, "start": harness.utc(begin + 2 * i), "end": harness.utc(begin + 3 * i + 20),
+        sim.control("POST", "/appointments",
+                    {"mailbox": p, "start": harness.utc(begin + 2 * i), "end": harness.utc(begin + 3 * i + 20),
                                               "busy": "busy"})
     wait_until(lambda: all(daemon.presence(p)["next"] for p in people), "the meetings to be known")
     check(time.time() < begin, "the meetings were known too late")
@@ -40,8 +42,10 @@ def punctual_and_resumed(folder):
     again = harness.Events(daemon.port, last_id=first[-1][2])
     again.wait(lambda d: d["address"] == people[5] and d["state"] == "busy", "the sixth meeting on the resumed stream")
     whole.wait(lambda d: d["address"] == people[5] and d["state"] == "busy", "the sixth meeting")
-    delays = sorted(e[0] - begin - 2 * people.index(e[3]["address"]) for e in list(whole.events) if e[3]["state"] == "busy")
-    check(delays[0] >= 0 and delays[3] < 1, f"events of meetings came {delays} s after their seconds")  # some are late where others want the machine
+    delays = sorted(e[0] - begin - 2 * people.index(e[3]["address"]) for e in list(whole.events)
+                    if e[3]["state"] == "busy")
+    # some are late where others want the machine
+    check(delays[0] >= 0 and delays[3] < 1, f"events of meetings came {delays} s after their seconds")
     joined, straight = facts(first) + facts(again.events), facts(whole.events)
     count = min(len(joined), len(straight))
     check_equal(joined[:count], straight[:count], "a cut and resumed stream against one that was never cut")
@@ -54,7 +58,8 @@ def punctual_and_resumed(folder):
 
 
 def killed_and_restarted(folder):
-    """kill -9 and start again during polling: right states within one poll; for the second there is none within the test's time."""
+    """kill -9 and start again during polling: right states within one poll; for the second there is none within the
+    test's time."""
     lines = ["appointment anna@example.test now-5m +1h busy", "appointment bob@example.test now-5m +1h oof",
              "mailbox carl@example.test password=x"]
     expected = {"anna@example.test": "busy", "bob@example.test": "oof", "carl@example.test": "free"}
@@ -79,19 +84,22 @@ def killed_and_restarted(folder):
 
 def odd_addresses(folder):
     """The eight characters with which Cisco's integration fails, and more: simulator -> JSON -> free/busy, and back."""
-    odd = [f"a{c}b@example.test" for c in "~#%+&|*/ '\"\\?;=,"] + ["zoë@example.test", "名前@example.test", "a%41b@example.test"]
+    odd = [f"a{c}b@example.test" for c in "~#%+&|*/ '\"\\?;=,"] + ["zoë@example.test", "名前@example.test",
+                                                                   "a%41b@example.test"]
     begin = int(time.time()) // 60 * 60 - 600
     harness.secret_file(folder, "password", "svc-secret")
     sim = harness.Simulator(folder, company.company("mailbox plain@example.test password=x"))
     for address in odd:
         sim.control("POST", "/mailboxes", {"address": address, "password": "x"})
-        sim.control("POST", "/appointments", {"mailbox": address, "start": harness.utc(begin), "end": harness.utc(begin + 3600), "busy": "busy"})
+        sim.control("POST", "/appointments",
+                    {"mailbox": address, "start": harness.utc(begin), "end": harness.utc(begin + 3600), "busy": "busy"})
     daemon = harness.Daemon(folder, company.yaml(sim.url, odd, interval="1s"))
     basic = "%Y%m%dT%H%M%SZ"
     for address in odd:
         person = daemon.wait_state(address, "busy")
         check_equal(person["address"], address, "address in JSON")
-        check_equal(daemon.periods(address), [(harness.utc(begin, basic), harness.utc(begin + 3600, basic), "BUSY")], f"free/busy of {address}")
+        check_equal(daemon.periods(address), [(harness.utc(begin, basic), harness.utc(begin + 3600, basic), "BUSY")],
+                    f"free/busy of {address}")
         status, text, _ = daemon.get("/v1/presence?address=" + urllib.parse.quote(address, safe=""))
         check_equal((status, json.loads(text)["presence"][0]["address"]), (200, address), "address as a parameter")
         code, out, _ = daemon.ctl("show", address)
@@ -105,11 +113,13 @@ def state_words(folder):
     lines = ["appointment tentative@example.test now-5m +1h tentative", "appointment oof@example.test now-5m +1h oof",
              "appointment both@example.test now-30m +1h tentative", "appointment both@example.test now-10m +20m busy",
              "appointment chain@example.test now-10m +20m busy", "appointment chain@example.test now+10m +20m busy",
-             "appointment free@example.test now-5m +1h free", "appointment cancelled@example.test now-5m +1h busy cancelled",
+             "appointment free@example.test now-5m +1h free",
+             "appointment cancelled@example.test now-5m +1h busy cancelled",
              "appointment declined@example.test now-5m +1h busy response=declined",
              "appointment unanswered@example.test now-5m +1h busy response=unanswered",
              "appointment private@example.test now-5m +1h busy private"]
-    expected = {"tentative": "tentative", "oof": "oof", "both": "busy", "chain": "busy", "free": "free", "cancelled": "free",
+    expected = {"tentative": "tentative", "oof": "oof", "both": "busy", "chain": "busy", "free": "free",
+                "cancelled": "free",
                 "declined": "free", "unanswered": "tentative", "private": "busy"}
     _, daemon = company.start(folder, lines, [f"{name}@example.test" for name in expected])
     for name, state in expected.items():
@@ -118,7 +128,8 @@ def state_words(folder):
     minutes = (harness.time.time() + 30 * 60)
     check(chain["until"] > harness.utc(minutes - 120), f"back-to-back meetings are one run: {chain}")
     check_equal(both["next"]["state"], "tentative", "what comes after the busy part of an overlap")
-    check_equal([p[2] for p in daemon.periods("both@example.test")], ["BUSY-TENTATIVE", "BUSY", "BUSY-TENTATIVE"], "overlap in free/busy")
+    check_equal([p[2] for p in daemon.periods("both@example.test")], ["BUSY-TENTATIVE", "BUSY", "BUSY-TENTATIVE"],
+                "overlap in free/busy")
     check_equal([p[2] for p in daemon.periods("oof@example.test")], ["BUSY-UNAVAILABLE"], "out of office in free/busy")
     check_equal(daemon.periods("free@example.test"), [], "free time has no line")
 
@@ -136,13 +147,15 @@ def watched_csv(folder):
     daemon.wait_state("u0@example.test", "free")
     check("users.csv:3" in daemon.program.log(), "the garbage line is named with file and line")
     status, text, _ = daemon.get("/v1/presence?group=quoted,%20group")
-    check_equal([p["address"] for p in json.loads(text)["presence"]], ["u1@example.test"], f"a group by name ({status})")
+    check_equal([p["address"] for p in json.loads(text)["presence"]], ["u1@example.test"],
+                f"a group by name ({status})")
     some = harness.Events(daemon.port, "?group=quoted,%20group&address=u0@example.test")
     some.wait(lambda d: d["address"] == "u1@example.test", "the snapshot of a group")
     wait_until(lambda: some.comments > 0 and len(some.events) >= 2, "both states")
     none, grouped = harness.Events(daemon.port, "?group=nobodys"), harness.Events(daemon.port, "?group=quoted,%20group")
     grouped.wait(lambda d: d["address"] == "u1@example.test", "the snapshot of a group alone")
-    check_equal({f[0] for f in facts(grouped.events)} | {f[0] for f in facts(none.events)}, {"u1@example.test"}, "persons of a group")
+    check_equal({f[0] for f in facts(grouped.events)} | {f[0] for f in facts(none.events)}, {"u1@example.test"},
+                "persons of a group")
     with open(path, "a", encoding="utf-8") as file:
         file.write("u2@example.test,office\n")
     wait_until(lambda: daemon.get("/v1/presence/u2@example.test")[0] == 200, "the added line to be seen")
@@ -157,16 +170,20 @@ def watched_csv(folder):
     late = harness.Events(daemon.port, "?address=u0@example.test", last_id=before)
     member = harness.Events(daemon.port, "?group=office", last_id=before)
     for events in (everybody, one, late, member):
-        gone = events.wait(lambda d: d["address"] == "u0@example.test" and d["reason"] == "removed", "the last word on the removed person")[3]
-        check_equal([gone[k] for k in ("state", "until", "next", "as_of", "valid_until")], ["unknown", None, None, None, None], "a removed person")
+        gone = events.wait(lambda d: d["address"] == "u0@example.test" and d["reason"] == "removed",
+                           "the last word on the removed person")[3]
+        check_equal([gone[k] for k in ("state", "until", "next", "as_of", "valid_until")],
+                    ["unknown", None, None, None, None], "a removed person")
     check_equal(daemon.get("/v1/events?address=u0@example.test")[0], 404, "a stream about nobody")
     with open(path, "w", encoding="utf-8") as file:
         file.write("address,group,publish_as\nu2@example.test,office,two@im.test\n")
     for events in (everybody, member):
-        events.wait(lambda d: d["address"] == "u2@example.test" and d["reason"] == "removed", "the last word on the address before")
+        events.wait(lambda d: d["address"] == "u2@example.test" and d["reason"] == "removed",
+                    "the last word on the address before")
         events.wait(lambda d: d["address"] == "two@im.test" and d["state"] == "free", "the state under the new address")
     with open(path, "w", encoding="utf-8") as file:
-        file.write("address,group\nu2@example.test,office\n" + "".join(f"many{i}@example.test,many\n" for i in range(2000)))
+        file.write("address,group\nu2@example.test,office\n" + "".join(f"many{i}@example.test,many\n"
+                                                                       for i in range(2000)))
     wait_until(lambda: daemon.get("/v1/presence/many1999@example.test")[0] == 200, "many more people")
     listed = [p["address"] for p in daemon.ctl_json("users")["users"]]
     check_equal((len(listed), len(set(listed))), (2001, 2001), "everybody once, in however many pieces")

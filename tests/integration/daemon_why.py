@@ -32,14 +32,16 @@ def why_weighs_events(folder):
     check(("tentative", "tentative", "weaker") in found, f"the tentative one is weaker: {found}")
     check_equal(len([f for f in found if f[2] == "does-not-count"]), 2, f"cancelled and declined ones: {found}")
     rules = {e["rule"] for e in why["covering"]}
-    check({"it is cancelled", "the person declined it", "an invitation that the person has not answered"} <= rules, f"rules named: {rules}")
+    check({"it is cancelled", "the person declined it", "an invitation that the person has not answered"} <= rules,
+          f"rules named: {rules}")
     check_equal(why["next"]["state"], "tentative", "what comes next")
     check_equal(why["reads"][-1]["method"], "SEARCH", "the request")
     check("anna" in why["reads"][-1]["url"] and why["age_s"] < 60, f"its URL and age: {why}")
 
     code, text, _ = daemon.ctl("why", "anna@example.test")
     check_equal(code, 0, "exit code")
-    check("because of" in text and "decides" in text and "does not count" in text and "SEARCH" in text, f"in words:\n{text}")
+    check("because of" in text and "decides" in text and "does not count" in text and "SEARCH" in text,
+          f"in words:\n{text}")
 
     later = daemon.ctl_json("why", "anna@example.test", "--at", harness.utc(int(time.time()) + 3 * 3600 + 1800))
     check_equal([later["state"]] + fates(later), ["oof", ("oof", "oof", "decides")], "three hours and a half later")
@@ -48,7 +50,8 @@ def why_weighs_events(folder):
 
     bob = daemon.ctl_json("why", "bob@example.test")
     check_equal((bob["state"], bob["group_has_rules"]), ("free", True), "the group's own rule")
-    check_equal((bob["covering"][0]["fate"], bob["covering"][0]["option"]), ("does-not-count", "presence.unanswered"), "its option")
+    check_equal((bob["covering"][0]["fate"], bob["covering"][0]["option"]), ("does-not-count", "presence.unanswered"),
+                "its option")
 
 
 def why_without_a_server(folder):
@@ -61,7 +64,8 @@ def why_without_a_server(folder):
     sim.program.stop()
     why = daemon.ctl_json("why", "anna@example.test")
     check_equal(why["state"], "busy", "what is stored stands")
-    check(why["stored"]["state"] == "busy" and not why["reads"][-1]["ok"] and why["covering"] == [], f"from what is stored: {why}")
+    check(why["stored"]["state"] == "busy" and not why["reads"][-1]["ok"] and why["covering"] == [],
+          f"from what is stored: {why}")
     code, text, _ = daemon.ctl("why", "anna@example.test")
     check("was read earlier" in text and "could not be read just now" in text, f"in words:\n{text}")
     for arguments, want in ((("why", "anna@example.test", "--at", "teatime"), 2), (("why", "nobody@example.test"), 2)):

@@ -1,14 +1,15 @@
 #!/usr/bin/python3
-"""DavMail, an Exchange client that nobody here wrote, judges the simulator: it logs in, lists calendars, fetches events and reads
-free/busy through its CalDAV front. What it must see is computed here from the data file, by other code than the simulator's: days
-are walked one by one, zones come from the system's tables.
+"""DavMail, an Exchange client that nobody here wrote, judges the simulator: it logs in, lists calendars, fetches events
+and reads free/busy through its CalDAV front. What it must see is computed here from the data file, by other code than
+the simulator's: days are walked one by one, zones come from the system's tables.
 
     exchange-davmail.py --sim PROGRAM --profile 2003|2007 --work FOLDER [--ntlm]
 
-freebusyd then reads the same people from the same simulator, and must say to the second what the file says, and by quarters of an hour
-what DavMail says.
+freebusyd then reads the same people from the same simulator, and must say to the second what the file says, and by
+quarters of an hour what DavMail says.
 
-With --ntlm it logs on by NTLM, judged by winbindd: at /exchange and /public, with forms on /owa, since DavMail knows no NTLM alone.
+With --ntlm it logs on by NTLM, judged by winbindd: at /exchange and /public, with forms on /owa, since DavMail knows no
+NTLM alone.
 
 The folder keeps davmail.log and the simulator's log when something fails.
 """
@@ -46,10 +47,11 @@ WEEKDAYS = ['mo', 'tu', 'we', 'th', 'fr', 'sa', 'su']
 UNITS = {'w': 604800, 'd': 86400, 'h': 3600, 'm': 60, 's': 1}
 
 
-# ---- the data file, read independently -------------------------------------------------------------------------------------------
+# ---- the data file, read independently -------------------------------------------------------------------------------
 
 def words_of(line):
-    return [re.sub(r'"([^"]*)"', r'\1', word) for word in re.findall(r'(?:[^\s"#]|(?<=\S)#|"[^"]*")+', line.split(' # ')[0])]
+    return [re.sub(r'"([^"]*)"', r'\1', word) for word in re.findall(r'(?:[^\s"#]|(?<=\S)#|"[^"]*")+',
+                                                                     line.split(' # ')[0])]
 
 
 def seconds_of(text):
@@ -160,7 +162,8 @@ class Data:
 
     def spans(self, mailbox, end):
         """[(start, end, digit)] of what counts."""
-        return [(a, b, DIGITS[status]) for item in self.of(mailbox) if item.counts for a, b, status in item.occurrences(end)]
+        return [(a, b, DIGITS[status]) for item in self.of(mailbox) if item.counts
+                for a, b, status in item.occurrences(end)]
 
 
 def runs(spans, start, end, slot=SLOT):
@@ -188,7 +191,7 @@ def moment(text):
     return datetime.datetime.strptime(text, FORM).replace(tzinfo=UTC)
 
 
-# ---- the programs ----------------------------------------------------------------------------------------------------------------
+# ---- the programs ----------------------------------------------------------------------------------------------------
 
 class Programs:
     def __init__(self, work):
@@ -210,7 +213,8 @@ class Programs:
 
 class Sim:
     def __init__(self, programs, program, profile, now, more=()):
-        argv = [program, '--profile', profile, '--data', DATA, '--clock', now.strftime('%Y-%m-%dT%H:%M:%SZ'), '--port', '0',
+        argv = [program, '--profile', profile, '--data', DATA, '--clock', now.strftime('%Y-%m-%dT%H:%M:%SZ'), '--port',
+                '0',
                 '--control', '127.0.0.1:0', '--log', os.path.join(programs.work, 'requests.log'), '--set', 'auth=forms',
                 '--set', 'fb-any-agent', *more]
         self.process = programs.start('exchange-sim', argv, subprocess.PIPE)
@@ -258,7 +262,7 @@ class DavMail:
         return answer.status, text
 
 
-# ---- the checks ------------------------------------------------------------------------------------------------------------------
+# ---- the checks ------------------------------------------------------------------------------------------------------
 
 PROPFIND = '<D:propfind xmlns:D="DAV:"><D:prop><D:displayname/><D:getetag/><D:resourcetype/></D:prop></D:propfind>'
 MULTIGET = ('<C:calendar-multiget xmlns:D="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav"><D:prop><D:getetag/><C:calendar-data/></D:prop>'
@@ -273,7 +277,8 @@ def home(address):
 
 
 def item_names(text):
-    return {urllib.parse.unquote(h.rsplit('/', 1)[1]).replace('&amp;', '&') for h in re.findall(r'<D:href>([^<]*\.EML)</D:href>', text)}
+    return {urllib.parse.unquote(h.rsplit('/', 1)[1]).replace('&amp;', '&')
+            for h in re.findall(r'<D:href>([^<]*\.EML)</D:href>', text)}
 
 
 def log_in(dav, login, address):
@@ -289,10 +294,12 @@ def list_calendar(dav, login, address):
 
 def free_busy(dav, login, own, others, start, end):
     """{address: {(start, end, type)}} as DavMail answers it."""
-    lines = ['BEGIN:VCALENDAR', 'VERSION:2.0', 'PRODID:-//test//EN', 'METHOD:REQUEST', 'BEGIN:VFREEBUSY', f'DTSTAMP:{stamp(start)}',
+    lines = ['BEGIN:VCALENDAR', 'VERSION:2.0', 'PRODID:-//test//EN', 'METHOD:REQUEST', 'BEGIN:VFREEBUSY',
+             f'DTSTAMP:{stamp(start)}',
              'UID:fb-1', f'DTSTART:{stamp(start)}', f'DTEND:{stamp(end)}', f'ORGANIZER:mailto:{own}']
     lines += [f'ATTENDEE:mailto:{a}' for a in others] + ['END:VFREEBUSY', 'END:VCALENDAR', '']
-    status, text = dav.ask(login, 'POST', home(own) + '/outbox/', '\r\n'.join(lines), {'Content-Type': 'text/calendar; charset=utf-8'})
+    status, text = dav.ask(login, 'POST', home(own) + '/outbox/', '\r\n'.join(lines),
+                           {'Content-Type': 'text/calendar; charset=utf-8'})
     check_equal(status, 200, f'free/busy: {text[:300]}')
     out = {}
     for part in text.split('<C:response>')[1:]:
@@ -343,7 +350,8 @@ def check_freebusyd(programs, sim, data, davmail, start, end):
     folder = os.path.join(programs.work, 'freebusyd')
     os.makedirs(folder, exist_ok=True)
     harness.secret_file(folder, 'password', 'svc-secret')
-    yaml = company.yaml(f'http://127.0.0.1:{sim.ports["port"]}/exchange/', davmail).replace('svc-presence', 'svc').replace('[basic]', '[forms]')
+    yaml = company.yaml(f'http://127.0.0.1:{sim.ports["port"]}/exchange/',
+                        davmail).replace('svc-presence', 'svc').replace('[basic]', '[forms]')
     daemon = harness.Daemon(folder, yaml)
     for person, theirs in davmail.items():
         harness.wait_until(lambda p=person: daemon.presence(p)['state'] != 'unknown', f'{person} to be read')
@@ -359,7 +367,8 @@ def check_service_account(dav, data):
     """What Receive-As is for; DavMail itself hides the private items of others."""
     log_in(dav, 'EXAMPLE\\svc:svc-secret', 'svc@example.test')
     got = list_calendar(dav, 'EXAMPLE\\svc:svc-secret', 'bob@example.test')
-    check_equal(got, data.names('bob@example.test', lambda i: not i.private and (i.recurs or i.start.year > 2020)), "bob's calendar")
+    check_equal(got, data.names('bob@example.test', lambda i: not i.private and (i.recurs or i.start.year > 2020)),
+                "bob's calendar")
 
 
 def check_refusals(dav, sim):
@@ -374,14 +383,16 @@ def check_refusals(dav, sim):
 def check_session_end(dav, sim, data):
     """A session that ends is opened again without a word to the client."""
     sim.control('DELETE', '/sessions')
-    check_equal(list_calendar(dav, 'alice:secret', 'alice@example.test'), data.names('alice@example.test', lambda i: True),
+    check_equal(list_calendar(dav, 'alice:secret', 'alice@example.test'),
+                data.names('alice@example.test', lambda i: True),
                 "alice's calendar after her session ended")
 
 
 def check_change(dav, sim, data):
     """What changes at run time is seen."""
     before = data.names('alice@example.test', lambda i: True)
-    item = sim.control('POST', '/appointments', {'mailbox': 'alice@example.test', 'start': 'today+1d@18:00', 'end': '+15m', 'subject': 'New'})
+    item = sim.control('POST', '/appointments',
+                       {'mailbox': 'alice@example.test', 'start': 'today+1d@18:00', 'end': '+15m', 'subject': 'New'})
     check_equal(list_calendar(dav, 'alice:secret', 'alice@example.test'), before | {'New.EML'}, 'a new appointment')
     sim.control('DELETE', f'/appointments/{item["id"]}')
     check_equal(list_calendar(dav, 'alice:secret', 'alice@example.test'), before, 'a deleted appointment')
@@ -410,7 +421,8 @@ def judge(programs, sim, profile, data, now):
 def judge_ntlm(programs, program, profile, data, now):
     users = {'svc': ('svc-secret', '')}
     with winbind.Winbind(os.path.join(programs.work, 'winbind'), users=users, domain='EXAMPLE') as judge_of_passwords:
-        sim = Sim(programs, program, profile, now, ['--ntlm-helper', judge_of_passwords.helper, '--set', 'auth=hybrid-ntlm'])
+        sim = Sim(programs, program, profile, now,
+                  ['--ntlm-helper', judge_of_passwords.helper, '--set', 'auth=hybrid-ntlm'])
         dav = DavMail(programs, sim, 'davmail-ntlm')
         log_in(dav, 'EXAMPLE\\svc:svc-secret', 'svc@example.test')
         check_free_busy(dav, data, 'EXAMPLE\\svc:svc-secret', 'svc@example.test', now)

@@ -1,5 +1,5 @@
-"""The simulator's NTLM, judged by clients that nobody here wrote, with verdicts of winbindd: python3-ntlm-auth at every level,
-python3-requests-ntlm and curl. What they never send is sent by hand."""
+"""The simulator's NTLM, judged by clients that nobody here wrote, with verdicts of winbindd: python3-ntlm-auth at every
+level, python3-requests-ntlm and curl. What they never send is sent by hand."""
 import base64
 import http.client
 import os
@@ -14,14 +14,18 @@ import winbind  # noqa: E402
 from harness import check, check_equal  # noqa: E402
 
 USER, SECRET = "EXAMPLE\\svc-presence", "svc-secret"
-USERS = {"svc-presence": (SECRET, ""), "jost": ("pässwörd", ""), "disabled": (SECRET, "disabled"), "locked": (SECRET, "locked"),
+USERS = {"svc-presence": (SECRET, ""), "jost": ("pässwörd", ""), "disabled": (SECRET, "disabled"),
+         "locked": (SECRET, "locked"),
          "mustchange": (SECRET, "must-change"), "expired": (SECRET, "expired")}
 DATA = company.company("appointment anna@example.test now-1h +12h busy", *(
     "mailbox jost@example.test account=jost password=pässwörd",), *(
-        f"mailbox {name}@example.test account={name} password={SECRET}" for name in ("disabled", "locked", "mustchange", "expired")))
+        f"mailbox {name}@example.test account={name} password={SECRET}" for name in ("disabled", "locked", "mustchange",
+                                                                                     "expired")))
 # Kinds of answer by the client's level: with extended session security in the challenge, and without.
-KINDS = {"full": ("v1", "session", "session", "v2"), "no-info": ("v1", "session", "session", "v2"), "plain": ("v1", "v1", "v1", "v2")}
-CODES = {"locked": "0x80070775", "disabled": "0x80070533", "expired": "0x80070532", "mustchange": "0x80070773", "svc-presence": "0x8007052e"}
+KINDS = {"full": ("v1", "session", "session", "v2"), "no-info": ("v1", "session", "session", "v2"),
+         "plain": ("v1", "v1", "v1", "v2")}
+CODES = {"locked": "0x80070775", "disabled": "0x80070533", "expired": "0x80070532", "mustchange": "0x80070773",
+         "svc-presence": "0x8007052e"}
 
 
 def start(folder, policy="ntlmv1-permitted", **faults):
@@ -47,7 +51,8 @@ def end(sim):
 
 
 def levels(folder):
-    """Every level, every challenge; the answer is of the kind that Windows would send; one handshake, and the connection is kept."""
+    """Every level, every challenge; the answer is of the kind that Windows would send; one handshake, and the
+    connection is kept."""
     sim, url = start(folder)
     for challenge, kinds in KINDS.items():
         sim.control("PUT", "/faults", {"ntlm-challenge": challenge})
@@ -56,7 +61,8 @@ def levels(folder):
             what = f"challenge {challenge}, level {level}"
             check_equal(attempt(url, level=level), [401, 207, 207], what)
             seen = counters(sim)
-            check_equal((seen["connections"], seen["logons"]["accepted"], seen["ntlm"].get(kind)), (1, 1, 1), f"{what}: {seen['ntlm']}")
+            check_equal((seen["connections"], seen["logons"]["accepted"], seen["ntlm"].get(kind)), (1, 1, 1),
+                        f"{what}: {seen['ntlm']}")
             check_equal(attempt(url, password="wrong", level=level), [401, 401], what + ", wrong password")
             sim.control("PUT", "/accounts", {"account": "svc-presence", "state": "normal"})
     end(sim)
@@ -65,15 +71,20 @@ def levels(folder):
 def clients(folder):
     """python3-requests-ntlm and curl; a password and names beyond ASCII; the account without its domain."""
     sim, url = start(folder)
-    check_equal(ntlm_client.attempt_requests(url, USER, SECRET, "PROPFIND")["statuses"], [401, 401, 207], "requests-ntlm")
-    check_equal(ntlm_client.attempt_requests(url, USER, "wrong", "PROPFIND")["status"], 401, "requests-ntlm, wrong password")
-    curl = ["curl", "-q", "-s", "-S", "--noproxy", "*", "--max-time", "60", "--ntlm", "-X", "PROPFIND", "-H", "Depth: 0", "-w",
+    check_equal(ntlm_client.attempt_requests(url, USER, SECRET, "PROPFIND")["statuses"], [401, 401, 207],
+                "requests-ntlm")
+    check_equal(ntlm_client.attempt_requests(url, USER, "wrong", "PROPFIND")["status"], 401,
+                "requests-ntlm, wrong password")
+    curl = ["curl", "-q", "-s", "-S", "--noproxy", "*", "--max-time", "60", "--ntlm", "-X", "PROPFIND", "-H",
+            "Depth: 0", "-w",
             "%{http_code} %{num_connects} ", "-o", "/dev/null", "-o", "/dev/null"]
     for password, expected in ((SECRET, "207 1 207 0 "), ("wrong", "401 1 401 0 ")):
-        done = subprocess.run([*curl, "-u", f"{USER}:{password}", url, url], capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run([*curl, "-u", f"{USER}:{password}", url, url], capture_output=True, text=True, timeout=60,
+                              check=False)
         check_equal(done.stdout, expected, f"curl --ntlm with {password}: {done.stderr}")
     sim.control("PUT", "/accounts", {"account": "svc-presence", "state": "normal"})
-    check_equal(attempt(sim.url + "jost@example.test/", "EXAMPLE\\jost", "pässwörd"), [401, 207, 207], "a password beyond ASCII")
+    check_equal(attempt(sim.url + "jost@example.test/", "EXAMPLE\\jost", "pässwörd"), [401, 207, 207],
+                "a password beyond ASCII")
     check_equal(attempt(url, "svc-presence"), [401, 207, 207], "without domain")
     check_equal(attempt(url, "OTHER\\svc-presence"), [401, 401], "another domain")
     check(SECRET not in sim.program.log() + sim.judge.all_logs(), "no password in the logs")
@@ -87,7 +98,8 @@ def policies(folder):
         os.makedirs(below)
         sim, url = start(below, policy)
         for level in range(4):
-            check_equal(attempt(url, level=level), [401, 207, 207] if level in taken else [401, 401], f"{policy}, level {level}")
+            check_equal(attempt(url, level=level), [401, 207, 207] if level in taken else [401, 401],
+                        f"{policy}, level {level}")
             sim.control("PUT", "/accounts", {"account": "svc-presence", "state": "normal"})
         end(sim)
     sim, url = start(folder, **{"refuse-v1": "on"})
@@ -100,7 +112,8 @@ def refusals(folder):
     sim, _ = start(folder)
 
     def page(user):
-        answer = handshake(sim, f"EXAMPLE\\{user}", SECRET if user != "svc-presence" else "wrong", f"{user}@example.test")
+        answer = handshake(sim, f"EXAMPLE\\{user}", SECRET if user != "svc-presence" else "wrong",
+                           f"{user}@example.test")
         check_equal(answer.status, 401, user)
         return answer.text
 
@@ -115,7 +128,8 @@ def refusals(folder):
         check(answer.status == 302 and "/iisadmpwd/" in answer.headers["Location"], f"{user} is led to a new password")
     sim.control("PUT", "/faults", {"refusal": "code"})
     sim.control("PUT", "/accounts", {"account": "svc-presence", "state": "no-right"})
-    check("0x80070569" in handshake(sim, USER, SECRET, "anna@example.test").text, "the state of the data counts as well")
+    check("0x80070569" in handshake(sim, USER, SECRET, "anna@example.test").text,
+          "the state of the data counts as well")
     end(sim)
 
 
@@ -126,17 +140,20 @@ def lock_out(folder):
     def basic(password):
         connection = http.client.HTTPConnection("127.0.0.1", sim.port, timeout=60)
         token = base64.b64encode(f"{USER}:{password}".encode()).decode()
-        connection.request("PROPFIND", "/exchange/anna@example.test/", headers={"Depth": "0", "Authorization": "Basic " + token})
+        connection.request("PROPFIND", "/exchange/anna@example.test/",
+                           headers={"Depth": "0", "Authorization": "Basic " + token})
         return connection.getresponse().status
 
     def account():
-        return next((a["state"], a["wrong"]) for a in sim.control("GET", "/accounts")["accounts"] if a["account"] == "svc-presence")
+        return next((a["state"], a["wrong"]) for a in sim.control("GET", "/accounts")["accounts"]
+                    if a["account"] == "svc-presence")
 
     check_equal([basic("x") for _ in range(4)], [401] * 4, "four wrong ones")
     check_equal(account(), ("normal", 4), "not locked yet")
     check_equal(attempt(url), [401, 207, 207], "the right one")
     check_equal(account(), ("normal", 0), "begins again")
-    check_equal([attempt(url, password="x")[1] for _ in range(3)] + [basic("x") for _ in range(2)], [401] * 5, "five wrong ones")
+    check_equal([attempt(url, password="x")[1] for _ in range(3)] + [basic("x") for _ in range(2)], [401] * 5,
+                "five wrong ones")
     check_equal(account()[0], "locked", "after five")
     check_equal((attempt(url)[1], basic(SECRET)), (401, 401), "the right one is refused")
     sim.control("PUT", "/accounts", {"account": "svc-presence", "state": "normal"})
@@ -144,7 +161,7 @@ def lock_out(folder):
     end(sim)
 
 
-# ---- by hand ---------------------------------------------------------------------------------------------------------------------
+# ---- by hand ---------------------------------------------------------------------------------------------------------
 
 class Hand:
     """One connection, and any header."""
@@ -186,21 +203,27 @@ def by_hand(folder):
     first = hand.ask()
     check_equal((first.status, first.offers), (401, ["Negotiate", "NTLM"]), "nobody")
     check("401.2" in first.text and first.headers["MS-WebStorage"] is None, "IIS answers, not Exchange")
-    second = hand.ask(ntlm.step(), method="SEARCH", path="/exchange/anna@example.test/Calendar/", body="<a>no SEARCH at all</a>")
-    check_equal((second.status, len(second.offers), second.text), (401, 1, ""), "leg 1: the challenge alone, the body means nothing")
+    second = hand.ask(ntlm.step(), method="SEARCH", path="/exchange/anna@example.test/Calendar/",
+                      body="<a>no SEARCH at all</a>")
+    check_equal((second.status, len(second.offers), second.text), (401, 1, ""),
+                "leg 1: the challenge alone, the body means nothing")
     check_equal(counters(sim)["refusals"], [], "the statement of leg 1 was not looked at")
     third = hand.ask(ntlm.step(base64.b64decode(second.offers[0][5:])))
-    check_equal((third.status, hand.ask().status, Hand(sim).ask().status), (207, 207, 401), "the connection is logged on, no other one")
-    check_equal(handshake(sim, USER, SECRET, "anna@example.test", "Negotiate").status, 207, "the same under the name Negotiate")
+    check_equal((third.status, hand.ask().status, Hand(sim).ask().status), (207, 207, 401),
+                "the connection is logged on, no other one")
+    check_equal(handshake(sim, USER, SECRET, "anna@example.test", "Negotiate").status, 207,
+                "the same under the name Negotiate")
     for method, inner in (("POLL", "412 "), ("BPROPPATCH", "401 ")):
         answer = Hand(sim).ask(method=method)
-        check(answer.status == 207 and inner in answer.text, f"{method} is refused inside of a 207: {answer.status} {answer.text}")
+        check(answer.status == 207 and inner in answer.text,
+              f"{method} is refused inside of a 207: {answer.status} {answer.text}")
     ntlm = context()
     challenge = base64.b64decode(Hand(sim).ask(ntlm.step()).offers[0][5:])
     check_equal(Hand(sim).ask(ntlm.step(challenge)).status, 401, "a Type 3 on another connection than its Type 1")
     check_equal(counters(sim)["ntlm"]["strays"], 1, "and it is noticed")
     rejected = counters(sim)["logons"]["rejected"]
-    for junk in (b"", b"NTLMSSP\0", b"NTLMSSP\0\1\0\0\0", b"NTLMSSP\0\1\0\0\0" + b"\xff" * 40, b"NTLMSSP\0\3\0\0\0" + b"\xff" * 60, b"\x60" * 900,
+    for junk in (b"", b"NTLMSSP\0", b"NTLMSSP\0\1\0\0\0", b"NTLMSSP\0\1\0\0\0" + b"\xff" * 40,
+                 b"NTLMSSP\0\3\0\0\0" + b"\xff" * 60, b"\x60" * 900,
                  os.urandom(3000), b"NTLMSSP\0\2\0\0\0" + b"\0" * 60):
         hand = Hand(sim)
         check_equal(hand.ask(junk).status, 401, f"no message: {junk[:20]}")

@@ -2,9 +2,10 @@
 
     fault_corpus.py [NAME...]        those faults only
 
-First `freebusyctl check --config` looks at each from a file alone. Then one daemon has them all as its servers: it must tell the same
-codes in its status, and say the same when it is asked to check. At the end a table: fault, step and code expected, code told by the check
-and by the daemon, logon attempts counted by the server. tests/faults/README.md says what a file may contain.
+First `freebusyctl check --config` looks at each from a file alone. Then one daemon has them all as its servers: it must
+tell the same codes in its status, and say the same when it is asked to check. At the end a table: fault, step and code
+expected, code told by the check and by the daemon, logon attempts counted by the server. tests/faults/README.md says
+what a file may contain.
 """
 import concurrent.futures
 import os
@@ -113,7 +114,8 @@ def looked_at(row, daemon):
 
 def told_alike(row, daemon, status, log):
     told = [c for c in status["causes"] if c["server"] == row.fault.name and c["code"] == row.fault.code]
-    check_equal(len(told), 1, f"rows of status for {row.fault.name}: {[c for c in status['causes'] if c['server'] == row.fault.name]}")
+    check_equal(len(told), 1,
+                f"rows of status for {row.fault.name}: {[c for c in status['causes'] if c['server'] == row.fault.name]}")
     row.stage.no_secrets(log, "the daemon's log")
 
 

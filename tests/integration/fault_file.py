@@ -1,10 +1,12 @@
-"""Reads tests/faults/*.fault: lines of `key: value`, in any order, keys of LISTS as often as needed; `#` begins a comment line. A key that
-is not known is an error, so that no fault is tested with a misspelt one."""
+"""Reads tests/faults/*.fault: lines of `key: value`, in any order, keys of LISTS as often as needed; `#` begins a
+comment line. A key that is not known is an error, so that no fault is tested with a misspelt one."""
 import os
 
 LISTS = ("what", "set", "data", "server", "evidence", "advice")
-WORDS = {"profile": "2003", "expect": None, "auth": "basic", "account": "EXAMPLE\\svc-presence", "service": "receive-as=all", "password": "right",
-         "local": "anna", "person": "", "url": "", "tls": "", "trust": "ca", "openssl": "", "squid": "", "ntlm": "", "network": "", "kerberos": "",
+WORDS = {"profile": "2003", "expect": None, "auth": "basic", "account": "EXAMPLE\\svc-presence",
+         "service": "receive-as=all", "password": "right",
+         "local": "anna", "person": "", "url": "", "tls": "", "trust": "ca", "openssl": "", "squid": "", "ntlm": "",
+         "network": "", "kerberos": "",
          "dns": "", "attempts": "1", "daemon": "yes"}
 
 

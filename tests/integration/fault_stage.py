@@ -1,5 +1,5 @@
-"""What a fault needs to happen: a simulator and, where its file says so, real servers that are set up wrongly; and the configuration of a
-program that runs into it."""
+"""What a fault needs to happen: a simulator and, where its file says so, real servers that are set up wrongly; and the
+configuration of a program that runs into it."""
 import base64
 import json
 import os
@@ -18,7 +18,8 @@ import winbind
 
 SECRET, WRONG, PROXY_SECRET = "Planted-se.cret:1", "Planted-wr.ong:2", "Planted-pr.oxy:3"
 NETWORK = ("refused", "silent")
-KERBEROS = {"other-key": f"cpw -pw {WRONG} svc", "revoked": "modprinc -allow_tix svc", "expired": "modprinc -pwexpire yesterday svc"}
+KERBEROS = {"other-key": f"cpw -pw {WRONG} svc", "revoked": "modprinc -allow_tix svc",
+            "expired": "modprinc -pwexpire yesterday svc"}
 # Accounts as winbindd has them; the data of the simulator may say more.
 NTLM_USERS = {"svc-presence": (SECRET, "")}
 
@@ -63,14 +64,16 @@ class Stages:
     def judge(self, policy):
         with self.lock:
             if policy not in self.judges:
-                self.judges[policy] = winbind.Winbind(os.path.join(self.folder, f"winbind-{policy}"), policy, NTLM_USERS, "EXAMPLE")
+                self.judges[policy] = winbind.Winbind(os.path.join(self.folder, f"winbind-{policy}"), policy,
+                                                      NTLM_USERS, "EXAMPLE")
             return self.judges[policy]
 
     def proxy(self, kind):
         with self.lock:
             if kind not in self.proxies:
                 users = {"gateway": PROXY_SECRET, "denied": PROXY_SECRET} if kind == "users" else {}
-                self.proxies[kind] = squid.Squid(os.path.join(self.folder, f"squid-{kind}"), users, kind != "no-connection-auth")
+                self.proxies[kind] = squid.Squid(os.path.join(self.folder, f"squid-{kind}"), users,
+                                                 kind != "no-connection-auth")
             return self.proxies[kind]
 
     def __enter__(self):
@@ -130,7 +133,8 @@ class Stage:
             args += ["--tls-cert", self.certificate(fault.tls), "--tls-key", self.certificate(fault.tls, "key")]
         if fault.ntlm:
             args += ["--ntlm-helper", self.stages.judge(fault.ntlm).helper]
-        self.sim = harness.Simulator(self.folder, self._data(), fault.profile, [*args, "--log", os.path.join(self.folder, "requests.log")])
+        self.sim = harness.Simulator(self.folder, self._data(), fault.profile,
+                                     [*args, "--log", os.path.join(self.folder, "requests.log")])
         self.port = self.sim.port
         self._set_switches()
 
@@ -147,14 +151,16 @@ class Stage:
         name = options.pop("certificate", "good")
         if "client_ca" in options:
             options["client_ca"] = self.certificate(options["client_ca"])
-        server = tls_server.TlsServer(os.path.join(self.folder, "openssl"), self.certificate(name), self.certificate(name, "key"),
+        server = tls_server.TlsServer(os.path.join(self.folder, "openssl"), self.certificate(name),
+                                      self.certificate(name, "key"),
                                       upstream=self.sim.url, **options)
         self.others.append(server)
         self.port = server.port
 
     def _start_realm(self):
         """A realm in which the service account has this trouble, and the environment of a program in it."""
-        self.realm = realm = kdc.Kdc(os.path.join(self.folder, "kdc"), {"svc": SECRET}, [] if self.fault.kerberos == "no-service" else kdc.SERVICES)
+        self.realm = realm = kdc.Kdc(os.path.join(self.folder, "kdc"), {"svc": SECRET},
+                                     [] if self.fault.kerberos == "no-service" else kdc.SERVICES)
         self.others.append(realm)
         self.env = realm.client_env("svc")
         if self.fault.kerberos in KERBEROS:
@@ -193,26 +199,30 @@ class Stage:
         return "  - " + "\n    ".join(lines) + "\n"
 
     def users(self):
-        return "".join(f"  - {{ address: {json.dumps(a)}, server: {self.fault.name} }}\n" for a in (self.address, self.neighbour))
+        return "".join(f"  - {{ address: {json.dumps(a)}, server: {self.fault.name} }}\n" for a in (self.address,
+                                                                                                    self.neighbour))
 
-    # ---- looking at it ---------------------------------------------------------------------------------------------------------------
+    # ---- looking at it -----------------------------------------------------------------------------------------------
 
     def check(self):
         """(exit code, lines as JSON, everything that was printed) of a check from the file."""
-        argv = [harness.FREEBUSYCTL, "check", "--config", os.path.join(self.folder, "freebusyd.yaml"), "--json", self.fault.name]
+        argv = [harness.FREEBUSYCTL, "check", "--config", os.path.join(self.folder, "freebusyd.yaml"), "--json",
+                self.fault.name]
         return self._run([*mute_dns(self.folder), *argv] if self.fault.dns == "mute" else argv)
 
     def check_by(self, daemon):
-        return self._run([harness.FREEBUSYCTL, "--socket", daemon.socket, "check", "--json", self.fault.name, "--user", self.address])
+        return self._run([harness.FREEBUSYCTL, "--socket", daemon.socket, "check", "--json", self.fault.name, "--user",
+                          self.address])
 
     def _run(self, argv):
-        done = subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False, cwd=self.folder, env={**os.environ, **self.env})
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False, cwd=self.folder,
+                              env={**os.environ, **self.env})
         lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
         return done.returncode, lines, done.stdout + done.stderr
 
     def attempts(self):
-        """Logons the server saw: rejected ones, one for as many as it accepted, answers to challenges that nobody judged, and what
-        a KDC rejected; and its complaints."""
+        """Logons the server saw: rejected ones, one for as many as it accepted, answers to challenges that nobody
+        judged, and what a KDC rejected; and its complaints."""
         if not self.sim:
             return 0, []
         seen = self.sim.control("GET", "/counters")

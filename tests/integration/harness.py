@@ -1,7 +1,8 @@
-"""What the integration tests share: programs that are started and stopped by their pid, a daemon with its configuration, an event reader.
+"""What the integration tests share: programs that are started and stopped by their pid, a daemon with its
+configuration, an event reader.
 
-Nothing here sleeps for a fixed time: wait_until() polls a condition and fails with what it was waiting for. Ports are chosen by the kernel.
-The standard library of Debian's python3 is enough.
+Nothing here sleeps for a fixed time: wait_until() polls a condition and fails with what it was waiting for. Ports are
+chosen by the kernel. The standard library of Debian's python3 is enough.
 """
 import atexit
 import http.client
@@ -122,7 +123,8 @@ class Simulator:
         self.data_path = os.path.join(folder, "company.sim")
         with open(self.data_path, "w", encoding="utf-8") as file:
             file.write(data)
-        argv = [SIMULATOR, "--profile", profile, "--data", self.data_path, "--port", "0", "--control", "127.0.0.1:0", *args]
+        argv = [SIMULATOR, "--profile", profile, "--data", self.data_path, "--port", "0", "--control", "127.0.0.1:0",
+                *args]
         self.program = Program("exchange-sim", argv, folder)
         line = wait_until(lambda: self.program.out().strip().splitlines()[:1], "the simulator's ports")[0]
         self.ports = json.loads(line)
@@ -166,8 +168,8 @@ class Daemon:
         return self.program.stop(how)
 
     def soon(self):
-        """A second by which meetings that are told to the server now are surely known to the daemon, however slow the machine: the time
-        of two rounds of polls is measured."""
+        """A second by which meetings that are told to the server now are surely known to the daemon, however slow the
+        machine: the time of two rounds of polls is measured."""
         def polls():
             return self.ctl_json("status")["polls"]["ok"]
         people, before, began = self.ctl_json("status")["persons"]["all"], polls(), time.monotonic()
@@ -176,7 +178,8 @@ class Daemon:
 
     def ctl(self, *args):
         """(exit code, standard output, standard error) of freebusyctl."""
-        done = subprocess.run([FREEBUSYCTL, "--socket", self.socket, *args], capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run([FREEBUSYCTL, "--socket", self.socket, *args], capture_output=True, text=True, timeout=60,
+                              check=False)
         with open(os.path.join(self.folder, "freebusyctl.out"), "a", encoding="utf-8") as file:
             file.write(done.stdout + done.stderr)
         return done.returncode, done.stdout, done.stderr
@@ -205,7 +208,8 @@ class Daemon:
         return json.loads(text)
 
     def wait_state(self, address, state, seconds=60):
-        return wait_until(lambda: (p := self.presence(address))["state"] == state and p, f"{address} to be {state}", seconds)
+        return wait_until(lambda: (p := self.presence(address))["state"] == state and p, f"{address} to be {state}",
+                          seconds)
 
     def periods(self, address, start=None, end=None):
         """The FREEBUSY lines of the person's .ifb as [(start, end, type)], as written."""
@@ -227,11 +231,13 @@ def ifb_periods(text):
 
 
 class Events:
-    """A subscriber of /v1/events over a plain socket, in a thread of its own: list of (arrival time, event name, id, data)."""
+    """A subscriber of /v1/events over a plain socket, in a thread of its own: list of (arrival time, event name, id,
+    data)."""
 
     def __init__(self, port, query="", last_id=None):
         self.socket = socket.create_connection(("127.0.0.1", port), timeout=60)
-        request = f"GET /v1/events{query} HTTP/1.1\r\nHost: localhost\r\n" + (f"Last-Event-ID: {last_id}\r\n" if last_id else "") + "\r\n"
+        request = f"GET /v1/events{query} HTTP/1.1\r\nHost: localhost\r\n" + (f"Last-Event-ID: {last_id}\r\n"
+                                                                              if last_id else "") + "\r\n"
         self.socket.sendall(request.encode())
         self.events, self.comments, self.ended, self.status = [], 0, False, None
         self.thread = threading.Thread(target=self._read, daemon=True)
@@ -275,7 +281,8 @@ class Events:
 
 
 def run(*tests):
-    """Runs test functions, each with a folder of its own, and exits with the result. Names on the command line choose some."""
+    """Runs test functions, each with a folder of its own, and exits with the result. Names on the command line choose
+    some."""
     chosen = [t for t in tests if t.__name__ in sys.argv[1:]] if len(sys.argv) > 1 else tests
     failed = 0
     for test in chosen:

@@ -3,8 +3,9 @@
 
     ical_rules.py --icalwalk PROGRAM [--count N] [--seed S]
 
-A rule is made at random from all parts; DTSTART is its own first date, so that both mean the same by it. Where dateutil is known to read
-RFC 5545 otherwise than we do, the rule is counted with its reason and not compared (explained() below); any other difference fails.
+A rule is made at random from all parts; DTSTART is its own first date, so that both mean the same by it. Where dateutil
+is known to read RFC 5545 otherwise than we do, the rule is counted with its reason and not compared (explained()
+below); any other difference fails.
 """
 import argparse
 import collections
@@ -113,16 +114,19 @@ def on_alarm(*_):
 
 
 def generate(r):
-    """(rule, start, begin, end, expected), or None when the draw was no good: no date near, too many, or dateutil takes too long."""
+    """(rule, start, begin, end, expected), or None when the draw was no good: no date near, too many, or dateutil takes
+    too long."""
     rule = make_rule(r)
-    seed = datetime.datetime(r.randint(1999, 2026), r.randint(1, 12), r.randint(1, 28), r.randint(0, 23), r.choice([0, 0, 15, 30]))
+    seed = datetime.datetime(r.randint(1999, 2026), r.randint(1, 12), r.randint(1, 28), r.randint(0, 23),
+                             r.choice([0, 0, 15, 30]))
     signal.setitimer(signal.ITIMER_REAL, 0.05)
     try:
         start = next(iter(rrulestr(rule.split(';COUNT')[0], dtstart=seed)), None)
         if start is None or start.year > 2060:
             return None
         begin, end = window(r, start)
-        if rule.startswith(('FREQ=HOURLY', 'FREQ=MINUTELY', 'FREQ=SECONDLY')): # dateutil walks from the start, tick by tick
+        # dateutil walks from the start, tick by tick
+        if rule.startswith(('FREQ=HOURLY', 'FREQ=MINUTELY', 'FREQ=SECONDLY')):
             begin, end = start, start + datetime.timedelta(hours=r.choice([1, 6, 48, 1000]))
         want = expected(rule, start, begin, end)
         return None if want is None else (rule, start, begin, end, want)
@@ -153,7 +157,8 @@ def main():
             left_out[why] += 1
             continue
         cases.append(drawn)
-    lines = ''.join('%s %s %s %s\n' % (c[1].strftime(FORM), c[2].strftime(FORM), c[3].strftime(FORM), c[0]) for c in cases)
+    lines = ''.join('%s %s %s %s\n' % (c[1].strftime(FORM), c[2].strftime(FORM), c[3].strftime(FORM), c[0])
+                    for c in cases)
     got = subprocess.run([args.icalwalk], input=lines, stdout=subprocess.PIPE, text=True, check=True).stdout.split('\n')
     wrong = [(c, g) for c, g in zip(cases, got) if c[4] != g]
     for c, g in wrong[:20]:

@@ -1,11 +1,14 @@
 #!/usr/bin/python3
-"""What the programs of a whole test run wrote, kept until its end, and then searched for everything that is nobody's business.
+"""What the programs of a whole test run wrote, kept until its end, and then searched for everything that is nobody's
+business.
 
     kept_logs.py begin      forgets the logs of the run before (ctest runs this first)
-    kept_logs.py search     after all tests: no password, no hash of one, no credential and no cookie in any of them, nor in what ctest
+    kept_logs.py search     after all tests: no password, no hash of one, no credential and no cookie in any of them,
+    nor in what ctest
                             kept of the tests' own output
 
-A test calls keep(FOLDER, NAME) when it is over. A file of its folder that only its owner may read and that is one line is a planted secret.
+A test calls keep(FOLDER, NAME) when it is over. A file of its folder that only its owner may read and that is one line
+is a planted secret.
 """
 import base64
 import hashlib

@@ -1,4 +1,5 @@
-"""The MQTT outlet through the whole program: a simulated company, the daemon, mosquitto, and mosquitto's own subscriber."""
+"""The MQTT outlet through the whole program: a simulated company, the daemon, mosquitto, and mosquitto's own
+subscriber."""
 import json
 import os
 import signal
@@ -57,7 +58,8 @@ def whole(folder):
     check(0 < int(row[1]) <= 900, f"the message expires with its validity: {row}")
     check_equal(row[2], "application/json", "content type")
     said = json.loads(row[3])
-    check_equal(set(said), {"address", "state", "since", "until", "next", "as_of", "valid_until", "reason"}, "the JSON's keys")
+    check_equal(set(said), {"address", "state", "since", "until", "next", "as_of", "valid_until", "reason"},
+                "the JSON's keys")
     check_equal(said["address"], ANNA, "the JSON's address")
 
     for p in people:
@@ -110,21 +112,25 @@ def whole(folder):
 
 
 def secured(folder):
-    """TLS with our authority, a client certificate, a name and a password; what is wrong is named, and taken when it is right."""
+    """TLS with our authority, a client certificate, a name and a password; what is wrong is named, and taken when it is
+    right."""
     certificates = peer.certificates(os.path.join(folder, "certs"), "good", "wrong-name", "client")
     sim = simulator(folder, [ANNA])
     harness.secret_file(folder, "mqtt-password", "wrong")
-    broker = mosquitto.Mosquitto(os.path.join(folder, "broker"), {"gw": "secret"}, certificates, client_certificates=True)
+    broker = mosquitto.Mosquitto(os.path.join(folder, "broker"), {"gw": "secret"}, certificates,
+                                 client_certificates=True)
     tls = (f"    ca_file: {certificates}/ca.pem\n    client_cert_file: {certificates}/client.pem\n"
            f"    client_key_file: {certificates}/client.key\n")
     text = yaml(sim, [ANNA], broker.port, tls + "    user: gw\n    password_file: mqtt-password\n", "mqtts")
     daemon = harness.Daemon(folder, text)
-    wait_until(lambda: outlet(daemon, "mqtt").get("code") == "mqtt-not-authorized", "the wrong password to be named", 60)
+    wait_until(lambda: outlet(daemon, "mqtt").get("code") == "mqtt-not-authorized", "the wrong password to be named",
+               60)
     harness.secret_file(folder, "mqtt-password", "secret")
     daemon.write(text.replace("user: gw\n", "user: gw\n    rate: 1000\n"))
     check_equal(daemon.ctl("reload")[0], 0, "reload")
     wait_up(daemon, "mqtt")
-    args = ["--cafile", certificates + "/ca.pem", "--cert", certificates + "/client.pem", "--key", certificates + "/client.key",
+    args = ["--cafile", certificates + "/ca.pem", "--cert", certificates + "/client.pem", "--key",
+            certificates + "/client.key",
             "-u", "gw", "-P", "secret"]
     sub = Subscriber(folder, broker.port, args=args)
     sub.wait_state(topic(ANNA), "free")
@@ -135,14 +141,16 @@ def secured(folder):
     other = mosquitto.Mosquitto(os.path.join(folder, "other"), None, certificates, "wrong-name")
     daemon.write(yaml(sim, [ANNA], other.port, f"    ca_file: {certificates}/ca.pem\n", "mqtts"))
     check_equal(daemon.ctl("reload")[0], 0, "reload")
-    row = wait_until(lambda: (o := outlet(daemon, "mqtt")).get("code") == "tls-untrusted" and o, "the wrong name to be noticed", 60)
+    row = wait_until(lambda: (o := outlet(daemon, "mqtt")).get("code") == "tls-untrusted" and o,
+                     "the wrong name to be noticed", 60)
     check("certificate: " in row["evidence"], f"why: {row['evidence']}")
     daemon.stop()
     other.stop()
 
 
 def bad_lines(folder):
-    """A broker of before MQTT 5 that loses each tenth message and is cut again and again: in the end everybody is right."""
+    """A broker of before MQTT 5 that loses each tenth message and is cut again and again: in the end everybody is
+    right."""
     people = [f"p{i}@example.test" for i in range(40)]
     sim = simulator(folder, people)
     broker = mosquitto.Mosquitto(os.path.join(folder, "broker"))
@@ -176,7 +184,8 @@ def words(folder):
     broker = mosquitto.Mosquitto(os.path.join(folder, "broker"))
     more = ("    topic: \"lights/{group}/{local}\"\n    payload: '{\"light\":\"{show}\",\"says\":\"{text}\"}'\n"
             "    show: { busy: red, free: green }\n    text: { busy: 'Am \"Tisch\"', free: Da }\n")
-    text = yaml(sim, [], broker.port, more, stale="4s").replace("users:\n", f"users:\n  - {{ address: {ANNA}, server: hq, group: a/b }}\n")
+    text = yaml(sim, [], broker.port, more,
+                stale="4s").replace("users:\n", f"users:\n  - {{ address: {ANNA}, server: hq, group: a/b }}\n")
     daemon = harness.Daemon(folder, text)
     wait_up(daemon, "mqtt")
     sub = Subscriber(folder, broker.port)
@@ -185,7 +194,8 @@ def words(folder):
     meeting(sim, ANNA)
     sub.wait_payload(name, '{"light":"red","says":"Am \\"Tisch\\""}')
     told = len([r for r in sub.seen() if r[0] == name])
-    wait_until(lambda: len([r for r in sub.seen() if r[0] == name]) >= told + 2, "an unchanged state to be told again", 60)
+    wait_until(lambda: len([r for r in sub.seen() if r[0] == name]) >= told + 2, "an unchanged state to be told again",
+               60)
     daemon.stop()
     broker.stop()
 

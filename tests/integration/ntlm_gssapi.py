@@ -1,4 +1,5 @@
-"""gss-ntlmssp (through python3-gssapi) accepts our Type 3 or does not: levels, MIC, and the channel binding with its flag.
+"""gss-ntlmssp (through python3-gssapi) accepts our Type 3 or does not: levels, MIC, and the channel binding with its
+flag.
 
     ntlm_gssapi.py NTLM_ANSWER
 
@@ -60,7 +61,8 @@ def cases():
 
 
 def run_level(level, answer):
-    """All cases of one acceptor, whose level this process has in its environment. Prints them and, at the end, "good total"."""
+    """All cases of one acceptor, whose level this process has in its environment. Prints them and, at the end, "good
+    total"."""
     good = total = 0
     for _, binding, arguments, (accepted, bound) in (case for case in cases() if case[0] == level):
         got = accept(binding, answer, arguments)
@@ -68,7 +70,8 @@ def run_level(level, answer):
         good += ok
         total += 1
         what = " ".join(a if len(a) < 40 else a[:8] + "..." for a in arguments)
-        print(f"{'ok    ' if ok else 'FAILED'} acceptor at level {level}, {'binding, ' if binding else ''}{what}:", *got)
+        print(f"{'ok    ' if ok else 'FAILED'} acceptor at level {level}, {'binding, ' if binding else ''}{what}:",
+              *got)
     print(good, total)
 
 
@@ -80,8 +83,10 @@ def main():
         users.write(USERS)
         users.flush()
         for level in (0, 2, 3):
-            done = subprocess.run([sys.executable, __file__, "--level", str(level), sys.argv[1]], stdout=subprocess.PIPE,
-                                  env=dict(os.environ, LC_ALL="C.UTF-8", NTLM_USER_FILE=users.name, LM_COMPAT_LEVEL=str(level)),
+            done = subprocess.run([sys.executable, __file__, "--level", str(level), sys.argv[1]],
+                                  stdout=subprocess.PIPE,
+                                  env=dict(os.environ, LC_ALL="C.UTF-8", NTLM_USER_FILE=users.name,
+                                           LM_COMPAT_LEVEL=str(level)),
                                   encoding="utf-8", timeout=100, check=True)
             *lines, counts = done.stdout.splitlines()
             print("\n".join(lines))

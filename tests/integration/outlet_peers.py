@@ -1,4 +1,5 @@
-"""What the tests of the outlets share beside harness.py: an outlet's row of the status, a meeting in the simulator, a subscriber at a broker."""
+"""What the tests of the outlets share beside harness.py: an outlet's row of the status, a meeting in the simulator, a
+subscriber at a broker."""
 import json
 import os
 import sys
@@ -15,12 +16,14 @@ def outlet(daemon, name):
 
 
 def wait_up(daemon, name, seconds=60):
-    return wait_until(lambda: (o := outlet(daemon, name)).get("state") == "up" and o, f"the outlet {name} to be up", seconds)
+    return wait_until(lambda: (o := outlet(daemon, name)).get("state") == "up" and o, f"the outlet {name} to be up",
+                      seconds)
 
 
 def meeting(sim, address, begin=None, length=3600, kind="busy"):
     begin = begin or int(time.time()) - 60
-    return sim.control("POST", "/appointments", {"mailbox": address, "start": harness.utc(begin), "end": harness.utc(begin + length),
+    return sim.control("POST", "/appointments",
+                       {"mailbox": address, "start": harness.utc(begin), "end": harness.utc(begin + length),
                                                  "busy": kind})
 
 
@@ -28,7 +31,8 @@ class Subscriber:
     """mosquitto_sub on everything: what stands at each topic now, and all that was seen."""
 
     def __init__(self, folder, port, name="mosquitto_sub", version="5", args=()):
-        argv = ["/usr/bin/mosquitto_sub", "-h", "127.0.0.1", "-p", str(port), "-V", version, "-q", "1", "-t", "#", "-F", "%t\t%E\t%C\t%p", *args]
+        argv = ["/usr/bin/mosquitto_sub", "-h", "127.0.0.1", "-p", str(port), "-V", version, "-q", "1", "-t", "#", "-F",
+                "%t\t%E\t%C\t%p", *args]
         self.program = harness.Program(name, argv, folder)
         self.program.expected_to_run = False  # it may end with its broker
 

@@ -1,4 +1,5 @@
-"""Webhooks through the whole program: a simulated company, the daemon, and receivers that refuse, delay, lie and die."""
+"""Webhooks through the whole program: a simulated company, the daemon, and receivers that refuse, delay, lie and
+die."""
 import json
 import signal
 import time
@@ -22,7 +23,8 @@ def simulator(folder, people):
 
 def yaml(sim, people, *hooks, users=""):
     entries = "".join(f"    - {{ {hook} }}\n" for hook in hooks)
-    text = company.yaml(sim.url, people).replace("publish:\n", f"publish:\n  webhooks:\n{entries}") + "state: { directory: \"{folder}\" }\n"
+    text = company.yaml(sim.url, people).replace("publish:\n",
+                                                 f"publish:\n  webhooks:\n{entries}") + "state: { directory: \"{folder}\" }\n"
     return text.replace("users:\n", "users:\n" + users)
 
 
@@ -35,7 +37,8 @@ def sequence(request):
 
 
 def whole(folder):
-    """Signed batches in order, numbers that only grow, no word twice, nothing lost over kill and restart, a farewell to the removed."""
+    """Signed batches in order, numbers that only grow, no word twice, nothing lost over kill and restart, a farewell to
+    the removed."""
     sink = HookSink("s3cret")
     sim = simulator(folder, PEOPLE)
     daemon = harness.Daemon(folder, yaml(sim, PEOPLE, hook(sink, more=", batch: 3, delay: 200ms")))
@@ -43,7 +46,8 @@ def whole(folder):
     wait_until(lambda: sink.states() == {p: "free" for p in PEOPLE}, "everybody to be told", 60)
     check(all(len(json.loads(r["body"])["presence"]) <= 3 for r in sink.requests), "no batch is larger than set")
     said = json.loads(sink.requests[0]["body"])
-    check_equal(set(said["presence"][0]), {"address", "state", "since", "until", "next", "as_of", "valid_until", "reason"}, "the JSON's keys")
+    check_equal(set(said["presence"][0]),
+                {"address", "state", "since", "until", "next", "as_of", "valid_until", "reason"}, "the JSON's keys")
     check_equal(sink.requests[0]["headers"]["Freebusyd-Sequence"], str(said["sequence"]), "the number, in a header too")
     check(outlet(daemon, "wall").get("proved_at"), "an answer proves the way")
 
@@ -80,24 +84,29 @@ def whole(folder):
 
     # another secret is taken without a reload; until then the receiver's 401 opens the breaker
     sink.secret = "other"
-    sim.control("POST", "/appointments", {"mailbox": ANNA, "start": harness.utc(int(time.time()) - 120), "end": harness.utc(int(time.time()) + 9000),
+    sim.control("POST", "/appointments", {"mailbox": ANNA, "start": harness.utc(int(time.time()) - 120),
+                                          "end": harness.utc(int(time.time()) + 9000),
                                           "busy": "oof"})
     wait_until(lambda: outlet(daemon, "wall").get("code") == "webhook-not-authorized", "the 401 to be named", 60)
     harness.secret_file(folder, "hook-secret", "other")
     daemon.write(yaml(sim, PEOPLE, hook(sink, more=", batch: 4")))
     daemon.ctl("reload")
-    wait_until(lambda: sink.states().get(ANNA) == "oof" and not outlet(daemon, "wall").get("code"), "the new secret", 60)
+    wait_until(lambda: sink.states().get(ANNA) == "oof" and not outlet(daemon, "wall").get("code"), "the new secret",
+               60)
     check_equal(daemon.stop(), 0, "exit code")
     check("s3cret" not in daemon.program.log() and "t0ken" not in daemon.program.log(), "no secret in the log")
     sink.stop()
 
 
 def bad_receivers(folder):
-    """Everything a receiver can do wrong, one after the other; and one that never answers does not hold up the others."""
-    good, hang, bad = HookSink("s3cret"), HookSink(), {"bad1": HookSink("s3cret"), "bad2": HookSink("s3cret"), "bad3": HookSink("s3cret")}
+    """Everything a receiver can do wrong, one after the other; and one that never answers does not hold up the
+    others."""
+    good, hang, bad = HookSink("s3cret"), HookSink(), {"bad1": HookSink("s3cret"), "bad2": HookSink("s3cret"),
+                                                       "bad3": HookSink("s3cret")}
     hang.always = "slow:3600"
     sim = simulator(folder, PEOPLE)
-    bad["bad1"].then, bad["bad2"].then, bad["bad3"].then = ["500", "die", "half"], ["short", "garbage", "429:1"], ["503", "slow:3", "404"]
+    bad["bad1"].then, bad["bad2"].then, bad["bad3"].then = ["500", "die", "half"], ["short", "garbage",
+                                                                                    "429:1"], ["503", "slow:3", "404"]
     more = ", timeout: 1s, break_after: 100"
     daemon = harness.Daemon(folder, yaml(sim, PEOPLE, hook(good, "good"), hook(hang, "hang", ", timeout: 300s"),
                                          *[hook(sink, name, more) for name, sink in bad.items()]))
@@ -124,7 +133,8 @@ def bad_receivers(folder):
 
 
 def redirects(folder):
-    """Followed where they keep the request; never to this machine, never with a token to somebody else, not for ever."""
+    """Followed where they keep the request; never to this machine, never with a token to somebody else, not for
+    ever."""
     front = HookSink("s3cret")
     sim = simulator(folder, [ANNA])
     front.then = [f"to:/moved", "ok"]
@@ -137,7 +147,8 @@ def redirects(folder):
                          (f"to:http://[::1]:{inner.port}/", "webhook-forbidden-address"),
                          (f"to:http://localhost:{inner.port}/", "webhook-forbidden-address"),
                          ("to:http://169.254.169.254/latest/meta-data/", "webhook-forbidden-address"),
-                         (f"moved:http://127.0.0.1:{inner.port}/", "webhook-redirect"), ("to:file:///etc/passwd", "webhook-redirect"),
+                         (f"moved:http://127.0.0.1:{inner.port}/", "webhook-redirect"),
+                         ("to:file:///etc/passwd", "webhook-redirect"),
                          ("to:/again", "webhook-redirect")):
         front.always = target
         rate += 1
@@ -179,9 +190,11 @@ def filters_and_words(folder):
     meeting(sim, "dora@example.test")
     wait_until(lambda: one.states() == {ANNA: "busy"}, "the person's hook", 60)
     wait_until(lambda: group.states() == {"dora@example.test": "busy"}, "the group's hook", 60)
-    wait_until(lambda: kind.states() == {a: "busy" for a in (ANNA, PEOPLE[2], "dora@example.test")}, "the kind's hook", 60)
+    wait_until(lambda: kind.states() == {a: "busy" for a in (ANNA, PEOPLE[2], "dora@example.test")}, "the kind's hook",
+               60)
     check(all(s["state"] == "busy" for r in kind.requests for s in json.loads(r["body"])["presence"]), "no other kind")
-    request = wait_until(lambda: next((r for r in own.requests if "busy" in r["path"] and "x%2By" in r["path"]), None), "the own one", 60)
+    request = wait_until(lambda: next((r for r in own.requests if "busy" in r["path"] and "x%2By" in r["path"]), None),
+                         "the own one", 60)
     check_equal(request["path"], "/hook/x%2By%231?k=busy", "the URL")
     check_equal(request["method"], "PUT", "the method")
     check_equal(request["headers"]["X-Key"], "t0ken", "a header with the token")

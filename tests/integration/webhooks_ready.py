@@ -1,4 +1,5 @@
-"""The ready-made templates for chat systems, each against a server that answers as its documentation says (tests/peers/chat_servers.py)."""
+"""The ready-made templates for chat systems, each against a server that answers as its documentation says
+(tests/peers/chat_servers.py)."""
 import time
 
 import company
@@ -15,7 +16,8 @@ PEOPLE = [ANNA, ODD, HAND]
 def simulator(folder, token="t0ken"):
     harness.secret_file(folder, "password", "svc-secret")
     harness.secret_file(folder, "token", token)
-    return harness.Simulator(folder, company.company(*[f"mailbox {p} password=x" for p in PEOPLE + ["stranger@example.test"]]))
+    return harness.Simulator(folder,
+                             company.company(*[f"mailbox {p} password=x" for p in PEOPLE + ["stranger@example.test"]]))
 
 
 def yaml(sim, product, base, more=""):
@@ -44,7 +46,8 @@ def scenario(folder, product, chat, base_path, busy, more="", token="t0ken"):
     items = {p: meeting(sim, p, begin) for p in PEOPLE}
     meeting(sim, "stranger@example.test", begin)
     for ident in (anna, odd):
-        wait_until(lambda: chat.status[ident] == busy(text, begin + 3600), f"the status of {ident}: {chat.status[ident]}", 60)
+        wait_until(lambda: chat.status[ident] == busy(text, begin + 3600),
+                   f"the status of {ident}: {chat.status[ident]}", 60)
     wait_until(lambda: outlet(daemon, "chat").get("kept") == 1, "the one chosen by hand to be left alone", 60)
     check_equal([w for w in chat.writes if w[0] == hand], [], "writes to somebody who chose")
 
@@ -57,17 +60,20 @@ def scenario(folder, product, chat, base_path, busy, more="", token="t0ken"):
     for p in PEOPLE:
         sim.control("DELETE", f"/appointments/{items[p]['id']}")
     wait_until(lambda: chat.status[anna] == chat.nothing(), "ours to be taken back", 60)
-    wait_until(lambda: outlet(daemon, "chat").get("kept") == 2 and outlet(daemon, "chat")["in_flight"] == 0, "the other to be left alone", 60)
+    wait_until(lambda: outlet(daemon, "chat").get("kept") == 2 and outlet(daemon, "chat")["in_flight"] == 0,
+               "the other to be left alone", 60)
     check_equal(chat.status[odd], by_hand, "what was chosen during the meeting")
     check_equal(chat.status[hand], chosen, "what was chosen before the meeting")
     check_equal(len(chat.writes), writes + 1, "writes at the meetings' end")
-    check(outlet(daemon, "chat")["rejected"] >= 1 or product in ("rocketchat", "matrix"), "somebody who is not known there is counted")
+    check(outlet(daemon, "chat")["rejected"] >= 1 or product in ("rocketchat", "matrix"),
+          "somebody who is not known there is counted")
 
     # over a restart we know what is ours
     meeting(sim, ANNA, begin, 7200)
     long = "Busy until " + time.strftime("%H:%M UTC", time.gmtime(begin + 7200))
     wait_until(lambda: chat.status[anna] == busy(long, begin + 7200), "the next meeting", 60)
-    item = sim.control("POST", "/appointments", {"mailbox": ANNA, "start": harness.utc(begin), "end": harness.utc(begin + 9000), "busy": "oof"})
+    item = sim.control("POST", "/appointments",
+                       {"mailbox": ANNA, "start": harness.utc(begin), "end": harness.utc(begin + 9000), "busy": "oof"})
     wait_until(lambda: chat.status[anna] not in (chat.nothing(), busy(long, begin + 7200)), "out of office", 60)
     check_equal(daemon.stop(), 0, "exit code")
     check(item["id"], "an appointment has an id")
@@ -111,7 +117,8 @@ def slack(folder):
 
 def matrix(folder):
     people = {p: f"@{p.split('@')[0]}:im.example" for p in PEOPLE + ["stranger@example.test"]}
-    scenario(folder, "matrix", chat_servers.Matrix(people), "", lambda text, end: ("unavailable", text), ', id: "@{local}:im.example"')
+    scenario(folder, "matrix", chat_servers.Matrix(people), "", lambda text, end: ("unavailable", text),
+             ', id: "@{local}:im.example"')
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
-"""The XMPP outlet through the whole program: a simulated company, the daemon, a real server, and slixmpp as the people's client.
+"""The XMPP outlet through the whole program: a simulated company, the daemon, a real server, and slixmpp as the
+people's client.
 
 A client is a process-wide asyncio loop in a thread of its own; what it saw is a list that the test polls.
 """
@@ -95,7 +96,8 @@ class Client(slixmpp.ClientXMPP):
         self.open()
 
     def open(self):
-        loop_call(lambda: self.connect(("127.0.0.1", self.port), use_ssl=False, force_starttls=False, disable_starttls=True))
+        loop_call(lambda: self.connect(("127.0.0.1", self.port), use_ssl=False, force_starttls=False,
+                                       disable_starttls=True))
         wait_until(lambda: self.online, f"{self.boundjid.bare} to be online")
 
     async def _started(self, _):
@@ -115,14 +117,17 @@ class Client(slixmpp.ClientXMPP):
 
     def last(self, contact):
         """The type of what was seen last of it: "available", "dnd", "xa", "unavailable" ..., None: nothing."""
-        shown = [s for s in list(self.seen) if s["from"] == contact and s["type"] not in ("subscribed", "unsubscribed", "subscribe")]
+        shown = [s for s in list(self.seen) if s["from"] == contact and s["type"] not in ("subscribed", "unsubscribed",
+                                                                                          "subscribe")]
         return shown[-1] if shown else None
 
     def wait(self, contact, kind, what, seconds=60):
-        return wait_until(lambda: (s := self.last(contact)) and s["type"] == kind and s, f"{what} ({contact} {kind})", seconds)
+        return wait_until(lambda: (s := self.last(contact)) and s["type"] == kind and s, f"{what} ({contact} {kind})",
+                          seconds)
 
     def wait_type(self, contact, kind, seconds=60):
-        wait_until(lambda: any(s["from"] == contact and s["type"] == kind for s in list(self.seen)), f"{kind} of {contact}", seconds)
+        wait_until(lambda: any(s["from"] == contact and s["type"] == kind for s in list(self.seen)),
+                   f"{kind} of {contact}", seconds)
 
     def ask(self, function):
         """What a question of slixmpp's brings: some are coroutines, some return a future, some one in the other."""
@@ -188,7 +193,8 @@ def wait_up(daemon, seconds=60):
 
 def meeting(sim, address, begin=None, length=3600, kind="busy"):
     begin = begin or int(time.time()) - 60
-    return sim.control("POST", "/appointments", {"mailbox": address, "start": harness.utc(begin), "end": harness.utc(begin + length),
+    return sim.control("POST", "/appointments",
+                       {"mailbox": address, "start": harness.utc(begin), "end": harness.utc(begin + length),
                                                  "busy": kind})
 
 
@@ -214,8 +220,10 @@ def whole(folder, kind):
             meeting(sim, p)
         for p in people:
             seen = bob.wait(contact(p), "dnd", "the meeting")
-            check(seen["status"].startswith("Busy until ") and seen["status"].endswith(" UTC"), f"text: {seen['status']}")
-            check("name=\"Stop\"" in seen["xml"] or "name='Stop'" in seen["xml"], f"the end for machines: {seen['xml']}")
+            check(seen["status"].startswith("Busy until ") and seen["status"].endswith(" UTC"),
+                  f"text: {seen['status']}")
+            check("name=\"Stop\"" in seen["xml"] or "name='Stop'" in seen["xml"],
+                  f"the end for machines: {seen['xml']}")
 
         at_its_second(sim, server, daemon, bob, people)
         questions(bob)
@@ -258,7 +266,8 @@ def whole(folder, kind):
 
 
 def at_its_second(sim, server, daemon, bob, people):
-    """A transition comes from the timer: not early, and in time, though one of three may be late where other programs want the machine."""
+    """A transition comes from the timer: not early, and in time, though one of three may be late where other programs
+    want the machine."""
     carl = "carl@example.test"
     shown = f"carl\\40example.test@{COMPONENT}"
     check_equal(sim.control("POST", "/mailboxes", {"address": carl}) is not None, True, "a new mailbox")
@@ -296,7 +305,8 @@ def questions(bob):
 
 
 def refused(folder, kind):
-    """Somebody whom no rule allows, an address that does not exist, a wrong secret, and a second start with the right one."""
+    """Somebody whom no rule allows, an address that does not exist, a wrong secret, and a second start with the right
+    one."""
     sim, server, daemon = start(folder, kind, [ANNA], more="")
     try:
         daemon.write(yaml(sim, [ANNA], server).replace(f"allow: [{DOMAIN}]", f"allow: [bob@{DOMAIN}]"))
@@ -348,7 +358,8 @@ def everybody(folder, kind):
         if kind == "ejabberd":
             first = Client("bob", server.ports[0])
             first.close()
-            api(server, "add_rosteritem", {"localuser": "bob", "localhost": DOMAIN, "user": ODD[ANNA], "host": COMPONENT,
+            api(server, "add_rosteritem",
+                {"localuser": "bob", "localhost": DOMAIN, "user": ODD[ANNA], "host": COMPONENT,
                                            "nick": "Anna", "group": "Calendars", "subs": "to"})
         bob = Client("bob", server.ports[0], register=kind == "prosody", resource="home")
         bob.wait(contact(ANNA), "available", "without a subscription of the user's")
@@ -361,7 +372,8 @@ def everybody(folder, kind):
 
 def api(server, command, arguments):
     import urllib.request
-    request = urllib.request.Request(f"http://127.0.0.1:{server.ports[2]}/api/{command}", json.dumps(arguments).encode(),
+    request = urllib.request.Request(f"http://127.0.0.1:{server.ports[2]}/api/{command}",
+                                     json.dumps(arguments).encode(),
                                      {"Content-Type": "application/json"})
     with urllib.request.urlopen(request, timeout=60) as answer:
         return json.loads(answer.read())

@@ -1,20 +1,24 @@
 #!/usr/bin/python3
 """Apache whose mod_auth_gssapi asks gss-ntlmssp: NTLM on the connection, judged by code that is not ours.
 
-Besides apache.py's, Debian package gss-ntlmssp, which registers itself with GSSAPI. The level is that of the server's environment, so
-one process each: at 0 it knows no extended session security and takes everything; at 2 also NTLM2 session responses; from 3 NTLMv2 only.
+Besides apache.py's, Debian package gss-ntlmssp, which registers itself with GSSAPI. The level is that of the server's
+environment, so one process each: at 0 it knows no extended session security and takes everything; at 2 also NTLM2
+session responses; from 3 NTLMv2 only.
 
-At level 1, and whenever NETBIOS_DOMAIN_NAME is set, gss-ntlmssp 1.2.0 compares the LM field, which in an NTLM2 session response is only
-the client's challenge: every password passes. Both are refused here, a test against such a server would prove nothing.
+At level 1, and whenever NETBIOS_DOMAIN_NAME is set, gss-ntlmssp 1.2.0 compares the LM field, which in an NTLM2 session
+response is only the client's challenge: every password passes. Both are refused here, a test against such a server
+would prove nothing.
 
-A refused logon tells its reason in error.log: "NTLM version 1 not allowed" (level), "Permission denied" (password or MIC), "Unknown
-Error" (Type 3 on a connection without Type 1), "Failed to decode data" (Type 1 under 40 bytes, such as curl's own).
+A refused logon tells its reason in error.log: "NTLM version 1 not allowed" (level), "Permission denied" (password or
+MIC), "Unknown Error" (Type 3 on a connection without Type 1), "Failed to decode data" (Type 1 under 40 bytes, such as
+curl's own).
 """
 import apache
 import peer
 
 # Name and domain are found whatever their case, but NTLMv2 is computed over this spelling of the domain.
-USERS = {"CORP\\svc": "Passw0rd", "CORP\\jost": "pässwörd", "long": "Secret-very-long-password-20", "dave@corp.example": "Upn-pass1"}
+USERS = {"CORP\\svc": "Passw0rd", "CORP\\jost": "pässwörd", "long": "Secret-very-long-password-20",
+         "dave@corp.example": "Upn-pass1"}
 
 _LOGON = """\
   AuthType GSSAPI
@@ -27,7 +31,8 @@ _LOGON = """\
 
 def user_file(folder, name, users):
     """The users as gss-ntlmssp reads them, for servers and for its own client. Returns the path."""
-    rows = [(("", user) if "\\" not in user else tuple(user.split("\\", 1)), password) for user, password in users.items()]
+    rows = [(("", user) if "\\" not in user else tuple(user.split("\\", 1)), password)
+            for user, password in users.items()]
     return peer.write(folder, name, "".join(f"{domain}:{user}:{password}\n" for (domain, user), password in rows))
 
 
@@ -52,7 +57,8 @@ class ApacheNtlm(apache.Apache):
 
 def _arguments(parser):
     parser.add_argument("--level", type=int, default=3, choices=(0, 2, 3, 4, 5))
-    parser.add_argument("--user", type=peer.login, action="append", metavar="DOMAIN\\NAME:PASSWORD", help="default: " + ", ".join(USERS))
+    parser.add_argument("--user", type=peer.login, action="append", metavar="DOMAIN\\NAME:PASSWORD",
+                        help="default: " + ", ".join(USERS))
     parser.add_argument("--tls", nargs=2, metavar=("CERTIFICATE", "KEY"))
     parser.add_argument("--upstream", metavar="URL", help="what is behind, instead of a folder")
     parser.add_argument("--upstream-authorization", metavar="VALUE", help="the Authorization header that it gets")

@@ -1,7 +1,8 @@
-"""Chat servers as their documentation describes them, as far as a person's status goes: Mattermost, Rocket.Chat, Zulip, Slack, Matrix.
+"""Chat servers as their documentation describes them, as far as a person's status goes: Mattermost, Rocket.Chat, Zulip,
+Slack, Matrix.
 
-Not the products: those cannot be had here. Each knows a few people, refuses a wrong token in its own way, and shows in `status` what a person's
-client would show. All are answers for a HookSink.
+Not the products: those cannot be had here. Each knows a few people, refuses a wrong token in its own way, and shows in
+`status` what a person's client would show. All are answers for a HookSink.
 """
 import base64
 import json
@@ -39,7 +40,8 @@ class Mattermost(Chat):
     def serve(self, method, path, _, body):
         if path[:4] == ["api", "v4", "users", "email"] and method == "GET":
             ident = self.people.get(path[4])
-            return (200, {"id": ident, "email": path[4]}) if ident else (404, {"id": "store.sql_user.missing_account.const"})
+            return (200, {"id": ident, "email": path[4]}) if ident else (404,
+                                                                         {"id": "store.sql_user.missing_account.const"})
         if path[:3] == ["api", "v4", "users"] and path[4:] == ["status"] and path[3] in self.status:
             if method == "PUT":
                 value = json.loads(body)
@@ -83,7 +85,8 @@ class Zulip(Chat):
     def serve(self, method, path, _, body):
         if path[:3] == ["api", "v1", "users"] and len(path) == 4 and method == "GET":
             ident = self.people.get(path[3])
-            return (200, {"result": "success", "user": {"user_id": ident}}) if ident else (400, {"result": "error", "msg": "No such user"})
+            return (200, {"result": "success", "user": {"user_id": ident}}) if ident else (400, {"result": "error",
+                                                                                                 "msg": "No such user"})
         if path[:3] == ["api", "v1", "users"] and path[4:] == ["status"] and int(path[3]) in self.status:
             ident = int(path[3])
             if method == "POST":
@@ -93,7 +96,8 @@ class Zulip(Chat):
                 self.write(ident, (value["status_text"], value["emoji_name"]))
                 return 200, {"result": "success"}
             text, emoji = self.status[ident]
-            return 200, {"result": "success", "status": {**({"status_text": text} if text else {}), **({"emoji_name": emoji} if emoji else {})}}
+            return 200, {"result": "success", "status": {**({"status_text": text} if text else {}),
+                                                         **({"emoji_name": emoji} if emoji else {})}}
         return 404, {"result": "error"}
 
 
@@ -108,12 +112,14 @@ class Slack(Chat):
             return 200, ({"ok": True, "user": {"id": ident}} if ident else {"ok": False, "error": "users_not_found"})
         if path == ["api", "users.profile.get"] and query.get("user") in self.status:
             text, emoji, expiration = self.status[query["user"]]
-            return 200, {"ok": True, "profile": {"status_text": text, "status_emoji": emoji, "status_expiration": expiration}}
+            return 200, {"ok": True,
+                         "profile": {"status_text": text, "status_emoji": emoji, "status_expiration": expiration}}
         if path == ["api", "users.profile.set"] and method == "POST":
             value = json.loads(body)
             if value["user"] in self.status:
                 profile = value["profile"]
-                self.write(value["user"], (profile["status_text"], profile["status_emoji"], profile["status_expiration"]))
+                self.write(value["user"],
+                           (profile["status_text"], profile["status_emoji"], profile["status_expiration"]))
                 return 200, {"ok": True}
         return 200, {"ok": False, "error": "user_not_found"}
 

@@ -1,9 +1,11 @@
 #!/usr/bin/python3
-"""Cyrus: its master with https for calendars and, on a Unix socket in DIR, IMAP for the administrator, who grants by IMAP ACL.
+"""Cyrus: its master with https for calendars and, on a Unix socket in DIR, IMAP for the administrator, who grants by
+IMAP ACL.
 
-Debian packages cyrus-caldav, cyrus-imapd, sasl2-bin, openssl. As root it runs as `cyrus`, else as whoever started it. DIR/ca.pem is the
-certificate. Each person owns a calendar named Default, made at her first request as Cyrus does; `svc` has the rights `rights` on it, and the
-default grant to everybody is taken away. Passwords are the account's name + "pw"; mail addresses are NAME@example.org.
+Debian packages cyrus-caldav, cyrus-imapd, sasl2-bin, openssl. As root it runs as `cyrus`, else as whoever started it.
+DIR/ca.pem is the certificate. Each person owns a calendar named Default, made at her first request as Cyrus does; `svc`
+has the rights `rights` on it, and the default grant to everybody is taken away. Passwords are the account's name +
+"pw"; mail addresses are NAME@example.org.
 
     https://127.0.0.1:PORT/dav/calendars/user/NAME/Default/       for NAME
     https://127.0.0.1:PORT/dav/calendars/user/svc/NAME.Default/   for svc
@@ -90,7 +92,8 @@ class Cyrus(peer.Peer):
         peer.needs("/usr/sbin/saslpasswd2", "sasl2-bin")
         self.ca_file = apache_dav.certificate(self.folder)
         self.tls = ssl.create_default_context(cafile=self.ca_file)
-        self.make_folders("lib", "lib/db", "lib/log", "lib/msg", "lib/proc", "lib/ptclient", "lib/quota", "lib/socket", "lib/user", "run",
+        self.make_folders("lib", "lib/db", "lib/log", "lib/msg", "lib/proc", "lib/ptclient", "lib/quota", "lib/socket",
+                          "lib/user", "run",
                           "run/proc", "run/lock", "spool", "sieve")
         user = "cyrus" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
         peer.write(self.folder, "imapd.conf", _IMAPD.format(folder=self.folder, user=user))
@@ -99,7 +102,8 @@ class Cyrus(peer.Peer):
 
         def argv_for(port):
             peer.write(self.folder, "cyrus.conf", _MASTER.format(binaries=BINARIES, folder=self.folder, port=port))
-            return [f"{BINARIES}/master", "-C", self.path("imapd.conf"), "-M", self.path("cyrus.conf"), "-p", self.path("run/pid")]
+            return [f"{BINARIES}/master", "-C", self.path("imapd.conf"), "-M", self.path("cyrus.conf"), "-p",
+                    self.path("run/pid")]
 
         self.launch_on_free_port(argv_for, self.answers, user="cyrus")
         self.url = f"https://127.0.0.1:{self.port}"

@@ -1,9 +1,10 @@
 #!/usr/bin/python3
 """DAViCal: Debian's package in an Apache with PHP, over a PostgreSQL of its own.
 
-Debian packages davical, libapache2-mod-php, apache2-bin, postgresql, openssl. The packaged configuration is used as it is: it names no host,
-so that libpq takes it from the environment. Accounts and grants are rows of its database, as its web interface makes them: each person owns
-her calendars, `svc` has what `privileges` says on each. Passwords are the account's name + "pw".
+Debian packages davical, libapache2-mod-php, apache2-bin, postgresql, openssl. The packaged configuration is used as it
+is: it names no host, so that libpq takes it from the environment. Accounts and grants are rows of its database, as its
+web interface makes them: each person owns her calendars, `svc` has what `privileges` says on each. Passwords are the
+account's name + "pw".
 
     https://127.0.0.1:PORT/caldav.php/NAME/CALENDAR/
 """
@@ -64,9 +65,11 @@ class Davical(apache_dav.Httpd):
         self.database.run(["sh", f"{HOME}/dba/create-database.sh", "davical", "adminpw"])
         people = "".join(_PERSON.format(number=_FIRST_NUMBER + i, name=name) for i, name in enumerate(["svc", *names]))
         granted = ", ".join(f"'{p}'" for p in privileges)
-        self.database.sql("davical", f"BEGIN;{people}{''.join(_GRANT.format(name=n, privileges=granted) for n in names)}COMMIT;")
+        self.database.sql("davical",
+                          f"BEGIN;{people}{''.join(_GRANT.format(name=n, privileges=granted) for n in names)}COMMIT;")
         load = f"LoadModule php_module {apache_dav.MODULES}/{php[-1]}\n"
-        super().__init__(os.path.join(folder, "httpd"), load + _SITE, ("alias", "dir", "env", "rewrite", "setenvif"), "prefork",
+        super().__init__(os.path.join(folder, "httpd"), load + _SITE, ("alias", "dir", "env", "rewrite", "setenvif"),
+                         "prefork",
                          self.database.environment)
 
     def grant(self, name, privileges):
@@ -84,7 +87,8 @@ class Davical(apache_dav.Httpd):
 
 def _arguments(parser):
     parser.add_argument("names", metavar="NAME", nargs="+", help="a person")
-    parser.add_argument("--privilege", action="append", help="of svc on each person's calendars [DAV::read, caldav:read-free-busy]")
+    parser.add_argument("--privilege", action="append",
+                        help="of svc on each person's calendars [DAV::read, caldav:read-free-busy]")
 
 
 if __name__ == "__main__":

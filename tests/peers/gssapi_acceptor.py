@@ -1,12 +1,13 @@
 #!/usr/bin/python3
-"""A web server over TLS that checks channel binding: python3-gssapi accepts NTLM through gss-ntlmssp, with tls-server-end-point (RFC 5929)
-of the certificate that it shows.
+"""A web server over TLS that checks channel binding: python3-gssapi accepts NTLM through gss-ntlmssp, with
+tls-server-end-point (RFC 5929) of the certificate that it shows.
 
-Debian packages python3-gssapi and gss-ntlmssp. The library takes a client that binds nothing; one that binds something else it refuses
-like a wrong password. So what counts is the flag: the answer to a client that was bound has "X-Channel-Bound: yes", and with
-required=True (Extended Protection) nobody else is let in. `logons` has every verdict.
+Debian packages python3-gssapi and gss-ntlmssp. The library takes a client that binds nothing; one that binds something
+else it refuses like a wrong password. So what counts is the flag: the answer to a client that was bound has
+"X-Channel-Bound: yes", and with required=True (Extended Protection) nobody else is let in. `logons` has every verdict.
 
-    NTLM and Negotiate with raw NTLM messages; a logon lasts as long as its connection; GET answers 200, everything else 207.
+    NTLM and Negotiate with raw NTLM messages; a logon lasts as long as its connection; GET answers 200, everything else
+    207.
 """
 import base64
 import hashlib
@@ -25,8 +26,8 @@ MULTISTATUS = b'<?xml version="1.0"?><a:multistatus xmlns:a="DAV:"/>'
 
 
 class GssapiAcceptor(peer.Peer):
-    """certificate, key: PEM files. shown: the certificate that clients are expected to bind to instead, as if something in between had
-    its own. level: as apache_ntlm's."""
+    """certificate, key: PEM files. shown: the certificate that clients are expected to bind to instead, as if something
+    in between had its own. level: as apache_ntlm's."""
     name = "gssapi_acceptor"
     report = ("url", "level")
 
@@ -34,7 +35,8 @@ class GssapiAcceptor(peer.Peer):
         super().__init__(folder)
         env = apache_ntlm.environment(apache_ntlm.user_file(self.folder, "users", users or apache_ntlm.USERS), level)
         self.level, self.log_name = level, peer.write(self.folder, "logons", "")
-        argv = ["/usr/bin/python3", os.path.abspath(__file__), "--serve", self.log_name, certificate, key, shown or certificate,
+        argv = ["/usr/bin/python3", os.path.abspath(__file__), "--serve", self.log_name, certificate, key,
+                shown or certificate,
                 "required" if required else "optional"]
         # It takes a free port itself.
         self.launch(argv, env, stdout=peer.PIPE)
@@ -181,7 +183,8 @@ def _arguments(parser):
 
 
 def _start(a):
-    return GssapiAcceptor(a.folder, a.certificate, a.key, a.level, dict(a.user) if a.user else None, a.required, a.shown)
+    return GssapiAcceptor(a.folder, a.certificate, a.key, a.level, dict(a.user) if a.user else None, a.required,
+                          a.shown)
 
 
 if __name__ == "__main__":

@@ -67,7 +67,8 @@ class HookSink:
     def serve(self, handler):
         body = handler.rfile.read(int(handler.headers.get("Content-Length", 0)))
         with self.lock:
-            self.requests.append({"method": handler.command, "path": handler.path, "headers": dict(handler.headers), "body": body.decode(),
+            self.requests.append({"method": handler.command, "path": handler.path, "headers": dict(handler.headers),
+                                  "body": body.decode(),
                                   "at": time.time()})
             word = self.then.pop(0) if self.then else self.always
         if word == "ok" and self.secret and not self.genuine(handler.headers.get("Freebusyd-Signature", ""), body):
@@ -78,7 +79,8 @@ class HookSink:
         match = re.fullmatch(r"t=(\d+),v1=([0-9a-f]{64})", signature)
         if not match or abs(time.time() - int(match[1])) > 60:
             return False
-        return hmac.compare_digest(hmac.new(self.secret.encode(), match[1].encode() + b"." + body, hashlib.sha256).hexdigest(), match[2])
+        return hmac.compare_digest(hmac.new(self.secret.encode(), match[1].encode() + b"." + body,
+                                            hashlib.sha256).hexdigest(), match[2])
 
     def act(self, handler, word, body):
         kind, _, rest = word.partition(":")
@@ -91,7 +93,8 @@ class HookSink:
         elif kind in ("to", "moved"):
             self.reply(handler, 307 if kind == "to" else 302, b"", {"Location": rest})
         else:
-            raw = {"die": b"", "half": b"HTTP/1.1 200 OK\r\nContent-Le", "short": b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{",
+            raw = {"die": b"", "half": b"HTTP/1.1 200 OK\r\nContent-Le",
+                   "short": b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{",
                    "garbage": b"\x00\x01 no HTTP\r\n\r\n"}[kind]
             handler.wfile.write(raw)
             handler.wfile.flush()
@@ -108,7 +111,8 @@ class HookSink:
         handler.wfile.write(body)
 
     def states(self):
-        """What a receiver that counts knows: address -> state, from requests that were answered or not, each number once."""
+        """What a receiver that counts knows: address -> state, from requests that were answered or not, each number
+        once."""
         known, seen = {}, set()
         for request in list(self.requests):
             value = json.loads(request["body"]) if request["body"] else {}

@@ -1,8 +1,9 @@
 #!/usr/bin/python3
 """A Kerberos realm of our own: MIT's KDC with its database in DIR, keytabs, and an Apache that takes tickets only.
 
-Debian packages krb5-kdc, krb5-admin-server (for kadmin.local) and krb5-user; for the Apache those of apache.py. Host names are taken as
-written, nothing is asked of DNS: https://localhost:PORT is the service HTTP/localhost, http://127.0.0.1:PORT is HTTP/127.0.0.1.
+Debian packages krb5-kdc, krb5-admin-server (for kadmin.local) and krb5-user; for the Apache those of apache.py. Host
+names are taken as written, nothing is asked of DNS: https://localhost:PORT is the service HTTP/localhost,
+http://127.0.0.1:PORT is HTTP/127.0.0.1.
 
     realm.env                         what a client needs in its environment to live in the realm
     realm.client_env("svc")           the same, and logs on with the keytab of svc by itself, as freebusyd does
@@ -88,8 +89,10 @@ class Kdc(peer.Peer):
         self.kadmin(*lines)
 
     def kadmin(self, *commands):
-        """What an administrator of the realm would do: `cpw -pw new svc`, `modprinc -allow_tix svc`... Works while the KDC runs."""
-        done = subprocess.run(["/usr/sbin/kadmin.local", "-r", self.realm], env={**os.environ, **self.env}, input="\n".join(commands) + "\n",
+        """What an administrator of the realm would do: `cpw -pw new svc`, `modprinc -allow_tix svc`... Works while the
+        KDC runs."""
+        done = subprocess.run(["/usr/sbin/kadmin.local", "-r", self.realm], env={**os.environ, **self.env},
+                              input="\n".join(commands) + "\n",
                               capture_output=True, text=True, timeout=60, check=False)
         # It goes on after a command that failed.
         if done.returncode != 0 or " while " in done.stderr:
@@ -109,7 +112,8 @@ class Kdc(peer.Peer):
     def client_env(self, user, cache=None):
         """Environment of a program that logs on by itself as the only principal of the user's keytab."""
         cache = cache or self.path(f"ccache.{user}")
-        return {"KRB5_CONFIG": self.env["KRB5_CONFIG"], "KRB5_CLIENT_KTNAME": self.keytab(user), "KRB5CCNAME": f"FILE:{cache}"}
+        return {"KRB5_CONFIG": self.env["KRB5_CONFIG"], "KRB5_CLIENT_KTNAME": self.keytab(user),
+                "KRB5CCNAME": f"FILE:{cache}"}
 
 
 _LOGON = """\
@@ -122,8 +126,8 @@ _LOGON = """\
 
 
 class ApacheNegotiate(apache.Apache):
-    """An Apache in the realm. per_connection: a ticket is wanted once a connection, otherwise with every request. Its folder has copies of
-    what it needs of the realm."""
+    """An Apache in the realm. per_connection: a ticket is wanted once a connection, otherwise with every request. Its
+    folder has copies of what it needs of the realm."""
     name = "apache_negotiate"
     report = ("url",)
 
@@ -150,7 +154,8 @@ class Realm:
 
 
 def _arguments(parser):
-    parser.add_argument("--user", type=peer.login, action="append", metavar="NAME:PASSWORD", help="default: " + ", ".join(USERS))
+    parser.add_argument("--user", type=peer.login, action="append", metavar="NAME:PASSWORD",
+                        help="default: " + ", ".join(USERS))
     parser.add_argument("--upstream", metavar="URL", help="what is behind the Apache, instead of a folder")
 
 

@@ -1,8 +1,9 @@
 #!/usr/bin/python3
-"""A mosquitto broker: nothing on disk, so that it forgets what it kept when it stops; with names and passwords, and with TLS, when told so.
+"""A mosquitto broker: nothing on disk, so that it forgets what it kept when it stops; with names and passwords, and
+with TLS, when told so.
 
-Debian packages mosquitto, mosquitto-clients. With users={"gw": "secret"} nobody else is let in; with certificates=FOLDER (of certs.sh) it speaks
-TLS, and with client_certificates=True only to whoever shows one.
+Debian packages mosquitto, mosquitto-clients. With users={"gw": "secret"} nobody else is let in; with
+certificates=FOLDER (of certs.sh) it speaks TLS, and with client_certificates=True only to whoever shows one.
 """
 import peer
 
@@ -16,7 +17,8 @@ class Mosquitto(peer.Peer):
         super().__init__(folder)
         peer.needs(BINARY, "mosquitto")
         # as root it would become another user, who cannot read our files
-        self.settings = ["user root", "persistence false", "max_queued_messages 0", "max_inflight_messages 0", "log_dest stderr", "connection_messages true"]
+        self.settings = ["user root", "persistence false", "max_queued_messages 0", "max_inflight_messages 0",
+                         "log_dest stderr", "connection_messages true"]
         if users:
             passwords = peer.write(folder, "passwords", "".join(f"{name}:{word}\n" for name, word in users.items()))
             peer.run(["/usr/bin/mosquitto_passwd", "-U", passwords])
@@ -25,7 +27,8 @@ class Mosquitto(peer.Peer):
         self.tls = []
         if certificates:
             self.tls = [f"certfile {certificates}/{certificate}.pem", f"keyfile {certificates}/{certificate}.key",
-                        f"cafile {certificates}/ca.pem", f"require_certificate {'true' if client_certificates else 'false'}"]
+                        f"cafile {certificates}/ca.pem",
+                        f"require_certificate {'true' if client_certificates else 'false'}"]
         self.start()
 
     def _argv(self, port):

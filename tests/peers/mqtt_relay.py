@@ -1,9 +1,9 @@
 #!/usr/bin/python3
-"""A bad line to an MQTT broker: it loses each tenth message (or whichever it is told), pretends to know nothing newer than 3.1.1, holds
-everything back, or breaks the connection.
+"""A bad line to an MQTT broker: it loses each tenth message (or whichever it is told), pretends to know nothing newer
+than 3.1.1, holds everything back, or breaks the connection.
 
-It stands between a client and a broker of this machine and reads the packets that the client sends; whoever is lost gets no
-acknowledgement.
+It stands between a client and a broker of this machine and reads the packets that the client sends; whoever is lost
+gets no acknowledgement.
 """
 import argparse
 import socket

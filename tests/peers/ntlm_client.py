@@ -1,10 +1,13 @@
 #!/usr/bin/python3
-"""NTLM clients that nobody here wrote: python3-ntlm-auth message by message at levels 0 to 3, or python3-requests-ntlm (level 3).
+"""NTLM clients that nobody here wrote: python3-ntlm-auth message by message at levels 0 to 3, or python3-requests-ntlm
+(level 3).
 
-    ntlm_client.py URL --user 'CORP\\svc' --password SECRET [--level N] [--method PROPFIND] [--requests] [--cafile FILE] [--binding good|wrong]
+    ntlm_client.py URL --user 'CORP\\svc' --password SECRET [--level N] [--method PROPFIND] [--requests] [--cafile FILE]
+    [--binding good|wrong]
 
-Prints one line of JSON: status of every answer, the last answer's headers, and how many connections it opened. python3-ntlm-auth
-needs MD4, which OpenSSL 3 has only in its legacy provider; the program starts itself again with a configuration that loads it.
+Prints one line of JSON: status of every answer, the last answer's headers, and how many connections it opened.
+python3-ntlm-auth needs MD4, which OpenSSL 3 has only in its legacy provider; the program starts itself again with a
+configuration that loads it.
 """
 import argparse
 import base64
@@ -48,17 +51,19 @@ def have_md4():
 
 
 def again_with_md4():
-    """Starts the running script again in an environment with MD4, unless it has it. Call first in a script that uses attempt().
-    The programs that the script starts do not inherit that environment."""
+    """Starts the running script again in an environment with MD4, unless it has it. Call first in a script that uses
+    attempt(). The programs that the script starts do not inherit that environment."""
     if not have_md4():
         with tempfile.TemporaryDirectory() as folder:
-            sys.exit(subprocess.run(["/usr/bin/python3", *sys.argv], env=legacy_environment(folder), check=False).returncode)
+            sys.exit(subprocess.run(["/usr/bin/python3", *sys.argv], env=legacy_environment(folder),
+                                    check=False).returncode)
     if os.path.basename(os.environ.get("OPENSSL_CONF", "")) == _LEGACY_NAME:
         del os.environ["OPENSSL_CONF"]
 
 
 def binding_of(certificate, wrong):
-    """RFC 5929 tls-server-end-point of a DER certificate that is signed with SHA-1 or SHA-256; `wrong`: as if it were another one."""
+    """RFC 5929 tls-server-end-point of a DER certificate that is signed with SHA-1 or SHA-256; `wrong`: as if it were
+    another one."""
     digest = hashlib.sha256(certificate + (b"?" if wrong else b"")).digest()
     return b"tls-server-end-point:" + digest
 
@@ -100,7 +105,8 @@ def attempt(url, user, password, level=3, method="GET", cafile=None, binding=Non
         if answer.status != 401:
             answer = ask(None)  # the connection stays logged on
     connection.close()
-    return {"statuses": seen["statuses"], "status": answer.status, "headers": dict(answer.headers), "connections": len(seen["ports"])}
+    return {"statuses": seen["statuses"], "status": answer.status, "headers": dict(answer.headers),
+            "connections": len(seen["ports"])}
 
 
 def attempt_requests(url, user, password, method="GET", cafile=None, binding=None):

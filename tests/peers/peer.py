@@ -1,13 +1,16 @@
-"""What the real servers of the tests have in common: a folder, a process, a free port of the loopback, readiness, an end.
+"""What the real servers of the tests have in common: a folder, a process, a free port of the loopback, readiness, an
+end.
 
-A peer serves from the end of its constructor until stop(), and stops with the program that started it, however that one ends:
+A peer serves from the end of its constructor until stop(), and stops with the program that started it, however that one
+ends:
 
     with Squid(folder, users={"gw": "secret"}) as proxy:
         ... proxy.port ...
 
-Every peer is also a program: it prints one line of JSON (pid, port, ...) when it is ready and serves until SIGTERM. Stop it by that pid.
-This file as a program prints as many free ports as it is told.
-Debian's /usr/bin/python3 and its standard library are enough, except where a peer says so. Nothing waits for a fixed time.
+Every peer is also a program: it prints one line of JSON (pid, port, ...) when it is ready and serves until SIGTERM.
+Stop it by that pid. This file as a program prints as many free ports as it is told.
+Debian's /usr/bin/python3 and its standard library are enough, except where a peer says so. Nothing waits for a fixed
+time.
 """
 import argparse
 import atexit
@@ -48,8 +51,9 @@ def until(condition, what, seconds=60, alive=None):
 
 
 def free_port():
-    """A port that is free at this moment, for TCP and UDP, and below those that the kernel gives to connections and to servers that ask for
-    any: so it stays free until a server that cannot ask for any port has it, and while that is started again."""
+    """A port that is free at this moment, for TCP and UDP, and below those that the kernel gives to connections and to
+    servers that ask for any: so it stays free until a server that cannot ask for any port has it, and while that is
+    started again."""
     with open("/proc/sys/net/ipv4/ip_local_port_range", encoding="ascii") as file:
         lowest = int(file.read().split()[0])
     for _ in range(1000):
@@ -81,7 +85,8 @@ def write(folder, name, text, mode=0o644):
 
 def run(argv, env=None, text=None):
     """Standard output of a program that must succeed."""
-    done = subprocess.run(argv, env={**os.environ, **(env or {})}, input=text, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(argv, env={**os.environ, **(env or {})}, input=text, capture_output=True, text=True,
+                          timeout=60, check=False)
     if done.returncode != 0:
         raise PeerFailed(f"{' '.join(argv)}: exit {done.returncode}: {done.stderr.strip()[-1000:]}")
     return done.stdout
@@ -141,13 +146,15 @@ class Peer:
         return self.log()
 
     def launch(self, argv, env=None, user=None, **popen):
-        """Starts it, as `user` when we are root: a server that never was root need not change its user, and keeps dying with us."""
+        """Starts it, as `user` when we are root: a server that never was root need not change its user, and keeps dying
+        with us."""
         if user and os.geteuid() == 0:
             self.let_in(user)
             popen = {"user": user, "group": pwd.getpwnam(user).pw_gid, "extra_groups": [], **popen}
         with open(self.log_path, "ab") as log:
             popen = {"stdin": subprocess.DEVNULL, "stdout": log, "stderr": log, **popen}
-            self.process = subprocess.Popen(argv, env={**os.environ, **(env or {})}, cwd=self.folder, preexec_fn=_in_child, **popen)
+            self.process = subprocess.Popen(argv, env={**os.environ, **(env or {})}, cwd=self.folder,
+                                            preexec_fn=_in_child, **popen)
         _running.append(self)
 
     def wait_ready(self, ready, seconds=60):
@@ -158,8 +165,8 @@ class Peer:
             raise
 
     def launch_on_free_port(self, argv_for, ready, env=None, user=None, seconds=60):
-        """argv_for(port) writes the configuration and gives the command line. A port that is free now may be taken a moment later:
-        then the server ends, and another one is tried."""
+        """argv_for(port) writes the configuration and gives the command line. A port that is free now may be taken a
+        moment later: then the server ends, and another one is tried."""
         for attempt in range(5):
             self.port = free_port()
             self.launch(argv_for(self.port), env, user)
@@ -192,7 +199,8 @@ class Peer:
             print(f"--- end of {self.name}'s logs\n{self.all_logs()[-3000:]}", flush=True)
 
     def let_in(self, user):
-        """Gives the folder and what is in it to `user`, and lets that user pass through those above it in the temporary folder."""
+        """Gives the folder and what is in it to `user`, and lets that user pass through those above it in the temporary
+        folder."""
         entry, top = pwd.getpwnam(user), os.path.realpath(tempfile.gettempdir())
         for place, _, files in os.walk(self.folder):
             for name in [place, *(os.path.join(place, f) for f in files)]:

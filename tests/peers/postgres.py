@@ -1,8 +1,8 @@
-"""A PostgreSQL of our own for the peers that keep their data in one (DAViCal, SOGo): Debian's package, a cluster in DIR, durable as long as
-the test. Everybody who reaches it is trusted.
+"""A PostgreSQL of our own for the peers that keep their data in one (DAViCal, SOGo): Debian's package, a cluster in
+DIR, durable as long as the test. Everybody who reaches it is trusted.
 
-Debian package postgresql. As root it runs as `postgres`, else as whoever started it. It listens on a Unix socket in DIR, and on a port of
-the loopback when told so.
+Debian package postgresql. As root it runs as `postgres`, else as whoever started it. It listens on a Unix socket in
+DIR, and on a port of the loopback when told so.
 """
 import glob
 import os
@@ -32,7 +32,8 @@ class Postgres(peer.Peer):
         self.binaries = found[-1] if found else peer.needs("/usr/lib/postgresql", "postgresql")
         if os.geteuid() == 0:
             self.let_in(USER)
-        self.run([f"{self.binaries}/initdb", "-D", self.path("data"), "-U", USER, "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8",
+        self.run([f"{self.binaries}/initdb", "-D", self.path("data"), "-U", USER, "-A", "trust", "-E", "UTF8",
+                  "--locale=C.UTF-8",
                   "--no-sync"])
         with open(self.path("data/postgresql.conf"), encoding="utf-8") as file:
             defaults = file.read()
@@ -57,7 +58,8 @@ class Postgres(peer.Peer):
         env = {**os.environ, "PATH": f"{self.binaries}:{os.environ['PATH']}", "HOME": self.folder, "PGUSER": USER}
         if self.process:
             env.update(self.environment)
-        done = subprocess.run(argv, env=env, input=text, cwd=self.folder, capture_output=True, text=True, timeout=60, check=False, **owner)
+        done = subprocess.run(argv, env=env, input=text, cwd=self.folder, capture_output=True, text=True, timeout=60,
+                              check=False, **owner)
         if done.returncode != 0:
             raise peer.PeerFailed(f"{' '.join(argv)}: exit {done.returncode}: {done.stderr.strip()[-1000:]}")
         return done.stdout

@@ -1,13 +1,14 @@
 #!/usr/bin/python3
 """SOGo behind Apache, as it is always deployed, over a PostgreSQL and a memcached of its own.
 
-Debian packages sogo, postgresql, apache2-bin, openssl. Accounts are rows of a view, passwords the account's name + "pw"; each person owns a
-calendar named personal, on which `svc` has the roles `roles`, given by the owner as SOGo's web interface gives them.
+Debian packages sogo, postgresql, apache2-bin, openssl. Accounts are rows of a view, passwords the account's name +
+"pw"; each person owns a calendar named personal, on which `svc` has the roles `roles`, given by the owner as SOGo's web
+interface gives them.
 
     https://127.0.0.1:PORT/SOGo/dav/NAME/Calendar/personal/
 
-All of its settings are on the command line, where GNUstep puts them before those of /etc/sogo/sogo.conf. That file must be readable all the
-same: who may not read it gets an empty one in its place, in a mount namespace.
+All of its settings are on the command line, where GNUstep puts them before those of /etc/sogo/sogo.conf. That file must
+be readable all the same: who may not read it gets an empty one in its place, in a mount namespace.
 """
 import base64
 import os
@@ -21,7 +22,8 @@ import peer
 import postgres
 
 BINARY, SITE = "/usr/sbin/sogod", "/etc/sogo/sogo.conf"
-_TABLES = {"SOGoProfileURL": "sogo_user_profile", "OCSFolderInfoURL": "sogo_folder_info", "OCSSessionsFolderURL": "sogo_sessions_folder",
+_TABLES = {"SOGoProfileURL": "sogo_user_profile", "OCSFolderInfoURL": "sogo_folder_info",
+           "OCSSessionsFolderURL": "sogo_sessions_folder",
            "OCSEMailAlarmsFolderURL": "sogo_alarms_folder", "OCSStoreURL": "sogo_store", "OCSAclURL": "sogo_acl",
            "OCSCacheFolderURL": "sogo_cache_folder"}
 _VIEW = """\
@@ -63,14 +65,18 @@ class _Sogod(peer.Peer):
         super().__init__(folder)
         peer.needs(BINARY, "sogo")
         url = f"postgresql://{postgres.USER}@127.0.0.1:{database.port}/sogo"
-        self.settings = {**{key: f"{url}/{table}" for key, table in _TABLES.items()}, "SOGoUserSources": _SOURCE.format(url=url),
-                         "SOGoMemcachedHost": cache.path("socket"), "SOGoTimeZone": "UTC", "SOGoMailDomain": "example.org",
+        self.settings = {**{key: f"{url}/{table}" for key, table in _TABLES.items()},
+                         "SOGoUserSources": _SOURCE.format(url=url),
+                         "SOGoMemcachedHost": cache.path("socket"), "SOGoTimeZone": "UTC",
+                         "SOGoMailDomain": "example.org",
                          "SOGoAppointmentSendEMailNotifications": "NO", "SOGoCalendarDAVAccessEnabled": "YES",
                          # With several, each makes the tables that the others make.
-                         "WOWorkersCount": "1", "WOUseWatchDog": "YES", "WONoDetach": "YES", "WOLogFile": "-", "WOPidFile": self.path("pid")}
+                         "WOWorkersCount": "1", "WOUseWatchDog": "YES", "WONoDetach": "YES", "WOLogFile": "-",
+                         "WOPidFile": self.path("pid")}
 
         def argv_for(port):
-            arguments = [f for key, value in {**self.settings, "WOPort": f"127.0.0.1:{port}"}.items() for f in (f"-{key}", value)]
+            arguments = [f for key, value in {**self.settings, "WOPort": f"127.0.0.1:{port}"}.items()
+                         for f in (f"-{key}", value)]
             return [*self.readable(), BINARY, *arguments]
 
         self.launch_on_free_port(argv_for, lambda: peer.listens(self.port), {"HOME": self.folder}, "sogo")
@@ -96,7 +102,8 @@ class _Sogod(peer.Peer):
         """sogo-tool, on the same settings."""
         owner = {"user": "sogo", "group": "sogo", "extra_groups": []} if os.geteuid() == 0 else {}
         settings = [f for key, value in self.settings.items() for f in (f"-{key}", value)]
-        done = subprocess.run([*self.readable(), "sogo-tool", *arguments, *settings], env={**os.environ, "HOME": self.folder},
+        done = subprocess.run([*self.readable(), "sogo-tool", *arguments, *settings],
+                              env={**os.environ, "HOME": self.folder},
                               capture_output=True, text=True, timeout=60, check=False, **owner)
         if done.returncode != 0:
             raise peer.PeerFailed(f"sogo-tool {' '.join(arguments)}: exit {done.returncode}: {(done.stdout + done.stderr)[-1000:]}")
@@ -110,7 +117,8 @@ class Sogo(apache_dav.Httpd):
         folder = os.path.abspath(folder)
         self.database = postgres.Postgres(os.path.join(folder, "database"), tcp=True)
         self.database.run([f"{self.database.binaries}/createdb", "sogo"])
-        rows = ", ".join(f"('{name}', '{name}', '{name}pw', '{name}', '{name}@example.org')" for name in ("svc", *names))
+        rows = ", ".join(f"('{name}', '{name}', '{name}pw', '{name}', '{name}@example.org')" for name in ("svc",
+                                                                                                          *names))
         self.database.sql("sogo", _VIEW.format(rows=rows))
         self.cache = _Memcached(os.path.join(folder, "cache"))
         self.sogod = _Sogod(os.path.join(folder, "sogod"), self.database, self.cache)
@@ -121,11 +129,13 @@ class Sogo(apache_dav.Httpd):
             self.grant(name, roles)
 
     def grant(self, name, roles):
-        """The roles that svc has on this person's calendar from now on; the first request of its owner makes the calendar."""
+        """The roles that svc has on this person's calendar from now on; the first request of its owner makes the
+        calendar."""
         body = _SET_ROLES.format(roles="".join(f"<{role}/>" for role in roles))
         authorization = "Basic " + base64.b64encode(f"{name}:{name}pw".encode()).decode()
         request = urllib.request.Request(f"{self.url}/SOGo/dav/{name}/Calendar/personal/", body.encode(),
-                                         {"Authorization": authorization, "Content-Type": "application/xml; charset=utf-8"})
+                                         {"Authorization": authorization,
+                                          "Content-Type": "application/xml; charset=utf-8"})
         urllib.request.urlopen(request, context=self.tls, timeout=60).close()
 
     def set_zone(self, name, zone):

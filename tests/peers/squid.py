@@ -1,8 +1,9 @@
 #!/usr/bin/python3
 """Squid as the way out of a site: a proxy with names and passwords of its own (Basic, 407), for http and for CONNECT.
 
-Debian package squid. Every user of `users` may go anywhere on the loopback; `denied` may log on and then gets 403. Without users nobody is
-asked. With connection_auth=False it takes NTLM and Negotiate out of answers, as proxies do that do not keep two connections together.
+Debian package squid. Every user of `users` may go anywhere on the loopback; `denied` may log on and then gets 403.
+Without users nobody is asked. With connection_auth=False it takes NTLM and Negotiate out of answers, as proxies do that
+do not keep two connections together.
 """
 import glob
 import os
@@ -60,7 +61,8 @@ class Squid(peer.Peer):
         peer.needs(BINARY, "squid")
         users = USERS if users is None else users
         rules = _ASK.format(helper=HELPER, folder=self.folder) if users else "http_access allow to_localhost"
-        peer.write(self.folder, "users", "".join(f"{name}:{_hash(password)}\n" for name, password in users.items()), 0o600)
+        peer.write(self.folder, "users", "".join(f"{name}:{_hash(password)}\n" for name, password in users.items()),
+                   0o600)
         option = "" if connection_auth else " connection-auth=off"
 
         def argv_for(port):
@@ -98,7 +100,8 @@ def _hash(password):
 
 
 def _arguments(parser):
-    parser.add_argument("--user", type=peer.login, action="append", metavar="NAME:PASSWORD", help="default: " + ", ".join(USERS))
+    parser.add_argument("--user", type=peer.login, action="append", metavar="NAME:PASSWORD",
+                        help="default: " + ", ".join(USERS))
     parser.add_argument("--open", action="store_true", help="ask nobody")
     parser.add_argument("--no-connection-auth", action="store_true", help="take NTLM and Negotiate out of answers")
 

@@ -1,11 +1,14 @@
 #!/usr/bin/python3
-"""`openssl s_server` as a web server: any certificate, protocol version and cipher that OpenSSL still has, and client certificates.
+"""`openssl s_server` as a web server: any certificate, protocol version and cipher that OpenSSL still has, and client
+certificates.
 
-It talks TLS; what is inside is read from and written to its pipes here. Every request is answered with the same status and body, or with
-what stands at `upstream`. One connection at a time, one request on each: s_server takes the next when this one is over.
+It talks TLS; what is inside is read from and written to its pipes here. Every request is answered with the same status
+and body, or with what stands at `upstream`. One connection at a time, one request on each: s_server takes the next when
+this one is over.
 
-`seen` has what openssl says of every connection that got through (protocol, cipher, subject of the client's certificate), `requests`
-the requests. A connection that was refused leaves its reason in log(). RC4, 3DES and SSL 3 cannot be had: Debian's OpenSSL has none.
+`seen` has what openssl says of every connection that got through (protocol, cipher, subject of the client's
+certificate), `requests` the requests. A connection that was refused leaves its reason in log(). RC4, 3DES and SSL 3
+cannot be had: Debian's OpenSSL has none.
 """
 import http.client
 import re
@@ -21,12 +24,13 @@ _DROPPED = ("Connection", "Keep-Alive", "Transfer-Encoding", "Content-Length")
 
 
 class TlsServer(peer.Peer):
-    """certificate, key: PEM files, the first with the chain. protocol: the only one there is. client_ca: asks for a certificate by it, and
-    accepts no connection without. upstream: a URL whose server answers."""
+    """certificate, key: PEM files, the first with the chain. protocol: the only one there is. client_ca: asks for a
+    certificate by it, and accepts no connection without. upstream: a URL whose server answers."""
     name = "tls_server"
     report = ("url",)
 
-    def __init__(self, folder, certificate, key, protocol=None, ciphers=None, client_ca=None, status=200, body="hello\n", upstream=None,
+    def __init__(self, folder, certificate, key, protocol=None, ciphers=None, client_ca=None, status=200,
+                 body="hello\n", upstream=None,
                  extra=()):
         super().__init__(folder)
         peer.needs("/usr/bin/openssl", "openssl")
@@ -48,7 +52,8 @@ class TlsServer(peer.Peer):
     def _start(self):
         for attempt in range(5):
             self.port = peer.free_port()
-            self.launch(["openssl", "s_server", "-accept", f"127.0.0.1:{self.port}", *self.options], stdin=peer.PIPE, stdout=peer.PIPE)
+            self.launch(["openssl", "s_server", "-accept", f"127.0.0.1:{self.port}", *self.options], stdin=peer.PIPE,
+                        stdout=peer.PIPE)
             try:
                 self.wait_ready(lambda: peer.listens(self.port))
                 break
@@ -83,7 +88,8 @@ class TlsServer(peer.Peer):
         headers = http.client.parse_headers(self.process.stdout)
         body = self.process.stdout.read(int(headers.get("Content-Length", 0)))
         self.requests.append((method, target, dict(headers)))
-        status, extra, text = self._ask(method, target, headers, body) if self.upstream else (self.status, [], self.body)
+        status, extra, text = self._ask(method, target, headers, body) if self.upstream else (self.status, [],
+                                                                                              self.body)
         lines = [f"HTTP/1.1 {status} Answered", *extra, f"Content-Length: {len(text)}", "Connection: close", "", ""]
         self.process.stdin.write("\r\n".join(lines).encode("latin-1") + text)
         self.process.stdin.flush()

@@ -6,12 +6,13 @@ Debian packages winbind and libnss-wrapper; not `samba`, which would share files
     YR <Type 1 in base64>    TT <Type 2>
     KK <Type 3>              AF DOMAIN\\user | NA NT_STATUS_... | BH nonsense
 
-is spoken on standard input and output by DIR/ntlm_auth, a script that runs the helper in the right environment. One process serves one
-handshake after the other; a connection that is kept needs one of its own only while its handshake lasts.
+is spoken on standard input and output by DIR/ntlm_auth, a script that runs the helper in the right environment. One
+process serves one handshake after the other; a connection that is kept needs one of its own only while its handshake
+lasts.
 
-Policies are the server's `ntlm auth`: ntlmv1-permitted takes levels 0 to 3, mschapv2-and-ntlmv2-only and ntlmv2-only level 3 and say
-LOGON_FAILURE to the others as if the password were wrong, disabled says NTLM_BLOCKED to all of them. A locked account is locked under
-every policy, and for every password.
+Policies are the server's `ntlm auth`: ntlmv1-permitted takes levels 0 to 3, mschapv2-and-ntlmv2-only and ntlmv2-only
+level 3 and say LOGON_FAILURE to the others as if the password were wrong, disabled says NTLM_BLOCKED to all of them. A
+locked account is locked under every policy, and for every password.
 """
 import base64
 import functools
@@ -26,7 +27,8 @@ BINARY, HELPER = "/usr/sbin/winbindd", "/usr/bin/ntlm_auth"
 POLICIES = ("ntlmv1-permitted", "mschapv2-and-ntlmv2-only", "ntlmv2-only", "disabled")
 
 # Password, and how it is with the account; the verdict on the right password is in VERDICTS.
-USERS = {"svc": ("Passw0rd", ""), "jost": ("pässwörd", ""), "disabled": ("Passw0rd", "disabled"), "locked": ("Passw0rd", "locked"),
+USERS = {"svc": ("Passw0rd", ""), "jost": ("pässwörd", ""), "disabled": ("Passw0rd", "disabled"),
+         "locked": ("Passw0rd", "locked"),
          "mustchange": ("Passw0rd", "must-change"), "expired": ("Passw0rd", "expired")}
 VERDICTS = {"svc": "AF CORP\\svc", "jost": "AF CORP\\jost", "disabled": "NA NT_STATUS_ACCOUNT_DISABLED",
             "locked": "NA NT_STATUS_ACCOUNT_LOCKED_OUT", "mustchange": "NA NT_STATUS_PASSWORD_MUST_CHANGE",
@@ -35,7 +37,8 @@ VERDICTS = {"svc": "AF CORP\\svc", "jost": "AF CORP\\jost", "disabled": "NA NT_S
 _AS_ROOT = [] if os.geteuid() == 0 else ["unshare", "-r"]
 _DAY = 86400
 # Account flags of smbpasswd(5) and the age of the password; it may be 90 days old.
-_CONTROL = {"": ("U", _DAY), "disabled": ("DU", _DAY), "locked": ("LU", _DAY), "must-change": ("U", None), "expired": ("U", 365 * _DAY)}
+_CONTROL = {"": ("U", _DAY), "disabled": ("DU", _DAY), "locked": ("LU", _DAY), "must-change": ("U", None),
+            "expired": ("U", 365 * _DAY)}
 
 # A standalone machine is its own domain: workgroup and name must be equal.
 _CONFIGURATION = """\
@@ -84,7 +87,8 @@ def lone_helper(folder, password, domain="CORP"):
     """A script as DIR/ntlm_auth that needs neither winbindd nor root: it knows one password. Returns its path."""
     peer.needs(HELPER, "winbind")
     secret = peer.write(folder, "lone-password", password, 0o600)
-    return peer.write(folder, "ntlm_auth-alone", _LONE_HELPER.format(helper=HELPER, domain=domain, secret=secret), 0o755)
+    return peer.write(folder, "ntlm_auth-alone", _LONE_HELPER.format(helper=HELPER, domain=domain, secret=secret),
+                      0o755)
 
 
 class Judge:
@@ -117,8 +121,8 @@ class Judge:
 
 
 class Winbind(peer.Peer):
-    """users: name: (password, "" or disabled, locked, must-change, expired). lockout_after=N: a real lock-out after N wrong passwords for
-    half an hour, of users that have no other trouble."""
+    """users: name: (password, "" or disabled, locked, must-change, expired). lockout_after=N: a real lock-out after N
+    wrong passwords for half an hour, of users that have no other trouble."""
     name = "winbind"
     report = ("helper", "policy")
 
@@ -133,7 +137,8 @@ class Winbind(peer.Peer):
         accounts = f"tdbsam:{self.folder}/private/passdb.tdb" if lockout_after else f"smbpasswd:{self.folder}/private/smbpasswd"
         self.configuration = peer.write(self.folder, "smb.conf", _CONFIGURATION.format(
             folder=self.folder, domain=domain, policy=policy, lanman="yes" if lanman else "no", accounts=accounts))
-        self.env = {"LD_PRELOAD": "libnss_wrapper.so", "NSS_WRAPPER_PASSWD": self.path("passwd"), "NSS_WRAPPER_GROUP": self.path("group"),
+        self.env = {"LD_PRELOAD": "libnss_wrapper.so", "NSS_WRAPPER_PASSWD": self.path("passwd"),
+                    "NSS_WRAPPER_GROUP": self.path("group"),
                     "SELFTEST_WINBINDD_SOCKET_DIR": self.path("socket")}
         self._write_unix_users()
         if lockout_after:
@@ -141,9 +146,11 @@ class Winbind(peer.Peer):
         else:
             self._write_users()
         exports = "\n".join(f"export {name}='{value}'" for name, value in self.env.items())
-        script = _HELPER.format(exports=exports, as_root="".join(w + " " for w in _AS_ROOT), helper=HELPER, configuration=self.configuration)
+        script = _HELPER.format(exports=exports, as_root="".join(w + " " for w in _AS_ROOT), helper=HELPER,
+                                configuration=self.configuration)
         self.helper = peer.write(self.folder, "ntlm_auth", script, 0o755)
-        self.launch([*_AS_ROOT, BINARY, "-F", "--no-process-group", "-l", self.folder, "-s", self.configuration], self.env)
+        self.launch([*_AS_ROOT, BINARY, "-F", "--no-process-group", "-l", self.folder, "-s", self.configuration],
+                    self.env)
         self.wait_ready(self._answers)
 
     def _write_unix_users(self):
@@ -174,27 +181,32 @@ class Winbind(peer.Peer):
         for name, (password, control) in self.users.items():
             if control:
                 raise ValueError(f"{name}: {control} and lockout_after do not go together")
-            peer.run([*_AS_ROOT, "smbpasswd", "-c", self.configuration, "-L", "-a", "-s", name], self.env, f"{password}\n{password}\n")
+            peer.run([*_AS_ROOT, "smbpasswd", "-c", self.configuration, "-L", "-a", "-s", name], self.env,
+                     f"{password}\n{password}\n")
         self._set_policy("bad lockout attempt", lockout_after)
 
     def _set_policy(self, name, value):
         peer.run([*_AS_ROOT, "net", "-s", self.configuration, "sam", "policy", "set", name, str(value)], self.env)
 
     def _answers(self):
-        done = subprocess.run([*_AS_ROOT, "wbinfo", "-p"], env={**os.environ, **self.env}, capture_output=True, timeout=60, check=False)
+        done = subprocess.run([*_AS_ROOT, "wbinfo", "-p"], env={**os.environ, **self.env}, capture_output=True,
+                              timeout=60, check=False)
         return done.returncode == 0
 
 
 def _arguments(parser):
     parser.add_argument("policy", choices=POLICIES)
     parser.add_argument("--domain", default="CORP")
-    parser.add_argument("--user", type=peer.login, action="append", metavar="NAME:PASSWORD", help="default: " + ", ".join(USERS))
-    parser.add_argument("--lockout-after", type=int, default=0, metavar="N", help="lock an account after N wrong passwords")
+    parser.add_argument("--user", type=peer.login, action="append", metavar="NAME:PASSWORD",
+                        help="default: " + ", ".join(USERS))
+    parser.add_argument("--lockout-after", type=int, default=0, metavar="N",
+                        help="lock an account after N wrong passwords")
     parser.add_argument("--lanman", action="store_true", help="take LM responses too")
 
 
 def _start(a):
-    return Winbind(a.folder, a.policy, {name: (password, "") for name, password in a.user} if a.user else None, a.domain, a.lanman,
+    return Winbind(a.folder, a.policy, {name: (password, "") for name, password in a.user} if a.user else None,
+                   a.domain, a.lanman,
                    a.lockout_after)
 
 

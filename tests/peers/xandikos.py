@@ -1,6 +1,7 @@
 #!/usr/bin/python3
-"""Xandikos behind Apache. It knows no accounts and no passwords: whoever reaches it may write. So it listens on a Unix socket that only the
-proxy in front of it can find, and the proxy says who may do what: each person everything under /NAME/, `svc` reads everything.
+"""Xandikos behind Apache. It knows no accounts and no passwords: whoever reaches it may write. So it listens on a Unix
+socket that only the proxy in front of it can find, and the proxy says who may do what: each person everything under
+/NAME/, `svc` reads everything.
 
 Debian packages xandikos, apache2-bin, openssl. Passwords are the account's name + "pw".
 
@@ -49,7 +50,8 @@ class Xandikos(apache_dav.Httpd):
         folder, name = os.path.split(self.server.path("store") + path)
         peer.write(folder, name, text)
         porcelain.add(folder, [os.path.join(folder, name)])
-        porcelain.commit(folder, message=name.encode(), author=b"test <test@localhost>", committer=b"test <test@localhost>")
+        porcelain.commit(folder, message=name.encode(), author=b"test <test@localhost>",
+                         committer=b"test <test@localhost>")
         if os.geteuid() == 0:
             self.server.let_in("www-data")
 
