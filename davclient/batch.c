@@ -116,14 +116,16 @@ void dav_batch_failed(struct dav_batch *b, size_t i, const char *code, const cha
 void dav_batch_end(struct dav_batch *b)
 {
     if (b->spans.cap > 0)
-        loop_reap(b->query->session->loop, free, b->spans.data);
+        loop_reap(b->session->loop, free, b->spans.data);
 }
 
 /* The query is over; its memory lives until the end of the turn. */
 static void on_end(void *arg, const struct dav_result *whole)
 {
     struct dav_batch *b = arg;
+    struct dav_session *s = b->session;
 
+    s->batch_served = s->batch_served || whole->err == DAV_OK;
     if (b->done)
         tell_all(b, whole);
     else
@@ -204,6 +206,7 @@ static struct dav_batch *batch_new(struct dav_session *s, const struct dav_batch
 {
     struct dav_question window = {
         .address = WHOM,
+        .remember = s->batch_served ? "" : NULL, /* to whom the server answered before: see dav_session_hold() */
         .from = question->from - ((question->from % DAV_BATCH_SLOT_S) + DAV_BATCH_SLOT_S) % DAV_BATCH_SLOT_S,
         .until = question->until + (DAV_BATCH_SLOT_S - question->until % DAV_BATCH_SLOT_S) % DAV_BATCH_SLOT_S,
     };
@@ -218,6 +221,7 @@ static struct dav_batch *batch_new(struct dav_session *s, const struct dav_batch
     q->flavour = s->flavour->batch;
     q->arg = b;
     b->query = q;
+    b->session = s;
     buf_init(&b->spans, SPANS_MAX);
     for (size_t i = 0; i < count; i++) {
         const struct dav_batch_person *p = &question->persons[i];

@@ -9,6 +9,8 @@
 #include "davclient/batch.h"
 #include "flavour.h"
 
+struct dav_session;
+
 enum dav_batch_state { DAV_BATCH_PENDING, DAV_BATCH_KNOWN, DAV_BATCH_FAILED };
 
 struct dav_batch_entry {
@@ -24,6 +26,7 @@ struct dav_batch_entry {
 
 struct dav_batch {
     struct dav_query *query;
+    struct dav_session *session;
     dav_batch_fn *done;    /* NULL: a check of one person ... */
     dav_query_fn *checked; /* ... which ends here */
     void *arg;

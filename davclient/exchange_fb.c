@@ -275,6 +275,7 @@ static void ask(struct dav_query *q, struct fb *f)
         .headers = headers,
         .compressed = true,
         .total_ms = alone ? SINGLE_MS : PIECE_MS,
+        .behind = f->failure != NULL,
         .may_shrink = true,
     };
     struct buf url;

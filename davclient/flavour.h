@@ -44,6 +44,7 @@ struct dav_ask {
     dav_ms_fn *on_response; /* its arg is the query */
     bool compressed;        /* gzip welcome */
     int64_t total_ms;       /* for the whole exchange; 0: the usual */
+    bool behind;            /* whoever waits may go first: this question has had its share */
     bool may_shrink;        /* an answer that is too large, cut or late comes to answer(), as DAV_STATUS_*: it may be
                                this request's fault, and a smaller one may do better */
 };

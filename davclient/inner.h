@@ -158,6 +158,7 @@ struct dav_session {
     void *hint_arg;
     void *shared; /* of the flavour */
     void *batch_shared; /* of its questions about many */
+    bool batch_served;  /* one of them was answered */
     char product[80];
     char offered_text[64];
     int64_t last_ok, cert_not_after;

@@ -65,8 +65,10 @@ void dav_session_put(struct dav_session *s, struct dav_query *q, enum dav_query_
     s->flying_count += state == DAV_QUERY_FLYING;
     if (state == DAV_QUERY_FLYING)
         q->flew_ms = clk_mono_ms(loop_clk(s->loop));
-    if (state == DAV_QUERY_WAITING)
+    if (state == DAV_QUERY_WAITING && !q->ask.behind)
         TAILQ_INSERT_HEAD(&s->waiting, q, entry); /* it was under way already */
+    else if (state == DAV_QUERY_WAITING)
+        TAILQ_INSERT_TAIL(&s->waiting, q, entry);
     else if (state != DAV_QUERY_ENDED)
         TAILQ_INSERT_TAIL(list_of(s, state), q, entry);
     else

@@ -51,6 +51,7 @@ void gw_account(const struct gw_config *config, const struct gw_config_server *s
         .notify_listen = server->changes.notify_listen,
         .notify_host = server->changes.notify_host,
         .full_read_s = server->changes.full_read_s,
+        .batch_people = server->freebusy_people,
     };
     for (unsigned i = 0; i < server->auth_count && i < DAV_SCHEMES; i++)
         ret->auth[ret->auth_count++] = (enum dav_scheme)server->auth[i];

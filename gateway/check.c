@@ -16,6 +16,7 @@
 #include "base/secret.h"
 #include "config.h"
 #include "config_users.h"
+#include "davclient/batch.h"
 #include "gateway.h"
 
 enum { WINDOW_S = 2 * 86400 };
@@ -131,7 +132,8 @@ static bool check_one(const struct gw_config *config, const struct gw_config_ser
         print_step(&a, &(struct dav_step_report){.step = DAV_STEP_CONFIG, .ok = true, .evidence = config->path});
         int64_t now = clk_wall_s(clk_system());
         struct dav_question q = {.address = a.user, .from = now - 86400, .until = now + WINDOW_S};
-        dav_check_start(session, &q, print_step, print_done, &a);
+        bool published = server->kind == GW_KIND_EXCHANGE && strcmp(server->read, "freebusy") == 0;
+        (published ? dav_batch_check_start : dav_check_start)(session, &q, print_step, print_done, &a);
         loop_run(a.loop);
         dav_session_close(&session, "check done");
     }

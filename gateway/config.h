@@ -54,6 +54,9 @@ struct gw_config_server {
     unsigned allowed_hosts_count;
     char **calendars;
     unsigned calendars_count;
+    char *read; /* "freebusy" "calendar" "both" */
+    unsigned freebusy_people;
+    int64_t freebusy_delay_s;
     char *zone;    /* NULL */
     unsigned line; /* in the file, for errors */
 };
@@ -64,6 +67,7 @@ struct gw_config_user {
     char *file;
     char *server;
     char *path, *publish_as, *group, *zone; /* NULL */
+    char *read;                             /* as the server's; NULL: that one */
     char **aliases;
     unsigned aliases_count;
     unsigned line;
@@ -75,6 +79,7 @@ struct gw_config_rules {
     char *tentative;  /* "available" (stays tentative) | "busy" | "free" */
     char *unanswered; /* "tentative" | "busy" | "free" */
     char *oof;        /* "oof" | "busy" | "free" */
+    char *read;       /* as the server's; NULL: that one */
     char *elsewhere;  /* "elsewhere" | "busy" | "free" */
     char *outside_hours; /* "oof" | "busy" | "free" */
     bool all_day;

@@ -215,7 +215,7 @@ static void check_user(struct gw_reading *r, const struct gw_config *c, unsigned
             "users[%u]", i);
         return;
     }
-    if (u->file && (u->path || u->publish_as || u->group || u->zone || u->aliases_count))
+    if (u->file && (u->path || u->publish_as || u->group || u->zone || u->read || u->aliases_count))
         SAY(r, "has keys of one person beside file; these are columns of the file", "users[%u]", i);
     if (u->address)
         SAY(r, gw_address_wrong(u->address), "users[%u].address", i);

@@ -92,6 +92,14 @@ static const struct gw_option server_options[] = {
     {"calendars", GW_OPT_LIST, .max = 16, LIST_IN(gw_config_server, calendars),
      .sentence = "CalDAV, ifb: paths of a person's calendars or free/busy files, where {address}, {local} and "
                  "{domain} stand for the address and its parts; without it a CalDAV server is asked where they are."},
+    {"read", GW_OPT_WORD, .dflt = "both", .words = "freebusy calendar both", IN(gw_config_server, read),
+     .sentence = "Exchange: what is read of a person: the free/busy that is published (many in one request, without "
+                 "Receive-As, coarse and some minutes late), the calendar, or both: the calendar for the next hours."},
+    {"freebusy_people", GW_OPT_COUNT, .dflt = "100", .min = 1, .max = 500, IN(gw_config_server, freebusy_people),
+     .sentence = "Exchange: about how many people one request for published free/busy asks; fewer where the server "
+                 "takes no URL that long."},
+    {"freebusy_delay", GW_OPT_S, .dflt = "45m", .min = 0, .max = 604800000, IN(gw_config_server, freebusy_delay_s),
+     .sentence = "Exchange: for how long published free/busy and calendar may disagree before that is reported."},
     {"zone", GW_OPT_TEXT, IN(gw_config_server, zone),
      .sentence = "Zone of floating times and all-day events where the calendar names none, such as Europe/Berlin; "
                  "without it UTC."},
@@ -113,7 +121,7 @@ static const struct gw_option user_options[] = {
      .sentence = "The person's mail address; either this or file."},
     {"file", GW_OPT_FILE, IN(gw_config_user, file),
      .sentence = "A CSV file of people whose header line names the columns (address, server, path, publish_as, group, "
-                 "zone, aliases); watched."},
+                 "zone, read, aliases); watched."},
     {"server", GW_OPT_TEXT, IN(gw_config_user, server),
      .sentence = "The name of the server with the calendar; may be left out when there is only one server."},
     {"path", GW_OPT_TEXT, IN(gw_config_user, path),
@@ -124,6 +132,8 @@ static const struct gw_option user_options[] = {
      .sentence = "Further addresses of the person, by which an invitation may call them."},
     {"group", GW_OPT_TEXT, IN(gw_config_user, group),
      .sentence = "The group whose rules hold for the person, and by which subscribers may ask."},
+    {"read", GW_OPT_WORD, .words = "freebusy calendar both", IN(gw_config_user, read),
+     .sentence = "As the server's read, for this person."},
     {"zone", GW_OPT_TEXT, IN(gw_config_user, zone), .sentence = "As the server's zone, for this person."},
 };
 static const struct gw_section users_section = {.key = "users",
@@ -159,6 +169,7 @@ static const struct gw_option group_options[] = {
     RULE(oof, "oof busy free", NULL, "As presence.oof, for this group."),
     RULE(elsewhere, "elsewhere busy free", NULL, "As presence.elsewhere, for this group."),
     RULE(outside_hours, "oof busy free", NULL, "As presence.outside_hours, for this group."),
+    RULE(read, "freebusy calendar both", NULL, "As the server's read, for the people of this group."),
     {"all_day", GW_OPT_FLAG, IN(gw_config_rules, all_day), .sentence = "As presence.all_day, for this group."},
 };
 static const struct gw_section groups_section = {

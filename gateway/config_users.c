@@ -28,8 +28,9 @@ static const size_t ROSTER_BYTES_MAX = (size_t)1 << 30;
 static const size_t EXAMPLES_BYTES_MAX = 1 << 20;
 static const off_t CSV_BYTES_MAX = (off_t)512 << 20;
 
-enum column { COL_ADDRESS, COL_SERVER, COL_PATH, COL_PUBLISH_AS, COL_GROUP, COL_ZONE, COL_ALIASES };
-static const char *const column_names[] = {"address", "server", "path", "publish_as", "group", "zone", "aliases"};
+enum column { COL_ADDRESS, COL_SERVER, COL_PATH, COL_PUBLISH_AS, COL_GROUP, COL_ZONE, COL_READ, COL_ALIASES };
+static const char *const column_names[] = {"address", "server", "path", "publish_as",
+                                           "group",   "zone",   "read", "aliases"};
 enum { COLUMNS = sizeof column_names / sizeof column_names[0], ALIASES_MAX = 100, TEXT_MAX = 1024, KEY_BASE = 16 };
 
 struct building {
@@ -161,6 +162,7 @@ static void add_inline(struct building *b, unsigned entry)
                            .publish_as = u->publish_as,
                            .group = u->group,
                            .zone = u->zone,
+                           .read = u->read,
                            .server = (uint16_t)server_index(b->config, u->server),
                            .line = u->line};
     if (u->aliases_count > 0) {
@@ -269,7 +271,9 @@ static const char *take_header(struct csv_file *f, const struct gw_csv *csv, cha
         str_printable(csv->fields[i], strlen(csv->fields[i]), shown, sizeof shown);
         if (f->columns[i] < 0) {
             snprintf(why, why_size,
-                     "unknown column \"%s\"; known are address, server, path, publish_as, group, zone, aliases", shown);
+                     "unknown column \"%s\"; known are address, server, path, publish_as, group, zone, "
+                     "read, aliases",
+                     shown);
             return why;
         }
         if (seen[f->columns[i]]) {
@@ -306,6 +310,7 @@ static void add_line(struct building *b, const struct csv_file *f, const struct 
                            .publish_as = values[COL_PUBLISH_AS],
                            .group = values[COL_GROUP],
                            .zone = values[COL_ZONE],
+                           .read = values[COL_READ],
                            .server = (uint16_t)server,
                            .source = f->source,
                            .line = csv->line};
@@ -338,6 +343,7 @@ static bool add_user(struct building *b, const struct gw_user *user)
     kept->publish_as = keep(b, shown.publish_as);
     kept->group = keep(b, user->group);
     kept->zone = keep(b, user->zone);
+    kept->read = keep(b, user->read);
     o->count++;
     return true;
 }
@@ -395,6 +401,9 @@ static const char *line_wrong(const struct gw_user *user)
         wrong = "publish_as is no mail address";
     if (!wrong && user->zone)
         wrong = gw_zone_wrong(user->zone);
+    if (!wrong && user->read && strcmp(user->read, "freebusy") != 0 && strcmp(user->read, "calendar") != 0 &&
+        strcmp(user->read, "both") != 0)
+        wrong = "read is none of freebusy, calendar, both";
     if (!wrong && user->path && user->path[0] != '/' && !str_starts_nocase(user->path, "http"))
         wrong = "path must begin with a slash";
     if (!wrong && ((user->path && strlen(user->path) > TEXT_MAX) || (user->group && strlen(user->group) > TEXT_MAX)))

@@ -16,6 +16,7 @@ struct gw_reading;
 struct gw_user {
     const char *address;
     const char *path, *publish_as, *group, *zone; /* NULL: none */
+    const char *read;                             /* NULL: as the group or server says */
     const char *const *aliases;                   /* NULL-terminated; NULL: none */
     uint16_t server;                              /* index in the configuration's servers */
     uint16_t source;                              /* 0: the configuration file, else number of the CSV file + 1 */

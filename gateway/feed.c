@@ -14,6 +14,7 @@
 #include "base/map.h"
 #include "base/mem.h"
 #include "gateway_private.h"
+#include "published.h"
 #include "keep.h"
 #include "why.h"
 
@@ -44,7 +45,6 @@ static void take_confirmation(struct gateway *g, pres_id id, const struct dav_re
 static void take_failure(struct gateway *g, pres_id id, const struct dav_result *result);
 static bool has_own_failure(const struct gw_server *s, const struct gw_person *p);
 static void remember(struct gw_person *p, const char *place);
-static const struct pres_rules *rules_of(const struct gateway *g, pres_id id);
 static struct pres_rules rules_from(const struct gw_config_rules *words);
 static enum pres_kind kind_of(const char *word);
 
@@ -55,6 +55,12 @@ const struct gw_poller_ops gw_feed_ops = {
     .room = dav_session_room,
     .start = dav_query_start,
     .cancel = dav_query_cancel,
+    .ways = gw_published_poll_ways,
+    .batch_question = gw_published_question,
+    .batch_answer = gw_published_answer,
+    .batch_size = dav_batch_size,
+    .batch_start = dav_batch_start,
+    .batch_cancel = dav_batch_cancel,
 };
 
 void gw_feed_change(void *arg, pres_id id, const struct pres_presence *now)
@@ -91,12 +97,17 @@ void gw_feed_free(struct gateway *g)
 
 bool gw_feed_has_rules(const struct gateway *g, pres_id id)
 {
-    return rules_of(g, id) != &g->rules;
+    return gw_feed_rules_of(g, id) != &g->rules;
 }
 
 static void question(void *arg, uint32_t id, struct dav_question *ret)
 {
-    struct gateway *g = arg;
+    gw_feed_question(arg, id, ret);
+    ret->until = gw_published_window(arg, id, ret->until);
+}
+
+void gw_feed_question(const struct gateway *g, pres_id id, struct dav_question *ret)
+{
     const struct gw_person *p = &g->persons[id];
     const struct gw_extra *extra = p->extra;
     int64_t now = clk_wall_s(loop_clk(g->loop)), until = now + g->config->poll_window_s;
@@ -123,15 +134,9 @@ void gw_feed_hint(void *arg, uint32_t number)
 static void answer(void *arg, uint32_t id, const struct dav_result *result)
 {
     struct gateway *g = arg;
-    if (result->requests > 0 || result->err == DAV_OK) {
-        g->stats.polls_by_err[result->err]++;
-        if (result->err == DAV_OK)
-            g->stats.polls_ok++;
-        else
-            g->stats.polls_failed++;
-    }
+    gw_feed_count(g, result);
     if (g->whys && !result->unchanged)
-        gw_why_take(g, id, rules_of(g, id), result);
+        gw_why_take(g, id, gw_feed_rules_of(g, id), result);
     gw_keep_verdict(g, gw_server_of(g, id), result->err);
     if (result->err == DAV_OK && result->unchanged)
         take_confirmation(g, id, result);
@@ -142,35 +147,68 @@ static void answer(void *arg, uint32_t id, const struct dav_result *result)
     gw_person_reclass(g, id);
 }
 
-static void take_answer(struct gateway *g, pres_id id, const struct dav_result *result)
+void gw_feed_count(struct gateway *g, const struct dav_result *result)
 {
-    struct gw_person *p = &g->persons[id];
-    struct gw_server *s = gw_server_of(g, id);
-    const struct pres_rules *rules = rules_of(g, id);
-    if (g->scratch_size < result->count) {
-        g->scratch_size = result->count * 2;
-        g->scratch = mem_realloc(g->scratch, g->scratch_size, sizeof *g->scratch);
-    }
+    if (result->requests == 0 && result->err != DAV_OK)
+        return;
+    g->stats.polls_by_err[result->err]++;
+    if (result->err == DAV_OK)
+        g->stats.polls_ok++;
+    else
+        g->stats.polls_failed++;
+}
+
+/* The scratch has room for so many; what is in it stays. */
+void gw_feed_room(struct gateway *g, size_t count)
+{
+    if (g->scratch_size >= count)
+        return;
+    g->scratch_size = count * 2;
+    g->scratch = mem_realloc(g->scratch, g->scratch_size, sizeof *g->scratch);
+}
+
+/* What counts, into the scratch. */
+size_t gw_feed_weigh(struct gateway *g, const struct pres_rules *rules, const struct dav_result *result)
+{
     size_t n = 0;
+    gw_feed_room(g, result->count);
     for (size_t i = 0; i < result->count; i++) {
         const struct dav_span *span = &result->spans[i];
         enum pres_kind kind = pres_rules_apply(rules, (enum pres_kind)span->kind, span->traits);
         if (kind != PRES_FREE)
             g->scratch[n++] = (struct pres_interval){.start = span->start, .end = span->end, .kind = kind};
     }
+    return n;
+}
+
+/* The last answer about this person was good. */
+void gw_feed_well(struct gateway *g, pres_id id)
+{
+    struct gw_person *p = &g->persons[id];
+    struct gw_server *s = gw_server_of(g, id);
     if (p->cause)
         gw_causes_leave(&s->causes, p->cause, id, s->config->name, clk_wall_s(loop_clk(g->loop)));
     p->cause = 0;
     p->was_read = 1;
+}
+
+static void take_answer(struct gateway *g, pres_id id, const struct dav_result *result)
+{
+    struct gw_person *p = &g->persons[id];
+    const struct gw_server *s = gw_server_of(g, id);
+    int64_t until = result->until;
+    size_t n = gw_feed_weigh(g, gw_feed_rules_of(g, id), result);
+    n = gw_published_extend(g, id, result, n, &until);
+    gw_feed_well(g, id);
     p->held = g->rules_epoch;
     uint16_t skipped = result->skipped < UINT16_MAX ? (uint16_t)result->skipped : UINT16_MAX;
     if (skipped > p->skipped) /* once, not at every poll */
         log_warning("poll", "server=%s person=%s broken_items=%u: their times make no sense, they are left out",
                     s->config->name, pres_table_address(g->table, id), skipped);
     p->skipped = skipped;
-    p->way = result->way;
+    p->way = gw_published_way(g, id, result->way);
     remember(p, result->remember);
-    pres_table_update(g->table, id, g->scratch, n, result->from, result->until, result->as_of);
+    pres_table_update(g->table, id, g->scratch, n, result->from, until, result->as_of);
     gw_keep_answer(g, id);
 }
 
@@ -182,11 +220,20 @@ static void take_confirmation(struct gateway *g, pres_id id, const struct dav_re
     if (p->cause)
         gw_causes_leave(&s->causes, p->cause, id, s->config->name, clk_wall_s(loop_clk(g->loop)));
     p->cause = 0;
+    gw_published_confirm(g, id, result);
     pres_table_confirm(g->table, id, result->as_of);
     gw_keep_answer(g, id);
 }
 
 static void take_failure(struct gateway *g, pres_id id, const struct dav_result *result)
+{
+    if (!gw_published_instead(g, id, result))
+        gw_feed_failure(g, id, result);
+    else if (result->err == DAV_NOT_FOUND)
+        remember(&g->persons[id], NULL);
+}
+
+void gw_feed_failure(struct gateway *g, pres_id id, const struct dav_result *result)
 {
     struct gw_person *p = &g->persons[id];
     struct gw_server *s = gw_server_of(g, id);
@@ -242,7 +289,7 @@ static void remember(struct gw_person *p, const char *place)
     extra->remember = mem_strdup_or_null(place);
 }
 
-static const struct pres_rules *rules_of(const struct gateway *g, pres_id id)
+const struct pres_rules *gw_feed_rules_of(const struct gateway *g, pres_id id)
 {
     const char *group = pres_table_group(g->table, id);
     const struct group_rules *own = group ? map_get(g->group_rules, group) : NULL;

@@ -63,6 +63,11 @@ static void print_person(const struct jv *v)
            jv_is_null(jv_get(v, "next_poll_at")) ? "not planned" : ctl_when(jv_get(v, "next_poll_at")));
     if (jv_is_string(jv_get(v, "way")))
         printf("  read by %s\n", ctl_text(jv_get(v, "way"), ""));
+    const struct jv *differs = jv_get(v, "differs");
+    if (jv_is_object(differs))
+        printf("  at %s the published free/busy says %s and the calendar %s, for long now: the calendar counts\n",
+               ctl_when(jv_get(differs, "at")), ctl_text(jv_get(differs, "published"), "?"),
+               ctl_text(jv_get(differs, "calendar"), "?"));
     const struct jv *failure = jv_get(v, "failure");
     if (jv_is_object(failure))
         printf("  failing: %s: %s\n    evidence: %s\n    what to do: %s\n", ctl_text(jv_get(failure, "code"), "?"),

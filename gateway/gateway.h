@@ -13,6 +13,7 @@
 
 #include "config.h"
 #include "davclient/query.h"
+#include "davclient/result.h"
 #include "davclient/session.h"
 #include "presence/journal.h"
 #include "presence/table.h"
@@ -65,6 +66,13 @@ struct gw_cause_row {
 };
 size_t gw_causes(const struct gateway *g, struct gw_cause_row *rows, size_t max);
 
+/* Where a person's published free/busy and calendar disagree, for longer than publishing takes. */
+struct gw_differs {
+    int64_t at;    /* the moment that was looked at; 0: nowhere, as far as is known */
+    int64_t since; /* wall s, when that was first seen */
+    enum dav_busy published, calendar;
+};
+
 /* What happened with one person's polls. */
 struct gw_person_view {
     const char *server;
@@ -75,6 +83,7 @@ struct gw_person_view {
     const char *evidence; /* this person's own, if it is kept: the last of each cause is; NULL */
     unsigned skipped;     /* broken items left out of the last answer */
     const char *way;      /* how the calendar is read and what cannot be known that way, NULL */
+    struct gw_differs differs; /* at 0: what is published and the calendar agree, or it is not known yet */
 };
 void gw_person_view(const struct gateway *g, pres_id id, struct gw_person_view *ret);
 

@@ -15,8 +15,11 @@
 #include "presence/rules.h"
 
 struct gw_keep;
+struct dav_question;
+struct dav_result;
 struct secret;
 struct gw_faces;
+struct gw_published;
 struct map;
 struct gw_files;
 
@@ -35,12 +38,14 @@ enum { GW_CLASSES = GW_CLASS_STALE + 1 };
 struct gw_person {
     struct gw_extra *extra; /* NULL: nothing special */
     const char *way;        /* how it is read, from the last answer; static, NULL */
+    struct gw_published *published; /* see published.h; NULL */
     uint16_t skipped;       /* broken items in the last answer */
     uint8_t cause;          /* of the last failure, see causes.h; 0: the last answer was good, or there was none */
     uint8_t class;          /* enum gw_class */
     uint8_t unknown;        /* state last reported was unknown */
     uint8_t was_read;
     uint8_t held;           /* rules_epoch of the last whole answer, which is in the table; 0: there is none to build on */
+    uint8_t ways;           /* enum gw_poller_way */
     uint8_t used;
     uint32_t kept_hash, kept_as_of; /* of the row in the state file, see keep_person.c */
 };
@@ -60,6 +65,8 @@ struct gw_server {
     struct gw_causes causes;
     size_t classes[GW_CLASSES];
     size_t persons;
+    size_t differing;             /* whose published free/busy and calendar disagree */
+    int64_t differing_since;      /* of the first of them */
     int64_t oldest_ok, oldest_at; /* a costly figure, and when it was taken (monotonic ms) */
     int64_t failing_since;        /* wall s, 0: it answers */
     int64_t failing_logged_at;
@@ -139,6 +146,13 @@ void gw_feed_hint(void *arg, uint32_t number);                               /* 
 void gw_feed_rules(struct gateway *g);                                       /* from the configuration */
 void gw_feed_free(struct gateway *g);
 bool gw_feed_has_rules(const struct gateway *g, pres_id id); /* are there rules of this group? */
+const struct pres_rules *gw_feed_rules_of(const struct gateway *g, pres_id id);
+void gw_feed_question(const struct gateway *g, pres_id id, struct dav_question *ret); /* for the whole window */
+void gw_feed_count(struct gateway *g, const struct dav_result *result);
+void gw_feed_room(struct gateway *g, size_t count);
+size_t gw_feed_weigh(struct gateway *g, const struct pres_rules *rules, const struct dav_result *result);
+void gw_feed_well(struct gateway *g, pres_id id);
+void gw_feed_failure(struct gateway *g, pres_id id, const struct dav_result *result);
 
 /* secrets.c: looks at secret and CSV files every few seconds, in the worker. */
 struct gw_files *gw_files_new(struct gateway *g);

@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "gateway_private.h"
+#include "published.h"
 #include "keep.h"
 
 enum { UNSEEN, SEEN, RENAMED }; /* in the roster */
@@ -66,8 +67,10 @@ struct gw_people_change gw_people_apply(struct gateway *g, const struct gw_roste
 
 void gw_people_free(struct gateway *g)
 {
-    for (pres_id id = PRES_NOBODY; g->table && (id = pres_table_next(g->table, id)) != PRES_NOBODY;)
+    for (pres_id id = PRES_NOBODY; g->table && (id = pres_table_next(g->table, id)) != PRES_NOBODY;) {
         extra_free(&g->persons[id]);
+        free(g->persons[id].published);
+    }
     free(g->persons);
     g->persons = NULL;
     g->person_capacity = 0;
@@ -139,6 +142,7 @@ void gw_person_view(const struct gateway *g, pres_id id, struct gw_person_view *
         .skipped = p->skipped,
         .way = p->way,
     };
+    gw_published_differs(g, id, &ret->differs);
 }
 
 /* ids[i]: who has the address of the roster's user i already. */
@@ -187,6 +191,7 @@ static void person_remove(struct gateway *g, pres_id id, struct gw_server *s)
 {
     struct gw_person *p = &g->persons[id];
     gw_poller_remove(g->poller, id);
+    gw_published_drop(g, id, s);
     leave_server(g, p, s);
     extra_free(p);
     p->used = 0;
@@ -208,6 +213,7 @@ static bool person_add(struct gateway *g, const struct gw_user *u)
     struct gw_server *s = g->servers[u->server];
     struct gw_person *p = person_at(g, id);
     *p = (struct gw_person){.unknown = 1, .used = 1, .class = GW_CLASS_UNKNOWN};
+    p->ways = (uint8_t)gw_published_ways(g, u);
     extra_set(p, u);
     s->persons++;
     s->classes[p->class]++;
@@ -228,16 +234,20 @@ static bool person_change(struct gateway *g, pres_id id, const struct gw_user *u
     if (differs || pres_table_server(g->table, id) != u->server)
         pres_table_respec(g->table, id, &spec);
     bool elsewhere = extra_set(p, u), moved = s != was;
+    bool otherwise = p->ways != gw_published_ways(g, u);
+    if (moved || elsewhere || regrouped || otherwise)
+        gw_published_drop(g, id, was);
+    p->ways = (uint8_t)gw_published_ways(g, u);
     if (moved) {
         leave_server(g, p, was);
         s->persons++;
         s->classes[p->class]++;
     }
-    if (moved || elsewhere || regrouped) { /* other rules weigh the answers, not what is known */
+    if (moved || elsewhere || regrouped || otherwise) { /* other rules weigh the answers, not what is known */
         p->held = 0;
         gw_poller_move(g->poller, id, s->number);
     }
-    return differs || moved || elsewhere;
+    return differs || moved || elsewhere || otherwise;
 }
 
 static void leave_server(struct gateway *g, struct gw_person *p, struct gw_server *s)

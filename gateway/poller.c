@@ -29,12 +29,13 @@ enum {
 
 static uint32_t now_s(const struct gw_poller *p);
 static struct poll_person *grow_to(struct gw_poller *p, uint32_t id);
+static void join(struct gw_poller *p, uint32_t id, unsigned server);
+static void part(struct gw_poller *p, uint32_t id);
 static void enter(struct gw_poller *p, uint32_t id, enum poll_queue queue);
 static void leave(struct gw_poller *p, uint32_t id);
 static bool any_waiting(const struct poll_server *s);
 static void pump_soon(struct gw_poller *p);
 static void pump_all(void *arg);
-static void pump(struct poll_server *s);
 static uint32_t head(const struct poll_server *s);
 static void launch(struct poll_server *s, uint32_t id);
 static void flight_done(void *arg, const struct dav_result *result);
@@ -78,6 +79,7 @@ void gw_poller_free(struct gw_poller **poller)
     loop_undefer(p->loop, pump_all, p);
     loop_timer_free(&p->tick);
     free(p->servers);
+    free(p->bulk);
     free(p->persons);
     free(p);
     *poller = NULL;
@@ -110,6 +112,7 @@ void gw_poller_server_session(struct gw_poller *p, unsigned server, struct dav_s
         flight_cancel(p, id);
         enter(p, id, POLL_NEW);
     }
+    gw_poll_bulk_restart(s);
     s->session = session;
     server_answers(s); /* nothing is known against the new one */
     s->suspects = 0;
@@ -122,6 +125,7 @@ void gw_poller_server_remove(struct gw_poller *p, unsigned server)
     struct poll_server *s = p->servers[server];
     loop_undefer(p->loop, drain, s);
     loop_timer_free(&s->again);
+    gw_poll_bulk_free(s);
     p->servers[server] = NULL;
     free(s);
 }
@@ -138,21 +142,17 @@ void gw_poller_server_kick(struct gw_poller *p, unsigned server)
 void gw_poller_add(struct gw_poller *p, uint32_t id, unsigned server)
 {
     struct poll_person *person = grow_to(p, id);
-    *person = (struct poll_person){.server = (uint16_t)server, .used = 1};
-    p->servers[server]->persons++;
+    *person = (struct poll_person){.used = 1};
     p->count++;
     gw_poll_wheel_grow(p);
-    enter(p, id, POLL_NEW);
-    pump_soon(p);
+    join(p, id, server);
 }
 
 void gw_poller_remove(struct gw_poller *p, uint32_t id)
 {
     struct poll_person *person = &p->persons[id];
     gw_poll_refresh_orphan(p, id);
-    flight_cancel(p, id);
-    leave(p, id);
-    p->servers[person->server]->persons--;
+    part(p, id);
     person->used = 0;
     p->count--;
 }
@@ -160,14 +160,9 @@ void gw_poller_remove(struct gw_poller *p, uint32_t id)
 void gw_poller_move(struct gw_poller *p, uint32_t id, unsigned server)
 {
     struct poll_person *person = &p->persons[id];
-    flight_cancel(p, id);
-    leave(p, id);
-    p->servers[person->server]->persons--;
-    person->server = (uint16_t)server;
+    part(p, id);
     person->fails = person->skip = 0;
-    p->servers[server]->persons++;
-    enter(p, id, POLL_NEW);
-    pump_soon(p);
+    join(p, id, server);
 }
 
 bool gw_poller_person(const struct gw_poller *p, uint32_t id, struct gw_poller_person *ret)
@@ -185,6 +180,7 @@ bool gw_poller_person(const struct gw_poller *p, uint32_t id, struct gw_poller_p
                                      .last_asked_at = person->last_asked,
                                      .last_ok_at = person->last_ok};
     ret->next_poll_at = waiting || person->running ? wall_s : wall_s + (next_ms - mono_ms + 999) / 1000;
+    gw_poll_bulk_state(p, id, ret);
     return true;
 }
 
@@ -193,6 +189,8 @@ void gw_poller_server(const struct gw_poller *p, unsigned server, struct gw_poll
     const struct poll_server *s = p->servers[server];
     *ret = (struct gw_poller_server){
         .persons = s->persons, .running = s->running, .failing = s->failing, .asked = s->asked};
+    ret->running += gw_poll_bulk_running(s);
+    ret->waiting = gw_poll_bulk_waiting(s);
     for (int q = POLL_URGENT; q < POLL_QUEUES; q++)
         ret->waiting += s->queues[q].count;
 }
@@ -212,7 +210,8 @@ void gw_poll_visit(struct gw_poller *p, uint32_t id)
 {
     struct poll_person *person = &p->persons[id];
     struct poll_server *s = p->servers[person->server];
-    if (person->running || person->queue == POLL_URGENT || person->queue == POLL_HINTED || person->queue == POLL_DUE)
+    if (!person->alone || person->running || person->queue == POLL_URGENT || person->queue == POLL_HINTED ||
+        person->queue == POLL_DUE)
         return;
     if (person->skip > 0) {
         person->skip--;
@@ -224,7 +223,7 @@ void gw_poll_visit(struct gw_poller *p, uint32_t id)
         return;
     if (!s->failing) {
         enter(p, id, POLL_DUE);
-        pump(s);
+        gw_poll_pump(s);
         return;
     }
     tell_missed(s, id);
@@ -234,17 +233,18 @@ void gw_poll_visit(struct gw_poller *p, uint32_t id)
 
 void gw_poll_urgent(struct gw_poller *p, uint32_t id)
 {
-    if (p->persons[id].running)
+    gw_poll_bulk_urgent(p, id);
+    pump_soon(p);
+    if (p->persons[id].running || !p->persons[id].alone)
         return; /* its answer serves */
     p->persons[id].skip = 0;
     enter(p, id, POLL_URGENT);
-    pump_soon(p);
 }
 
 void gw_poller_hint(struct gw_poller *p, uint32_t id)
 {
     struct poll_person *person = id < p->capacity && p->persons[id].used ? &p->persons[id] : NULL;
-    if (!person || person->queue == POLL_URGENT || person->queue == POLL_HINTED ||
+    if (!person || !person->alone || person->queue == POLL_URGENT || person->queue == POLL_HINTED ||
         p->servers[person->server]->failing)
         return;
     if (person->running) {
@@ -273,6 +273,34 @@ static struct poll_person *grow_to(struct gw_poller *p, uint32_t id)
         p->capacity = capacity;
     }
     return &p->persons[id];
+}
+
+/* A server's people, each asked about in its way. */
+static void join(struct gw_poller *p, uint32_t id, unsigned server)
+{
+    struct poll_person *person = &p->persons[id];
+    struct poll_server *s = p->servers[server];
+    unsigned ways = p->ops->ways ? p->ops->ways(p->arg, id) : GW_POLLER_ALONE;
+    bool together = (ways & GW_POLLER_BATCH) && p->ops->batch_size(s->session) > 0;
+    person->server = (uint16_t)server;
+    person->alone = (ways & GW_POLLER_ALONE) || !together;
+    s->persons++;
+    s->alone += person->alone;
+    if (together)
+        gw_poll_bulk_add(p, id);
+    if (person->alone)
+        enter(p, id, POLL_NEW);
+    pump_soon(p);
+}
+
+static void part(struct gw_poller *p, uint32_t id)
+{
+    struct poll_server *s = p->servers[p->persons[id].server];
+    flight_cancel(p, id);
+    leave(p, id);
+    gw_poll_bulk_remove(p, id);
+    s->persons--;
+    s->alone -= p->persons[id].alone;
 }
 
 /* To the end of that queue, from wherever it was. */
@@ -323,12 +351,13 @@ static void pump_all(void *arg)
     p->pumping = false;
     for (unsigned i = 0; i < p->server_capacity; i++)
         if (p->servers[i])
-            pump(p->servers[i]);
+            gw_poll_pump(p->servers[i]);
 }
 
-static void pump(struct poll_server *s)
+void gw_poll_pump(struct poll_server *s)
 {
     const struct gw_poller_ops *ops = s->poller->ops;
+    bool more;
     if (s->failing) {
         uint32_t urgent = s->queues[POLL_URGENT].first;
         if (urgent != POLL_NOBODY && s->running == 0)
@@ -336,9 +365,10 @@ static void pump(struct poll_server *s)
         drain_soon(s);
         return;
     }
+    more = gw_poll_bulk_pump(s); /* first: one of these is worth a hundred of the others */
     for (uint32_t id; (id = head(s)) != POLL_NOBODY && ops->room(s->session) > 0;)
         launch(s, id);
-    if (any_waiting(s) && !loop_timer_armed(s->again))
+    if ((more || any_waiting(s)) && !loop_timer_armed(s->again))
         loop_timer_in(s->again, NO_ROOM_MS);
 }
 
@@ -437,9 +467,27 @@ static void settle(struct poll_server *s, uint32_t id, const struct dav_result *
     } else {
         server_answers(s);
     }
-    gw_poll_refresh_answer(p, id, result->err, result->code);
+    bool known = ok || (!whole_server && gw_poll_bulk_knows(p, id));
+    gw_poll_refresh_answer(p, id, known ? DAV_OK : result->err, known ? NULL : result->code);
     if (number < p->server_capacity && p->servers[number]) /* a callback may have done anything */
-        pump(p->servers[number]);
+        gw_poll_pump(p->servers[number]);
+}
+
+/*
+ * What an error in the answer about many means is left to the answers about single people, where there are such: the
+ * directory of published free/busy may have troubles of its own.
+ */
+void gw_poll_verdict(struct poll_server *s, const struct dav_result *whole)
+{
+    const struct dav_cause *cause = whole->code ? dav_cause_find(whole->code) : NULL;
+    bool whole_server = cause ? cause->whole_server : whole->err == DAV_AUTH || whole->err == DAV_NETWORK;
+    bool at_once = whole->err == DAV_AUTH || whole->retry_after_s > 0 || whole->requests == 0 ||
+                   (cause && cause->step <= DAV_STEP_TLS);
+    s->asked = true;
+    if (whole->err == DAV_OK || !whole_server)
+        server_answers(s);
+    else if (at_once || s->failing || s->alone == 0)
+        server_fails(s, cause ? cause->code : dav_err_name(whole->err), whole);
 }
 
 /*
@@ -529,6 +577,7 @@ static void server_answers(struct poll_server *s)
     s->probes = 0;
     loop_timer_stop(s->again);
     s->poller->ops->server(s->poller->arg, s->number, NULL);
+    gw_poll_bulk_resume(s);
 }
 
 /* Nobody is asked, but the person learns why. */
@@ -570,7 +619,7 @@ static void drain(void *arg)
     if (s->failing)
         drain_soon(s);
     else
-        pump(s);
+        gw_poll_pump(s);
 }
 
 /* The session may have room again, or it is time to see whether the server is well again. */
@@ -578,9 +627,11 @@ static void again(void *arg)
 {
     struct poll_server *s = arg;
     if (!s->failing)
-        pump(s);
-    else if (s->running > 0)
+        gw_poll_pump(s);
+    else if (s->running > 0 || gw_poll_bulk_running(s) > 0)
         loop_timer_in(s->again, PROBE_MIN_MS);
     else if (any_waiting(s))
         launch(s, head(s));
+    else
+        gw_poll_bulk_probe(s);
 }

@@ -7,7 +7,10 @@
  * slow server keeps its own people waiting and nobody else's. A server that fails as a whole costs one probing question
  * at a time, not everybody's.
  *
- * Costs: 24 bytes a person, nothing between visits, O(1) a visit.
+ * People may also be asked about many in one question (davclient/batch.h), instead of alone or beside it: see
+ * poller_bulk.c.
+ *
+ * Costs: 24 bytes a person, 16 more where people are asked about in numbers, nothing between visits, O(1) a visit.
  */
 #ifndef GATEWAY_POLLER_H
 #define GATEWAY_POLLER_H
@@ -16,6 +19,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "davclient/batch.h"
 #include "davclient/query.h"
 #include "davclient/session.h"
 
@@ -24,6 +28,12 @@ struct gw_poller;
 struct gw_refresh;
 
 typedef void gw_refresh_fn(void *arg, enum dav_err err, const char *code); /* as in gateway.h */
+
+/* How a person is to be asked about. */
+enum gw_poller_way {
+    GW_POLLER_ALONE = 1,
+    GW_POLLER_BATCH = 2, /* with both: this one less often, as long as the answers to the other are good */
+};
 
 struct gw_poller_ops {
     /* Fills in what to ask about a person. Texts are borrowed until `start` returned. */
@@ -39,6 +49,16 @@ struct gw_poller_ops {
     unsigned (*room)(const struct dav_session *s);
     struct dav_query *(*start)(struct dav_session *s, const struct dav_question *q, dav_query_fn *done, void *arg);
     void (*cancel)(struct dav_query **q);
+
+    /* For people who are asked about many at once; NULL all of them: nobody is. `batch_question` and `batch_answer` are
+     * as their likes above; batch_size 0: this session cannot, whatever `ways` says. */
+    unsigned (*ways)(void *arg, uint32_t id); /* enum gw_poller_way; asked when a person is added or moved */
+    void (*batch_question)(void *arg, uint32_t id, struct dav_question *ret);
+    void (*batch_answer)(void *arg, uint32_t id, const struct dav_result *result);
+    unsigned (*batch_size)(const struct dav_session *s);
+    struct dav_batch *(*batch_start)(struct dav_session *s, const struct dav_batch_question *q, dav_batch_fn *done,
+                                     void *arg);
+    void (*batch_cancel)(struct dav_batch **b);
 };
 
 /* ops are borrowed. `seed` moves everybody's place, so that two daemons do not ask at the same moments. */

@@ -1,6 +1,6 @@
 /*
- * poller_private: what poller.c (people, queues, answers), poller_wheel.c (whose turn it is) and poller_refresh.c (who
- * waits for an answer) share.
+ * poller_private: what poller.c (people, queues, answers), poller_wheel.c (whose turn it is), poller_bulk.c (many in
+ * one question) and poller_refresh.c (who waits for an answer) share.
  */
 #ifndef GATEWAY_POLLER_PRIVATE_H
 #define GATEWAY_POLLER_PRIVATE_H
@@ -31,6 +31,7 @@ struct poll_person {
     uint8_t fails; /* in a row, at most 255 */
     uint8_t used : 1, running : 1;
     uint8_t hinted : 1; /* while it was running */
+    uint8_t alone : 1;  /* asked about by itself: has its place in the wheel and the queues */
 };
 
 _Static_assert(sizeof(struct poll_person) <= 24, "a million people must fit");
@@ -54,7 +55,8 @@ struct poll_server {
     struct dav_session *session;
     struct poll_list queues[POLL_QUEUES];
     struct poll_flight *flights;
-    size_t persons, running;
+    size_t persons, alone, running;
+    struct poll_bulk *bulk;          /* people who are asked about many at once; NULL: there are none */
     struct loop_timer *again;        /* the session had no room, or a failing server is to be probed */
     const char *failing;             /* code of the whole server's failure, NULL */
     unsigned probes;                 /* that failed in a row */
@@ -71,6 +73,8 @@ struct gw_poller {
     void *arg;
     struct poll_person *persons;
     uint32_t capacity; /* of persons; ids in use are below */
+    struct poll_bulk_person *bulk;
+    uint32_t bulk_capacity;
     size_t count;
     struct poll_server **servers;
     unsigned server_capacity;
@@ -91,6 +95,25 @@ struct gw_poller {
 /* poller.c */
 void gw_poll_visit(struct gw_poller *p, uint32_t id); /* this person's turn has come */
 void gw_poll_urgent(struct gw_poller *p, uint32_t id);
+void gw_poll_pump(struct poll_server *s);
+void gw_poll_verdict(struct poll_server *s,
+                     const struct dav_result *whole); /* on the server, by an answer about many */
+
+/* poller_bulk.c */
+void gw_poll_bulk_add(struct gw_poller *p, uint32_t id);
+void gw_poll_bulk_remove(struct gw_poller *p, uint32_t id);
+bool gw_poll_bulk_has(const struct gw_poller *p, uint32_t id);
+bool gw_poll_bulk_knows(const struct gw_poller *p, uint32_t id); /* the last answer was good, and not long ago */
+void gw_poll_bulk_urgent(struct gw_poller *p, uint32_t id);
+void gw_poll_bulk_state(const struct gw_poller *p, uint32_t id, struct gw_poller_person *ret); /* adds to it */
+size_t gw_poll_bulk_waiting(const struct poll_server *s);
+size_t gw_poll_bulk_running(const struct poll_server *s);
+bool gw_poll_bulk_pump(struct poll_server *s);
+bool gw_poll_bulk_probe(struct poll_server *s);
+void gw_poll_bulk_resume(struct poll_server *s);
+void gw_poll_bulk_restart(struct poll_server *s);
+void gw_poll_bulk_interval(struct poll_server *s);
+void gw_poll_bulk_free(struct poll_server *s);
 
 /* poller_wheel.c */
 void gw_poll_wheel_start(struct gw_poller *p);

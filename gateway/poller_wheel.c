@@ -54,6 +54,9 @@ void gw_poller_interval(struct gw_poller *p, int64_t interval_ms)
     p->turn = turn_at(p, clk_mono_ms(loop_clk(p->loop)));
     if (p->count > 0)
         arm(p);
+    for (unsigned i = 0; i < p->server_capacity; i++)
+        if (p->servers[i])
+            gw_poll_bulk_interval(p->servers[i]);
 }
 
 int64_t gw_poll_wheel_next_ms(const struct gw_poller *p, uint32_t id)

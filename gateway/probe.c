@@ -102,7 +102,9 @@ static void begin(struct gw_check *c, const struct gw_server *s, const char *add
         q.aliases = (const char *const *)extra->aliases;
     }
     log_info("check", "server=%s begins", s->config->name);
-    c->query = dav_check_start(c->session, &q, step, finish, c);
+    bool published = id == PRES_NOBODY ? s->config->kind == GW_KIND_EXCHANGE && strcmp(s->config->read, "freebusy") == 0
+                                       : g->persons[id].ways == GW_POLLER_BATCH;
+    c->query = (published ? dav_batch_check_start : dav_check_start)(c->session, &q, step, finish, c);
 }
 
 static void step(void *arg, const struct dav_step_report *report)

@@ -20,6 +20,7 @@
 
 enum { DAY_S = 86400, CERTIFICATE_WARNING_S = 21 * DAY_S };
 
+static struct jv *differs_object(const struct gw_differs *differs);
 static struct jv *server_list(struct gateway *g);
 static struct jv *cause_list(struct gateway *g);
 static struct jv *cause_object(const struct dav_cause *cause, const struct gw_advice_names *names);
@@ -166,6 +167,7 @@ struct jv *gw_report_person(struct gateway *g, pres_id id)
     jv_set(v, "next_poll_at", gw_report_time(view.next_poll_at));
     jv_set_int(v, "broken_items", view.skipped);
     jv_set_str(v, "way", view.way);
+    jv_set(v, "differs", differs_object(&view.differs));
     jv_set(v, "failure", gw_report_failure(g, id, view.code, view.evidence));
 
     struct pres_known known;
@@ -179,6 +181,17 @@ struct jv *gw_report_person(struct gateway *g, pres_id id)
         jv_add(busy, row);
     }
     return jv_set(v, "intervals", busy);
+}
+
+/* Published free/busy and calendar disagree. */
+static struct jv *differs_object(const struct gw_differs *differs)
+{
+    if (differs->at == 0)
+        return jv_null();
+    struct jv *v = jv_set(jv_object(), "at", gw_report_time(differs->at));
+    jv_set_str(v, "published", pres_kind_name((enum pres_kind)differs->published));
+    jv_set_str(v, "calendar", pres_kind_name((enum pres_kind)differs->calendar));
+    return jv_set(v, "since", gw_report_time(differs->since));
 }
 
 static struct jv *server_list(struct gateway *g)

@@ -13,6 +13,7 @@
 #include "base/secret.h"
 #include "gateway_private.h"
 #include "keep.h"
+#include "published.h"
 
 enum { OLDEST_KEPT_MS = 5000 };
 
@@ -182,6 +183,12 @@ static size_t server_causes(const struct gateway *g, const struct gw_server *s, 
         }
         n++;
     }
+    if (s->differing > 0 && n < max)
+        rows[n++] = (struct gw_cause_row){.server = s->config->name,
+                                          .cause = dav_cause_find("freebusy-differs"),
+                                          .persons = s->differing,
+                                          .since = s->differing_since,
+                                          .example = gw_published_example(g, s)};
     return n;
 }
 

@@ -43,7 +43,8 @@ def start(folder, scheme, password=OLD, people=PEOPLE, interval="30s", stale="2m
     sim.judge = judge
     with open(os.path.join(folder, "users.csv"), "w", encoding="utf-8") as file:
         file.write("address\n" + "".join(f"{p}\n" for p in people))
-    more = f"    max_requests_per_second: 500\n    max_connections: {CONNECTIONS}\n"
+    # From the calendar: what is published makes everybody fresh before most have been asked about by name.
+    more = f"    read: calendar\n    max_requests_per_second: 500\n    max_connections: {CONNECTIONS}\n"
     yaml = company.yaml(sim.url, more_users=["{ file: users.csv, server: hq }"], interval=interval, stale=stale,
                         server_more=more).replace("[basic]", f"[{scheme}]")
     return sim, harness.Daemon(folder, yaml)

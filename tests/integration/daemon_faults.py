@@ -43,7 +43,7 @@ def one_person_fails(folder):
     for fault, (value, _) in PERSON_FAULTS.items():
         sim.control("PUT", f"/faults?mailbox={fault}@example.test", {fault: value})
     people = ["good@example.test"] + [f"{f}@example.test" for f in PERSON_FAULTS]
-    daemon = harness.Daemon(folder, company.yaml(sim.url, people))
+    daemon = harness.Daemon(folder, company.yaml(sim.url, people, server_more="    read: calendar\n"))
     for fault, (_, codes) in PERSON_FAULTS.items():
         address = f"{fault}@example.test"
         person = wait_code(daemon, address, codes)

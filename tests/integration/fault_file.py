@@ -7,7 +7,7 @@ WORDS = {"profile": "2003", "expect": None, "auth": "basic", "account": "EXAMPLE
          "service": "receive-as=all", "password": "right",
          "local": "anna", "person": "", "url": "", "tls": "", "trust": "ca", "openssl": "", "squid": "", "ntlm": "",
          "network": "", "kerberos": "",
-         "dns": "", "attempts": "1", "daemon": "yes"}
+         "dns": "", "read": "calendar", "attempts": "1", "daemon": "yes"}
 
 
 class Fault:

@@ -189,7 +189,7 @@ class Stage:
         fault = self.fault
         url = self._fill(fault.url or "{scheme}://{host}:{port}/exchange/")
         lines = [f"name: {fault.name}", "kind: exchange", f"url: {url}", f"account: {fault.account}",
-                 f"password_file: {self.folder}/password", f"auth: [{fault.auth}]"]
+                 f"password_file: {self.folder}/password", f"auth: [{fault.auth}]", f"read: {fault.read}"]
         if (fault.tls or fault.openssl) and fault.trust == "ca":
             tls = [line.partition(":")[2].strip() for line in fault.server if line.startswith("tls:")]
             lines.append("tls: { " + ", ".join([f"ca_file: {self.certificate('ca')}", *map(self._fill, tls)]) + " }")

@@ -20,7 +20,7 @@
 
 static const char config_text[] =
     "servers:\n"
-    "  - { name: hq, kind: exchange, url: 'https://h/', account: a, password_file: pw }\n"
+    "  - { name: hq, kind: exchange, url: 'https://h/', account: a, password_file: pw, read: calendar }\n"
     "  - { name: office, kind: caldav, url: 'https://c/', account: a, password_file: pw }\n"
     "users:\n"
     "  - { address: alice@example.com, server: hq }\n"

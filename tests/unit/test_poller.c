@@ -145,7 +145,8 @@ static void server(void *arg, unsigned number, const char *code)
         f->recovered++;
 }
 
-static const struct gw_poller_ops ops = {question, answer, server, room, start, cancel};
+static const struct gw_poller_ops ops = {
+    .question = question, .answer = answer, .server = server, .room = room, .start = start, .cancel = cancel};
 
 static int setup(void **state)
 {
