@@ -20,13 +20,13 @@
 #include "base/str.h"
 #include "base/udp.h"
 
-enum { WAIT_MS = 2500, ROUNDS = 2, SERVERS_MAX = 4, QUESTION_MAX = 600 };
+enum { WAIT_MS = 2500, ROUNDS = 2, SERVERS_MAX = 4, QUESTION_MAX = 600, TEXT_MAX = 2048 };
 
 struct srv {
     struct loop *loop;
     srv_fn *fn;
     void *arg;
-    int type; /* ns_t_srv or ns_t_naptr */
+    int type; /* ns_t_srv, ns_t_naptr or ns_t_txt */
     char name[SRV_NAME_MAX];
     struct udp_peer servers[SERVERS_MAX];
     unsigned server_count, attempt;
@@ -35,6 +35,7 @@ struct srv {
     unsigned id; /* of the question under way */
     struct srv_host hosts[SRV_MAX];
     struct srv_rule rules[SRV_MAX];
+    char text[TEXT_MAX];
     size_t count;
 };
 
@@ -48,6 +49,7 @@ static bool is_name(const struct srv *s, const ns_msg *message);
 static void read_record(struct srv *s, const ns_msg *message, const ns_rr *record);
 static bool read_host(const ns_msg *message, const ns_rr *record, struct srv_host *ret);
 static bool read_rule(const ns_msg *message, const ns_rr *record, struct srv_rule *ret);
+static bool read_text(const ns_rr *record, char *text);
 static bool name_at(const ns_msg *message, const unsigned char *at, char *out);
 static void in_order(struct srv *s);
 static int by_priority(const void *a, const void *b);
@@ -64,6 +66,11 @@ struct srv *srv_find(struct loop *loop, const char *name, const char *server, sr
 struct srv *srv_find_rules(struct loop *loop, const char *domain, const char *server, srv_fn *fn, void *arg)
 {
     return start(loop, domain, ns_t_naptr, server, fn, arg);
+}
+
+struct srv *srv_find_text(struct loop *loop, const char *name, const char *server, srv_fn *fn, void *arg)
+{
+    return start(loop, name, ns_t_txt, server, fn, arg);
 }
 
 void srv_cancel(struct srv **sp)
@@ -182,6 +189,7 @@ static bool read_answer(struct srv *s, const unsigned char *data, size_t len, en
         !ns_msg_getflag(message, ns_f_qr) || !is_name(s, &message))
         return false;
     s->count = 0;
+    s->text[0] = '\0';
     int code = ns_msg_getflag(message, ns_f_rcode);
     for (int i = 0; code == ns_r_noerror && i < ns_msg_count(message, ns_s_an); i++)
         if (ns_parserr(&message, ns_s_an, i, &record) == 0)
@@ -205,7 +213,9 @@ static void read_record(struct srv *s, const ns_msg *message, const ns_rr *recor
 {
     if ((int)ns_rr_type(*record) != s->type || s->count == SRV_MAX)
         return;
-    if (s->type == ns_t_srv)
+    if (s->type == ns_t_txt)
+        s->count += read_text(record, s->text);
+    else if (s->type == ns_t_srv)
         s->count += read_host(message, record, &s->hosts[s->count]);
     else
         s->count += read_rule(message, record, &s->rules[s->count]);
@@ -242,6 +252,22 @@ static bool read_rule(const ns_msg *message, const ns_rr *record, struct srv_rul
     return (ret->flag == 'S' || ret->flag == 'A') && at < end && name_at(message, at, ret->next) && ret->next[0];
 }
 
+/* Strings of up to 255 bytes, appended as lines; those that hold what no line may hold are left out. */
+static bool read_text(const ns_rr *record, char *text)
+{
+    const unsigned char *at = ns_rr_rdata(*record), *end = at + ns_rr_rdlen(*record);
+    size_t len = strlen(text);
+
+    for (; at < end && at + 1 + at[0] <= end; at += 1 + at[0]) {
+        bool clean = len + at[0] + 2 < TEXT_MAX;
+        for (unsigned i = 1; i <= at[0]; i++)
+            clean = clean && at[i] >= ' ' && at[i] < 127;
+        if (clean)
+            len += (size_t)snprintf(text + len, TEXT_MAX - len, "%.*s\n", at[0], (const char *)at + 1);
+    }
+    return true;
+}
+
 static bool name_at(const ns_msg *message, const unsigned char *at, char *out)
 {
     if (ns_name_uncompress(ns_msg_base(*message), ns_msg_end(*message), at, out, SRV_NAME_MAX) < 0)
@@ -254,6 +280,8 @@ static bool name_at(const ns_msg *message, const unsigned char *at, char *out)
 
 static void in_order(struct srv *s)
 {
+    if (s->type == ns_t_txt)
+        return;
     if (s->type == ns_t_naptr) {
         qsort(s->rules, s->count, sizeof s->rules[0], by_order);
         return;
@@ -297,7 +325,7 @@ static void draw(struct srv_host *hosts, size_t n)
 
 static void tell(struct srv *s, enum srv_result result)
 {
-    struct srv_answer answer = {.result = result, .count = result == SRV_FOUND ? s->count : 0};
+    struct srv_answer answer = {.result = result, .count = result == SRV_FOUND ? s->count : 0, .text = s->text};
     answer.hosts = s->type == ns_t_srv ? s->hosts : NULL;
     answer.rules = s->type == ns_t_naptr ? s->rules : NULL;
     srv_fn *fn = s->fn;

@@ -50,6 +50,7 @@ void dav_account_copy(struct dav_account *to, const struct dav_account *from)
     *to = *from;
     to->name = mem_strdup(from->name);
     to->url = mem_strdup(from->url);
+    to->dns_server = mem_strdup_or_null(from->dns_server);
     to->user = mem_strdup(from->user ? from->user : "");
     to->ca_file = mem_strdup_or_null(from->ca_file);
     to->pinned_key = mem_strdup_or_null(from->pinned_key);
@@ -73,10 +74,19 @@ void dav_account_copy(struct dav_account *to, const struct dav_account *from)
     to->max_rows = from->max_rows ? from->max_rows : MAX_ROWS;
 }
 
+void dav_account_move(struct dav_account *account, const char *url)
+{
+    const char *before = account->url;
+
+    account->url = mem_strdup(url);
+    text_free(before);
+}
+
 void dav_account_clear(struct dav_account *account)
 {
     text_free(account->name);
     text_free(account->url);
+    text_free(account->dns_server);
     text_free(account->user);
     text_free(account->ca_file);
     text_free(account->pinned_key);

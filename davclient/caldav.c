@@ -163,7 +163,7 @@ static void identify(const struct fetch *fetch, char *product, size_t size)
 }
 
 /*
- * Only a 207 proves WebDAV, but the root of some servers is closed to everybody, or is no collection, while the
+ * Only a 207 proves WebDAV, but the root of some servers is closed to everybody, or is no place for it, while the
  * calendars below it are there; what that means is seen with the first person.
  */
 static const char *judge_probe(const struct dav_reply *reply, bool logged_on)
@@ -176,7 +176,7 @@ static const char *judge_probe(const struct dav_reply *reply, bool logged_on)
         return NULL;
     case 405:
     case 501:
-        return "webdav-missing";
+        return strcmp(reply->path, "/") == 0 ? NULL : "webdav-missing";
     default:
         return reply->status >= 200 && reply->status <= 299 ? NULL : dav_reply_code(reply);
     }

@@ -95,7 +95,10 @@ static void describe(const struct dav_session *s, enum dav_step step, char *out,
         snprintf(out, size, "server %.60s, %.120s", s->account.name, s->account.url);
         return;
     case DAV_STEP_DNS:
-        snprintf(out, size, "%.190s", s->home.host);
+        if (s->domain)
+            snprintf(out, size, "%.80s is served by %.100s", s->domain, s->account.url);
+        else
+            snprintf(out, size, "%.190s", s->home.host);
         return;
     case DAV_STEP_TCP:
         snprintf(out, size, "port %u", s->home.port);

@@ -14,6 +14,7 @@
 #include "base/buf.h"
 #include "base/fetch.h"
 #include "davclient/session.h"
+#include "discover.h"
 #include "flavour.h"
 #include "pace.h"
 #include "redirect.h"
@@ -101,6 +102,9 @@ struct dav_session {
     unsigned throttled_next;
     uint64_t served;    /* good answers about others */
     bool denies_by_401; /* it was seen to say 401 to the right account, for a closed mailbox */
+    char *domain;             /* of which DNS told the url, NULL: the url was configured */
+    bool found;               /* it has, and the server there was not missed since */
+    struct dav_discover_setup discovery;
     struct dav_url home;
     char *base_path; /* with trailing slash */
     struct dav_redirect_rules redirects;
@@ -113,6 +117,7 @@ struct dav_session {
     struct loop_timer *deadline;   /* of the oldest query */
     bool woken;                    /* the pump will run at the end of the turn */
     struct dav_call *own;          /* probe, logon or proof */
+    struct dav_discover *discover; /* before the first probe, where the url is a domain */
     struct dav_form_logon *form;   /* logon by form */
 
     const struct dav_auth_ops *auth;
@@ -218,6 +223,7 @@ struct dav_query {
 
 /* account.c */
 void dav_account_copy(struct dav_account *to, const struct dav_account *from); /* deep, with defaults filled in */
+void dav_account_move(struct dav_account *account, const char *url); /* to another URL */
 void dav_account_clear(struct dav_account *account);
 
 /* session.c */
@@ -262,6 +268,7 @@ void dav_session_on_deadline(void *session);
 
 /* session_host.c */
 bool dav_session_add_home(struct dav_session *s);
+bool dav_session_move_home(struct dav_session *s, const char *url); /* the account's host is another one */
 struct dav_host *dav_session_host(struct dav_session *s, const char *url); /* NULL: not allowed, or too many */
 bool dav_session_private_line(const struct dav_url *url);
 const struct dav_auth_ops *dav_session_auth(const struct dav_session *s, const struct dav_host *host);

@@ -52,6 +52,7 @@ static enum dav_session_state entry_backing_off(struct dav_session *s);
 static enum dav_session_state entry_unreachable(struct dav_session *s);
 static enum dav_session_state entry_refused(struct dav_session *s);
 static enum dav_session_state entry_closed(struct dav_session *s);
+static void begin_at_domain(struct dav_session *s);
 static void hold_back(struct dav_session *s, int64_t ms);
 static bool account_check(const struct dav_account *account, const struct secret *secret, char *why, size_t why_size);
 static void soften(struct dav_session *s, const char *code, const char *text);
@@ -97,6 +98,8 @@ struct dav_session *dav_session_new(struct loop *loop, const struct dav_account 
     s->loop = loop;
     s->id = ++last_id;
     dav_account_copy(&s->account, account);
+    if (account->kind == DAV_KIND_CALDAV && dav_discover_is_domain(account->url))
+        begin_at_domain(s);
     s->flavour = flavours[account->kind];
     s->secret = secret ? secret_copy(secret) : NULL;
     s->retry_ms = -1;
@@ -208,6 +211,7 @@ void dav_session_enter(struct dav_session *s, enum dav_session_state next, const
                   "dav", "[%u] srv=%s %s -> %s why=%s", s->id, s->account.name, states[s->state].name, row->name, why);
         s->state = next;
         dav_call_cancel(&s->own);
+        dav_discover_cancel(&s->discover);
         dav_form_logon_cancel(&s->form);
         loop_timer_stop(s->timer);
         if (row->deadline_ms > 0)
@@ -356,6 +360,7 @@ static enum dav_session_state entry_unreachable(struct dav_session *s)
     int64_t first = settled ? SETTLED_PAUSE_MS : FIRST_PAUSE_MS;
     const char *unused;
 
+    s->found = false; /* DNS may name another host by now */
     if (!s->unfit_stays || !dav_auth_choose(&s->account, s->offered, s->unfit, true, &unused)) {
         s->unfit = 0;
         s->unfit_code = NULL;
@@ -400,6 +405,18 @@ static enum dav_session_state entry_closed(struct dav_session *s)
     return DAV_SESSION_CLOSED;
 }
 
+/* Until DNS says otherwise, the server is the domain itself. */
+static void begin_at_domain(struct dav_session *s)
+{
+    char url[300];
+
+    s->domain = mem_strdup(s->account.url);
+    s->discovery = (struct dav_discover_setup){
+        .domain = s->domain, .server = s->account.dns_server, .allowed_hosts = s->account.allowed_hosts};
+    snprintf(url, sizeof(url), "https://%s/", s->domain);
+    dav_account_move(&s->account, url);
+}
+
 static void hold_back(struct dav_session *s, int64_t ms)
 {
     s->retry_at = (clk_wall_ms(loop_clk(s->loop)) + ms + 999) / 1000;
@@ -412,7 +429,8 @@ static bool account_check(const struct dav_account *account, const struct secret
     struct dav_url url;
     bool kerberos = false, password = false;
 
-    if (!dav_url_parse(account->url, &url)) {
+    if (!dav_url_parse(account->url, &url) &&
+        (account->kind != DAV_KIND_CALDAV || !dav_discover_is_domain(account->url))) {
         snprintf(why, why_size, "%s: url is not an http or https URL (without user name and fragment)", account->name);
         return false;
     }
@@ -512,6 +530,7 @@ static void session_free(void *arg)
         dav_ms_free(&s->spare[i]);
     dav_account_clear(&s->account);
     free(s->base_path);
+    free(s->domain);
     free(s->good_url);
     free(s);
 }

@@ -33,6 +33,28 @@ bool dav_session_add_home(struct dav_session *s)
     return add_host(s, &s->home) != NULL;
 }
 
+/* While a request is under way the host that it went to stays; then it is moved next time. */
+bool dav_session_move_home(struct dav_session *s, const char *url)
+{
+    if (strcmp(url, s->account.url) == 0)
+        return true;
+    if (s->flying_count > 0)
+        return true;
+    for (size_t i = 0; i < s->host_count; i++) {
+        fetch_client_free(&s->hosts[i].client);
+        dav_ntlm_lanes_free(&s->hosts[i]);
+        free(s->hosts[i].origin);
+    }
+    memset(s->hosts, 0, sizeof(s->hosts));
+    s->host_count = 0;
+    free(s->base_path);
+    s->base_path = NULL;
+    free(s->good_url);
+    s->good_url = NULL;
+    dav_account_move(&s->account, url);
+    return dav_session_add_home(s);
+}
+
 struct dav_host *dav_session_host(struct dav_session *s, const char *url)
 {
     struct dav_url u;

@@ -23,6 +23,7 @@
 enum asking { BARE, LOGON, PROOF };
 
 static void ask(struct dav_session *s, const char *url, enum asking what, dav_call_fn *done);
+static void on_discovered(void *session, const char *url, const char *code, const char *evidence);
 static void on_probe(void *session, const struct dav_call_result *result);
 static void on_form(void *session, const struct dav_form_verdict *verdict);
 static void on_logon(void *session, const struct dav_call_result *result);
@@ -43,6 +44,10 @@ enum dav_session_state dav_session_probe(struct dav_session *s)
 {
     const char *code;
 
+    if (s->domain && !s->found) {
+        s->discover = dav_discover_start(s->loop, &s->discovery, on_discovered, s);
+        return DAV_SESSION_PROBING;
+    }
     if (!dav_auth_choose(&s->account, DAV_AUTH_ANY, 0, dav_session_private_line(&s->home), &code) &&
         strcmp(code, "auth-cleartext-refused") == 0) {
         dav_session_blame(s, code, "%s is neither https nor on this machine", s->hosts[0].origin);
@@ -152,6 +157,28 @@ static void ask(struct dav_session *s, const char *url, enum asking what, dav_ca
         s->sent++;
     s->own = dav_call_start(s, &request);
     buf_free(&home);
+}
+
+/* The url is known; the probe itself comes next. */
+static void on_discovered(void *session, const char *url, const char *code, const char *evidence)
+{
+    struct dav_session *s = session;
+    enum dav_session_state next;
+
+    s->discover = NULL;
+    if (code) {
+        fail(s, code, evidence);
+        return;
+    }
+    s->found = true;
+    s->discovery.attempt++;
+    if (!dav_session_move_home(s, url)) {
+        fail(s, "answer-malformed", "DNS names a server that cannot be used");
+        return;
+    }
+    next = dav_session_probe(s);
+    if (next != DAV_SESSION_PROBING)
+        dav_session_enter(s, next, "as follows");
 }
 
 static void on_probe(void *session, const struct dav_call_result *result)

@@ -32,6 +32,7 @@ static void check_pem(struct gw_reading *r, const char *certificate, const char 
 static void check_absolute(struct gw_reading *r, const char *key, const char *path);
 static const char *name_wrong(const char *name);
 static const char *url_wrong(const char *url);
+static bool is_domain(const char *url);
 static const char *host_wrong(const char *host);
 static const char *template_wrong(const char *path);
 
@@ -136,7 +137,7 @@ static void check_server(struct gw_reading *r, const struct gw_config_server *s,
 {
     if (s->name)
         SAY(r, name_wrong(s->name), "servers[%u].name", i);
-    if (s->url)
+    if (s->url && (s->kind != GW_KIND_CALDAV || !is_domain(s->url)))
         SAY(r, url_wrong(s->url), "servers[%u].url", i);
     if (s->proxy)
         SAY(r, str_starts(s->proxy, "http://") ? url_wrong(s->proxy) : "must begin with http://", "servers[%u].proxy",
@@ -337,6 +338,13 @@ static const char *url_wrong(const char *url)
         if ((unsigned char)*p <= ' ' || (unsigned char)*p >= 127)
             return "has a character that must be percent-encoded";
     return NULL;
+}
+
+/* Whose DNS says where its calendars are. */
+static bool is_domain(const char *url)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-";
+    return url[0] && url[0] != '.' && url[0] != '-' && strlen(url) < 254 && url[strspn(url, letters)] == '\0';
 }
 
 static const char *host_wrong(const char *host)

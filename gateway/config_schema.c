@@ -58,7 +58,8 @@ static const struct gw_option server_options[] = {
      .sentence = "What it speaks: exchange is WebDAV as in Exchange 2000, 2003 and 2007; caldav is RFC 4791; ifb is any "
                  "web server with a free/busy file for each person."},
     {"url", GW_OPT_TEXT, .required = true, IN(gw_config_server, url),
-     .sentence = "Where mailboxes or calendars begin, such as https://mail.example.com/exchange/."},
+     .sentence = "Where mailboxes or calendars begin, such as https://mail.example.com/exchange/; with caldav also a domain "
+                 "alone, whose DNS says where (RFC 6764)."},
     {"account", GW_OPT_TEXT, .required = true, IN(gw_config_server, account),
      .sentence = "The service account: DOMAIN\\user, user@domain or user."},
     {"password_file", GW_OPT_FILE, IN(gw_config_server, password_file),

@@ -9,9 +9,12 @@ import json
 import os
 import shutil
 import signal
+import socket
+import struct
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 import caldav_cases as common
@@ -78,6 +81,45 @@ def discovery(args, server, case):
     client.stop()
     word = "found" if result["code"] is None and starts else result["code"]
     return check("calendars found without a path", word == DISCOVERY[args.server], f"{word} {result['requests']} {result['evidence'] or ''}")
+
+
+class Dns:
+    """A name server that knows where the domain `localhost` has its calendars (RFC 6764)."""
+
+    def __init__(self, port, path):
+        target = b"\x09localhost\x00"
+        self.records = {(b"\x08_caldavs\x04_tcp\x09localhost\x00", 33): struct.pack(">HHH", 0, 0, port) + target}
+        if path:
+            text = b"path=" + path.encode()
+            self.records[(b"\x08_caldavs\x04_tcp\x09localhost\x00", 16)] = bytes([len(text)]) + text
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind(("127.0.0.1", 0))
+        self.address = "127.0.0.1:%d" % self.socket.getsockname()[1]
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        while True:
+            question, sender = self.socket.recvfrom(2000)
+            end = question.index(b"\x00", 12) + 1
+            data = self.records.get((question[12:end], question[end + 1]))
+            answer = question[:2] + (b"\x81\x80" if data else b"\x81\x83") + struct.pack(">HHHH", 1, 1 if data else 0, 0, 0) + question[12:end + 4]
+            if data:
+                answer += b"\xc0\x0c" + question[end:end + 4] + struct.pack(">IH", 60, len(data)) + data
+            self.socket.sendto(answer, sender)
+
+
+def by_domain(args, server, case):
+    """The domain alone is configured: DNS tells the host and port, and once the path as well."""
+    good = True
+    for path in (server.root, None):
+        dns = Dns(int(server.url.rsplit(":", 1)[1]), path)
+        client = Client(args.davquery, server, case, "--url", "localhost", "--dns", dns.address)
+        starts, result = client.ask()
+        client.stop()
+        word = "found" if result["code"] is None and starts else result["code"]
+        good &= check("the domain alone is enough" + (", without a path" if path is None else ""), word == DISCOVERY[args.server],
+                      f"{word} {result['requests']} {result['evidence'] or ''}")
+    return good
 
 
 def changes(args, server, case):
@@ -165,7 +207,7 @@ def main():
         case = next(iter(common.cases([common.ONE_CASE])))
         server = servers.SERVERS[args.server](folder, [case["id"], common.ANOTHER])
         server.load(case)
-        for test in (discovery, changes, working_hours, free_and_busy)[:3 if args.server == "cyrus" else 4]:
+        for test in (discovery, by_domain, changes, working_hours, free_and_busy)[:4 if args.server == "cyrus" else 5]:
             good &= test(args, server, case)
         if args.server == "cyrus":  # its rights are those it is started with
             server.stop()

@@ -83,7 +83,7 @@ def certificate(folder):
     os.makedirs(folder, exist_ok=True)
     if not os.path.exists(os.path.join(folder, "ca.pem")):
         peer.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30",
-                  "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1",
+                  "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost",
                   "-keyout", os.path.join(folder, "key.pem"), "-out", os.path.join(folder, "ca.pem")])
     return os.path.join(folder, "ca.pem")
 

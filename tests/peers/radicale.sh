@@ -5,7 +5,7 @@
 set -eu
 dir=$1
 mkdir -p "$dir/store"
-[ -e "$dir/ca.pem" ] || openssl req -x509 -newkey rsa:2048 -nodes -days 30 -subj /CN=127.0.0.1 -addext subjectAltName=IP:127.0.0.1 \
+[ -e "$dir/ca.pem" ] || openssl req -x509 -newkey rsa:2048 -nodes -days 30 -subj /CN=127.0.0.1 -addext subjectAltName=IP:127.0.0.1,DNS:localhost \
     -keyout "$dir/key.pem" -out "$dir/ca.pem" 2>/dev/null
 printf 'svc:svcpw\nowner:ownerpw\n' >"$dir/accounts"
 cat >"$dir/rights" <<END

@@ -1,6 +1,6 @@
 /*
- * srv: which hosts serve a domain, as its DNS says: SRV records (RFC 2782) and NAPTR records (RFC 3403), for SIP and for
- * calendar servers. The question goes to the system's name servers (/etc/resolv.conf) without blocking; addresses of
+ * srv: which hosts serve a domain, as its DNS says: SRV records (RFC 2782), NAPTR records (RFC 3403), and TXT beside an
+ * SRV (RFC 6763), for SIP and for calendar servers. The question goes to the system's name servers (/etc/resolv.conf) without blocking; addresses of
  * the hosts found are the business of whoever connects.
  */
 #ifndef BASE_SRV_H
@@ -42,6 +42,7 @@ struct srv_answer {
     size_t count;
     const struct srv_host *hosts; /* of srv_find */
     const struct srv_rule *rules; /* of srv_find_rules */
+    const char *text;             /* of srv_find_text: its strings ("path=/dav/"), a line each; else "" */
 };
 
 /* Once, from the loop; the search is gone then. */
@@ -55,6 +56,9 @@ struct srv *srv_find(struct loop *loop, const char *name, const char *server, sr
 
 /* The domain's NAPTR records. */
 struct srv *srv_find_rules(struct loop *loop, const char *domain, const char *server, srv_fn *fn, void *arg);
+
+/* The TXT records of "_caldavs._tcp.example.com". */
+struct srv *srv_find_text(struct loop *loop, const char *name, const char *server, srv_fn *fn, void *arg);
 
 void srv_cancel(struct srv **s); /* NULL is fine */
 

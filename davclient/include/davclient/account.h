@@ -32,7 +32,8 @@ struct secret;
 struct dav_account {
     const char *name;                  /* the server's name in the configuration; in log lines and errors */
     enum dav_kind kind;
-    const char *url;                   /* http(s)://host[:port]/path/ */
+    const char *url;                   /* http(s)://host[:port]/path/; CalDAV: or a domain, whose DNS says where (RFC 6764) */
+    const char *dns_server;            /* for that, "address:port"; NULL: the system's */
     const char *user;                  /* DOMAIN\user, user@domain or user */
     enum dav_scheme auth[DAV_SCHEMES]; /* which may be used, best first */
     size_t auth_count;
