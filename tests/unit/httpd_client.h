@@ -153,17 +153,16 @@ static inline int client_ask(struct client *c, const char *text)
     return client_answer(c);
 }
 
-/* A server that spins never lets the loop wait. */
+/* A server that spins never lets the loop wait; one long turn may be somebody else's doing. */
 static inline void assert_rests(void)
 {
     int64_t until_ms = clk_mono_ms(clk_system()) + PATIENCE_MS;
-    while (clk_mono_ms(clk_system()) < until_ms) {
+    for (int waited = 0; waited < 3 && clk_mono_ms(clk_system()) < until_ms;) {
         int64_t start_ms = clk_mono_ms(clk_system());
         loop_turn(loop, 40);
-        if (clk_mono_ms(clk_system()) - start_ms >= 30)
-            return;
+        waited = clk_mono_ms(clk_system()) - start_ms >= 30 ? waited + 1 : 0;
     }
-    fail_msg("the loop never comes to rest");
+    assert_true(clk_mono_ms(clk_system()) < until_ms);
 }
 
 static inline int setup_loop(void **state)

@@ -202,6 +202,17 @@ static void cuts_in_the_middle(void **state)
     httpd_free(&server);
 }
 
+/* Until nothing more is pulled; a turn may also last long because others want the machine. */
+static int rest_of(const struct feed *f)
+{
+    int before;
+    do {
+        before = f->pulls;
+        assert_rests();
+    } while (f->pulls != before);
+    return before;
+}
+
 static void stops_pulling_for_a_slow_reader(void **state)
 {
     struct client c;
@@ -210,16 +221,14 @@ static void stops_pulling_for_a_slow_reader(void **state)
     next_feed.endless = true;
     client_subscribe(&c);
     struct feed *f = &feeds[0];
-    assert_rests();
-    int pulls = f->pulls;
+    int pulls = rest_of(f);
     assert_true(pulls > 1);
     assert_true(f->largest <= 5000);
     for (int i = 0; i < 50; i++)
         httpd_stream_wake(f->stream);
-    assert_rests();
-    assert_int_equal(f->pulls, pulls);
+    assert_int_equal(rest_of(f), pulls);
     wait_until((client_pump(&c), f->pulls > pulls + 100));
-    assert_rests();
+    rest_of(f);
     /* Cut while the socket is full: no pull will ever see it. */
     httpd_stream_end(f->stream, HTTPD_PULL_ABORT);
     wait_until(f->gone == 1);
