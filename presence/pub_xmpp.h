@@ -33,7 +33,9 @@ struct pub_watch {
     unsigned errors;
     int64_t probed_at; /* mono ms of the last probe's answer */
     const char *jid;   /* bare, in key */
-    char key[];        /* "local jid" */
+    char *to;          /* the same escaped for XML; NULL: needs no escape */
+    size_t to_len;
+    char key[]; /* "local jid" */
 };
 
 /* A contact that somebody watches, in one of its spellings. */
@@ -65,8 +67,9 @@ struct pub_xmpp {
     struct map *contacts; /* local -> struct pub_contact */
     struct map *watches;  /* key -> struct pub_watch */
     size_t pending, owed;
-    struct buf out;  /* one stanza */
-    struct buf body; /* inside of a presence */
+    struct buf out;        /* one stanza */
+    struct buf body;       /* inside of a presence */
+    struct buf head, tail; /* what stands before and behind a watcher's JID */
 
     unsigned form; /* delivery under way: spelling, and how far */
     size_t at;
@@ -87,7 +90,9 @@ struct pub_xmpp {
     uint64_t stanzas_in, stanzas_dropped, refusals, echoes, errors_in;
 };
 
-/* pub_xmpp.c. False: the stream is not ready, or has no room; the stanza is lost. Takes what is in x->out. */
+/* pub_xmpp.c. What came, to the file that knows about it. */
+void pres_pub_stanza(struct pub_xmpp *x, const struct pres_xml *stanza);
+/* False: the stream is not ready, or has no room; the stanza is lost. Takes what is in x->out. */
 bool pres_pub_send(struct pub_xmpp *x);
 uint64_t pres_pub_hash(const struct buf *body, const char *type); /* of what pres_pub_body made, never 0 */
 
@@ -111,6 +116,9 @@ void pres_pub_unsubscribe(struct pub_xmpp *x, const char *local, const struct pr
 /* An administrator's word about everything that this JID asked for. Returns how many requests that were. */
 size_t pres_pub_decide(struct pub_xmpp *x, const char *jid, bool allow);
 
+/* pub_xmpp_demand.c */
+void pres_pub_watched(const void *outlet, void (*fn)(void *arg, pres_id id), void *arg);
+
 /* pub_xmpp_write.c */
 /* What stands inside a presence of that state; *ret_type: "" or " type='unavailable'". `stamped`: with a delay stamp
  * where the state is old. */
@@ -120,6 +128,9 @@ void pres_pub_text(const struct pub_xmpp *x, const struct pres_presence *now, st
 /* One presence into x->out. */
 void pres_pub_write(struct pub_xmpp *x, const char *local, bool with_resource, const char *to, const char *type,
                     const char *body);
+/* What stands before the watcher's JID in such a stanza, and behind it. */
+void pres_pub_head(const struct pub_xmpp *x, const char *local, bool with_resource, struct buf *out);
+void pres_pub_tail(const char *type, const char *body, struct buf *out);
 void pres_pub_clock(const struct pub_xmpp *x, int64_t t,
                     struct buf *out); /* "15:00 UTC", with the day when it is not today */
 

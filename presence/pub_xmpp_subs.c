@@ -16,6 +16,7 @@
 #include "base/map.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "base/xml.h"
 #include "pub_xmpp.h"
 
 enum { PROBE_MS = 2000, PENDING_MAX = 1000, CONTACT_MAX = 20000, ERRORS_MAX = 20 };
@@ -50,8 +51,10 @@ void pres_pub_subs_free(struct pub_xmpp *x)
     size_t pos = 0;
     struct pub_watch *w;
     x->store->forget(x->store->impl, x);
-    while ((w = map_next(x->watches, &pos)))
+    while ((w = map_next(x->watches, &pos))) {
+        free(w->to);
         free(w);
+    }
     pos = 0;
     for (struct pub_contact *c; (c = map_next(x->contacts, &pos));) {
         free(c->watches);
@@ -237,6 +240,7 @@ static struct pub_watch *add(struct pub_xmpp *x, const char *local, const char *
 {
     size_t local_len = strlen(local), jid_len = strlen(jid);
     struct pub_contact *c = map_get(x->contacts, local);
+    struct buf escaped;
     if (!c) {
         c = mem_calloc(1, sizeof *c + local_len + 1);
         memcpy(c->local, local, local_len + 1);
@@ -247,6 +251,11 @@ static struct pub_watch *add(struct pub_xmpp *x, const char *local, const char *
     w->key[local_len] = ' ';
     memcpy(w->key + local_len + 1, jid, jid_len + 1);
     w->jid = w->key + local_len + 1;
+    buf_init(&escaped, 8 * PRES_JID_PART_MAX);
+    xml_escape(&escaped, w->jid, jid_len);
+    w->to_len = escaped.len;
+    w->to = escaped.len == jid_len ? NULL : buf_take(&escaped); /* what needs no escape stands beside us in memory */
+    buf_free(&escaped);
     w->contact = c;
     w->state = state;
     w->index = c->count;
@@ -271,6 +280,7 @@ static void drop(struct pub_xmpp *x, struct pub_watch *w)
     x->leave_at = 0;
     x->owed -= w->owed;
     x->pending -= w->state == PUB_PENDING;
+    free(w->to);
     free(w);
     if (c->count > 0 || x->leaving)
         return;

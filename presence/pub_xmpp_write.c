@@ -55,14 +55,24 @@ void pres_pub_write(struct pub_xmpp *x, const char *local, bool with_resource, c
                     const char *body)
 {
     buf_reset(&x->out);
-    buf_adds(&x->out, "<presence from='");
-    xml_escape(&x->out, local, strlen(local));
-    buf_addf(&x->out, "@%s%s' to='", x->component, with_resource ? "/" PUB_RESOURCE : "");
+    pres_pub_head(x, local, with_resource, &x->out);
     xml_escape(&x->out, to, strlen(to));
+    pres_pub_tail(type, body, &x->out);
+}
+
+void pres_pub_head(const struct pub_xmpp *x, const char *local, bool with_resource, struct buf *out)
+{
+    buf_adds(out, "<presence from='");
+    xml_escape(out, local, strlen(local));
+    buf_addf(out, "@%s%s' to='", x->component, with_resource ? "/" PUB_RESOURCE : "");
+}
+
+void pres_pub_tail(const char *type, const char *body, struct buf *out)
+{
     if (body[0])
-        buf_addf(&x->out, "'%s>%s</presence>", type, body);
+        buf_addf(out, "'%s>%s</presence>", type, body);
     else
-        buf_addf(&x->out, "'%s/>", type);
+        buf_addf(out, "'%s/>", type);
 }
 
 static void add_headers(const struct pres_presence *now, struct buf *out)

@@ -33,7 +33,9 @@ enum {
     CONNECT_MS = 10000,
     STEP_MS = 15000, /* each of header and handshake */
     SILENT_MS = 60000,
-    DEAD_MS = 20000, /* after `silent` */
+    DEAD_MS = 20000,   /* after `silent` */
+    BURST = 64 * 1024, /* written at once, at the latest at the end of the turn */
+    BURST_MAX = 4 * BURST,
 };
 
 enum state { STATE_CONNECTING, STATE_OPENING, STATE_HANDSHAKE, STATE_READY, STATE_ENDED };
@@ -76,12 +78,16 @@ struct pres_xmpp_stream {
     bool root_ended;
     bool asked; /* `silent` was called and nothing has come since */
     struct loop_timer *timer;
+    struct buf burst;
+    bool flushing;        /* at the end of the turn */
     const char *end_code; /* noted inside the reader, NULL: nothing */
     char end_text[200];
     bool end_slow;
 };
 
 static void enter(struct pres_xmpp_stream *s, enum state next, const char *why);
+static bool flush(struct pres_xmpp_stream *s);
+static void on_turn_end(void *arg);
 static void on_open(void *arg);
 static void on_data(void *arg, const char *data, size_t len);
 static void on_room(void *arg);
@@ -114,6 +120,7 @@ struct pres_xmpp_stream *pres_xmpp_stream_new(struct loop *loop, const struct pr
     s->reader = xml_reader_new(&xml_handler, s, &limits);
     s->builder = pres_xml_builder_new(TREE_MAX);
     s->timer = loop_timer_new(loop, "xmpp stream", on_timer, s);
+    buf_init(&s->burst, BURST_MAX);
     s->io = io_open(loop, &io, &io_handler, s);
     return s;
 }
@@ -128,17 +135,47 @@ void pres_xmpp_stream_close(struct pres_xmpp_stream **sp)
     s->state = STATE_ENDED;
     io_close(&s->io);
     loop_timer_free(&s->timer);
+    loop_undefer(s->loop, on_turn_end, s);
     loop_reap(s->loop, free_all, s);
 }
 
 bool pres_xmpp_stream_write(struct pres_xmpp_stream *s, const char *xml, size_t len)
 {
-    return s->state == STATE_READY && io_write(s->io, xml, len);
+    struct buf *b = pres_xmpp_stream_add(s);
+    return b && buf_add(b, xml, len);
+}
+
+struct buf *pres_xmpp_stream_add(struct pres_xmpp_stream *s)
+{
+    if (s->state != STATE_READY || (s->burst.len >= BURST && !flush(s)))
+        return NULL;
+    if (!s->flushing) {
+        s->flushing = true;
+        loop_defer(s->loop, on_turn_end, s);
+    }
+    return &s->burst;
 }
 
 size_t pres_xmpp_stream_waiting(const struct pres_xmpp_stream *s)
 {
-    return s->io ? io_waiting(s->io) : 0;
+    return s->io ? io_waiting(s->io) + s->burst.len : 0;
+}
+
+/* False: it waits for the stream's room. */
+static bool flush(struct pres_xmpp_stream *s)
+{
+    if (s->burst.len > 0 && !io_write(s->io, s->burst.data, s->burst.len))
+        return false;
+    buf_reset(&s->burst);
+    return true;
+}
+
+static void on_turn_end(void *arg)
+{
+    struct pres_xmpp_stream *s = arg;
+    s->flushing = false;
+    if (s->state == STATE_READY)
+        flush(s);
 }
 
 static void enter(struct pres_xmpp_stream *s, enum state next, const char *why)
@@ -188,7 +225,7 @@ static void on_data(void *arg, const char *data, size_t len)
 static void on_room(void *arg)
 {
     struct pres_xmpp_stream *s = arg;
-    if (s->state == STATE_READY)
+    if (s->state == STATE_READY && flush(s))
         s->handler.room(s->arg);
 }
 
@@ -334,6 +371,7 @@ static void free_all(void *obj)
     xml_reader_free(&s->reader);
     pres_xml_builder_free(&s->builder);
     secret_free(&s->secret);
+    buf_free(&s->burst);
     free(s->component);
     free(s);
 }

@@ -44,6 +44,10 @@ void pres_xmpp_stream_close(struct pres_xmpp_stream **s);
 
 /* False: not ready, or no room (wait for `room`). */
 bool pres_xmpp_stream_write(struct pres_xmpp_stream *s, const char *xml, size_t len);
+/* The same for writers of many stanzas: where to add one, which goes out with the others of this turn. NULL: not ready,
+ * or no room. */
+struct buf;
+struct buf *pres_xmpp_stream_add(struct pres_xmpp_stream *s);
 size_t pres_xmpp_stream_waiting(const struct pres_xmpp_stream *s);
 
 #endif
