@@ -138,6 +138,12 @@ static void text_free(const char *text)
     free(u.owned);
 }
 
+void dav_account_proxy_secret(struct dav_account *account, const struct secret *secret)
+{
+    secret_drop(account->proxy_secret);
+    account->proxy_secret = secret ? secret_copy(secret) : NULL;
+}
+
 static void secret_drop(const struct secret *secret)
 {
     union {

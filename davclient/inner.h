@@ -225,6 +225,7 @@ struct dav_query {
 void dav_account_copy(struct dav_account *to, const struct dav_account *from); /* deep, with defaults filled in */
 void dav_account_move(struct dav_account *account, const char *url); /* to another URL */
 void dav_account_clear(struct dav_account *account);
+void dav_account_proxy_secret(struct dav_account *account, const struct secret *secret); /* a copy; NULL: none */
 
 /* session.c */
 void dav_session_enter(struct dav_session *s, enum dav_session_state next, const char *why);
@@ -274,6 +275,7 @@ bool dav_session_private_line(const struct dav_url *url);
 const struct dav_auth_ops *dav_session_auth(const struct dav_session *s, const struct dav_host *host);
 bool dav_session_logon_there(struct dav_session *s, struct dav_host *host, const struct fetch_answer *answer);
 struct fetch_client *dav_session_client(struct dav_session *s, unsigned connections, int64_t keep_ms);
+void dav_session_reconnect(struct dav_session *s); /* nothing may be in the air */
 struct dav_ms *dav_session_parser(struct dav_session *s, const struct dav_ms_spec *spec);
 void dav_session_give_back(struct dav_session *s, struct dav_ms **ms);
 
@@ -286,6 +288,7 @@ unsigned dav_ntlm_lanes_load(const struct dav_host *host); /* connections */
 void dav_query_launch(struct dav_query *q);
 void dav_query_end(struct dav_query *q, const char *code, const char *evidence); /* code NULL: all is well */
 void dav_query_discard(struct dav_query *q);                                     /* without callback */
+void dav_query_recall(struct dav_query *q);                                      /* off the wire, to be sent again */
 struct dav_query *dav_query_new(struct dav_session *s, const struct dav_question *question, dav_step_fn *on_step,
                                 dav_query_fn *done, void *arg);
 const char *dav_fetch_code(enum fetch_err err);

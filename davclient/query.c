@@ -133,6 +133,13 @@ void dav_query_discard(struct dav_query *q)
     loop_reap(s->loop, query_free, q);
 }
 
+void dav_query_recall(struct dav_query *q)
+{
+    dav_call_cancel(&q->call);
+    release_answer(q);
+    dav_session_put(q->session, q, DAV_QUERY_WAITING);
+}
+
 const char *dav_fetch_code(enum fetch_err err)
 {
     switch (err) {

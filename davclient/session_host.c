@@ -146,6 +146,16 @@ struct fetch_client *dav_session_client(struct dav_session *s, unsigned connecti
     return fetch_client_new(s->loop, &settings);
 }
 
+/* Other settings: nothing is left of the connections there are. */
+void dav_session_reconnect(struct dav_session *s)
+{
+    for (size_t i = 0; i < s->host_count; i++) {
+        dav_ntlm_lanes_free(&s->hosts[i]);
+        fetch_client_free(&s->hosts[i].client);
+        s->hosts[i].client = dav_session_client(s, s->account.max_connections, 0);
+    }
+}
+
 static struct dav_host *add_host(struct dav_session *s, const struct dav_url *url)
 {
     struct dav_host *host;

@@ -12,6 +12,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "auth_call.h"
+#include "auth_form.h"
 #include "base/clk.h"
 #include "base/log.h"
 #include "base/loop.h"
@@ -47,6 +49,24 @@ void dav_session_set_secret(struct dav_session *s, const struct secret *secret)
     dav_budget_fresh(&s->budget);
     s->unjudged = 0;
     dav_session_start_over(s, "new secret");
+}
+
+void dav_session_set_proxy_secret(struct dav_session *s, const struct secret *secret)
+{
+    const struct secret *old = s->account.proxy_secret;
+    bool by_proxy = s->cause && strcmp(s->cause->code, "proxy-auth") == 0;
+    struct dav_query *q;
+
+    if (old && secret && secret_equal(old, secret))
+        return;
+    while ((q = TAILQ_FIRST(&s->flying)))
+        dav_query_recall(q);
+    dav_call_cancel(&s->own);
+    dav_form_logon_cancel(&s->form);
+    dav_account_proxy_secret(&s->account, secret);
+    dav_session_reconnect(s);
+    if (s->state != DAV_SESSION_REFUSED || by_proxy)
+        dav_session_start_over(s, "new password for the proxy");
 }
 
 void dav_session_unbreak(struct dav_session *s)

@@ -74,7 +74,7 @@ struct gw_server {
     bool failing_told;        /* its failing is in the log, its recovery is not */
 
     struct secret *secret;
-    struct gw_stamp secret_stamp;
+    struct gw_stamp secret_stamp, proxy_stamp;
     int64_t secret_changed_at; /* wall s */
     char *secret_note;         /* NULL */
     bool kept_refusal;         /* of this secret, in the state file */
@@ -123,6 +123,7 @@ struct gw_server *gw_server_named(const struct gateway *g, const char *name);
 struct gw_server *gw_server_of(const struct gateway *g, pres_id id);
 struct gw_server *gw_server_numbered(const struct gateway *g, unsigned number); /* the poller's number */
 void gw_server_secret(struct gateway *g, struct gw_server *s, struct secret *secret, const char *why);
+void gw_server_proxy_secret(struct gateway *g, struct gw_server *s, const struct secret *secret, const char *why);
 
 /* people.c. Brings table and poller in line with the roster: adds, removes, changes; who did not change is not touched.
  * The table still numbers servers by old_servers; afterwards by g->servers. */

@@ -1,6 +1,6 @@
 /*
- * secrets: the files that are watched: each server's secret, and the CSV files of people. Every few seconds a job goes
- * to the worker, because a file may lie on a slow disk: it looks at time stamps, and reads what has changed. Back in
+ * secrets: the files that are watched: each server's secret, its proxy's, and the CSV files of people. Every few
+ * seconds a job goes to the worker, because a file may lie on a slow disk: it looks at time stamps, and reads what has changed. Back in
  * the loop a new secret goes to its session, a new roster to people.c. A file that is gone or cannot be used changes
  * nothing, and says so once.
  *
@@ -24,7 +24,7 @@ enum { LOOK_EVERY_MS = 3000 };
 struct secret_file {
     const char *server, *path; /* in the job's configuration */
     struct gw_stamp stamp;     /* before, then after */
-    bool changed;
+    bool of_proxy, changed;
     struct secret *secret;
     char why[300];
 };
@@ -47,6 +47,8 @@ struct gw_files {
 };
 
 static void look(void *arg);
+static void add_secret(struct job *job, const struct gw_server *s, const char *path, const struct gw_stamp *stamp,
+                       bool of_proxy);
 static void job_work(void *arg);
 static void job_done(void *arg);
 static void take_secrets(struct gateway *g, struct job *job);
@@ -100,17 +102,22 @@ static void look(void *arg)
     job->files = f;
     job->config = g->config;
     job->config->refs++;
-    job->secrets = mem_calloc(g->server_count + 1, sizeof *job->secrets);
+    job->secrets = mem_calloc(2 * g->server_count + 1, sizeof *job->secrets);
     for (unsigned i = 0; i < g->server_count; i++) {
-        if (!g->servers[i]->config->password_file)
-            continue;
-        struct secret_file *s = &job->secrets[job->secret_count++];
-        s->server = g->servers[i]->config->name;
-        s->path = g->servers[i]->config->password_file;
-        s->stamp = g->servers[i]->secret_stamp;
+        const struct gw_server *s = g->servers[i];
+        add_secret(job, s, s->config->password_file, &s->secret_stamp, false);
+        add_secret(job, s, s->config->proxy_password_file, &s->proxy_stamp, true);
     }
     f->job = job;
     loop_work(g->loop, job_work, job_done, job);
+}
+
+static void add_secret(struct job *job, const struct gw_server *s, const char *path, const struct gw_stamp *stamp,
+                       bool of_proxy)
+{
+    if (path)
+        job->secrets[job->secret_count++] =
+            (struct secret_file){.server = s->config->name, .path = path, .stamp = *stamp, .of_proxy = of_proxy};
 }
 
 /* In the worker. */
@@ -153,6 +160,11 @@ static void take_secrets(struct gateway *g, struct job *job)
         struct gw_server *s = gw_server_named(g, found->server);
         if (!found->changed || !s)
             continue;
+        if (found->of_proxy) {
+            s->proxy_stamp = found->stamp;
+            gw_server_proxy_secret(g, s, found->secret, found->why);
+            continue;
+        }
         s->secret_stamp = found->stamp;
         gw_server_secret(g, s, found->secret, found->why);
         found->secret = NULL;

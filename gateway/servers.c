@@ -27,6 +27,8 @@ struct gw_server *gw_server_new(struct gateway *g, const struct gw_config *confi
         gw_stamp_of(server->password_file, &s->secret_stamp);
         s->secret = secret_read(server->password_file, why, why_size);
     }
+    if (server->proxy_password_file)
+        gw_stamp_of(server->proxy_password_file, &s->proxy_stamp);
     if (s->secret || !server->password_file)
         s->session = gw_server_session(g, config, server, s->secret, why, why_size);
     if (s->secret)
@@ -110,6 +112,19 @@ void gw_server_secret(struct gateway *g, struct gw_server *s, struct secret *sec
     secret_free(&s->secret);
     s->secret = secret;
     dav_session_set_secret(s->session, secret);
+    gw_poller_server_kick(g->poller, s->number);
+}
+
+/* The same for the proxy's password. */
+void gw_server_proxy_secret(struct gateway *g, struct gw_server *s, const struct secret *secret, const char *why)
+{
+    if (!secret) {
+        log_warning("secret", "server=%s the proxy's password cannot be used, the one read before stays in use: %s",
+                    s->config->name, why);
+        return;
+    }
+    log_notice("secret", "server=%s new password for the proxy read from its file", s->config->name);
+    dav_session_set_proxy_secret(s->session, secret);
     gw_poller_server_kick(g->poller, s->number);
 }
 

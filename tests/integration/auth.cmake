@@ -10,7 +10,7 @@ foreach(name ntlm-apache-level0 ntlm-apache-level1 ntlm-apache-level2 ntlm-apach
 endforeach()
 
 # The whole daemon and its account's password.
-foreach(name rotated_basic rotated_basic_together rotated_basic_file_first rotated_ntlm rotated_forms wrong_for_thousands what_is_shown)
+foreach(name rotated_basic rotated_basic_together rotated_basic_file_first rotated_ntlm rotated_forms wrong_for_thousands what_is_shown proxy_password)
   string(REPLACE "_" "-" test ${name})
   add_test(NAME daemon-auth-${test} COMMAND /usr/bin/python3 ${CMAKE_CURRENT_LIST_DIR}/daemon_auth.py ${name})
   set_tests_properties(daemon-auth-${test} PROPERTIES LABELS "daemon;auth" TIMEOUT 300

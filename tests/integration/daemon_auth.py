@@ -10,6 +10,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import company  # noqa: E402
 import harness  # noqa: E402
 import peer  # noqa: E402
+import squid  # noqa: E402
 import winbind  # noqa: E402
 from harness import check, check_equal, wait_until  # noqa: E402
 
@@ -201,6 +202,25 @@ def what_is_shown(folder):
     judge.stop()
 
 
+def proxy_password(folder):
+    """A wrong password for the proxy is shown to it once; a new one in its file is used without a restart."""
+    harness.secret_file(folder, "password", OLD)
+    harness.secret_file(folder, "proxy-password", "proxy-mistyped")
+    sim = harness.Simulator(folder, company.company("appointment anna@example.test now-1h +12h busy"))
+    proxy = squid.Squid(os.path.join(folder, "squid"))
+    more = f"    proxy: {proxy.url}\n    proxy_account: gateway\n    proxy_password_file: proxy-password\n"
+    daemon = harness.Daemon(folder, company.yaml(sim.url, ["anna@example.test"], server_more=more))
+    wait_until(lambda: daemon.presence("anna@example.test")["reason"] == "proxy-auth", "the proxy's refusal")
+    check_equal(server(daemon)["state"], "refused", "not shown to the proxy again")
+    shown = len([row for row in proxy.requests() if row[2] == 407])
+    harness.secret_file(folder, "proxy-password", "proxy-secret")
+    daemon.wait_state("anna@example.test", "busy")
+    check_equal(len([row for row in proxy.requests() if row[2] == 407]), shown, "refusals by the proxy meanwhile")
+    check_equal((rejected(sim), server(daemon)["rejected_logons"]), (0, 0), "rejected logons at the server")
+    daemon.stop()
+    proxy.stop()
+
+
 def no_secret_in_logs(folder, daemon):
     daemon.ctl("--json", "status")
     for name in os.listdir(folder):
@@ -212,4 +232,4 @@ def no_secret_in_logs(folder, daemon):
 
 
 harness.run(rotated_basic, rotated_basic_together, rotated_basic_file_first, rotated_ntlm, rotated_forms,
-            wrong_for_thousands, what_is_shown)
+            wrong_for_thousands, what_is_shown, proxy_password)

@@ -107,9 +107,10 @@ def search():
             if match:
                 number = text.count("\n", 0, match.start()) + 1
                 digest = hashlib.sha256(match[0].encode()).hexdigest()[:8]
-                found.append(f"{path}:{number}: a secret or credential of {len(match[0])} characters (sha256 {digest}...)")
+                found.append(f"{path}:{number}: {len(match[0])} characters of a secret or credential (sha256 {digest})")
     print("\n".join(found))
-    print(f"{count} logs of {size >> 10} KiB searched for {len(secrets)} planted secrets in {len(forms)} forms: {len(found)} found")
+    print(f"{count} logs of {size >> 10} KiB searched for {len(secrets)} planted secrets in {len(forms)} forms: "
+          f"{len(found)} found")
     return not found
 
 
