@@ -269,6 +269,14 @@ size_t pres_publisher_counts(const struct pres_publisher *p, struct pres_count *
     return p->ops->counts ? p->ops->counts(p->outlet, rows, max) : 0;
 }
 
+bool pres_publisher_watched(const struct pres_publisher *p, void (*fn)(void *arg, pres_id id), void *arg)
+{
+    if (!p->ops->watched)
+        return false;
+    p->ops->watched(p->outlet, fn, arg);
+    return true;
+}
+
 void *pres_publisher_outlet(const struct pres_publisher *p)
 {
     return p->outlet;

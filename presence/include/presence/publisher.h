@@ -57,6 +57,8 @@ struct pres_outlet_ops {
     void (*people_changed)(void *outlet);
     /* Further numbers for status and metrics, at most `max`; returns how many. NULL: none. */
     size_t (*counts)(const void *outlet, struct pres_count *rows, size_t max);
+    /* Whom anybody there watches; NULL: it tells of everybody. */
+    void (*watched)(const void *outlet, void (*fn)(void *arg, pres_id id), void *arg);
     void (*free)(void *outlet);
 };
 
@@ -115,6 +117,8 @@ struct pres_publisher_status {
 };
 void pres_publisher_status(const struct pres_publisher *p, struct pres_publisher_status *ret); /* borrowed texts */
 size_t pres_publisher_counts(const struct pres_publisher *p, struct pres_count *rows, size_t max);
+/* As pres_watch_each(). */
+bool pres_publisher_watched(const struct pres_publisher *p, void (*fn)(void *arg, pres_id id), void *arg);
 void *pres_publisher_outlet(const struct pres_publisher *p);
 
 #endif
