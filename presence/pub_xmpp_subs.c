@@ -205,6 +205,7 @@ static void take_probe(struct pub_xmpp *x, const struct pres_jid *to, const stru
     if (!w && pres_pub_allowed(x, from) && add_room(x, to->local) && pres_pub_person(x, to->local) != PRES_NOBODY) {
         w = add(x, to->local, from->bare, PUB_SUBSCRIBED);
         save(x, w);
+        w->safe = true; /* there is nothing to confirm, and a change may come before the store has it */
     }
     if (!w) {
         refuse(x, to->local, from->bare, false);

@@ -247,12 +247,37 @@ static void test_confirmed_when_safe(void **state)
     world_free(&w);
 }
 
+/* A watcher whom the server sends us by a probe hears of a change that comes while the store still writes. */
+static void test_change_before_safe(void **state)
+{
+    static const char probe[] =
+        "<presence type='probe' from='bob@im.example/desk' to='alice\\40example.com@cal.example'/>";
+    struct world *w = world_new();
+    struct buf one;
+    (void)state;
+    buf_init(&one, 65536);
+    w->hold_puts = true;
+    world_set(w, "alice@example.com", PRES_FREE, 0, 1);
+    world_start(w);
+    assert_true(world_connect(w));
+    world_say(w, probe, strlen(probe));
+    assert_true(world_stanza(w, &one));
+    assert_non_null(strstr(one.data, "Free"));
+    world_set(w, "alice@example.com", PRES_BUSY, WORLD_NOON - 60, WORLD_NOON + 3600);
+    world_turn(w);
+    assert_true(world_stanza(w, &one));
+    assert_non_null(strstr(one.data, "dnd"));
+    buf_free(&one);
+    world_free(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_dialogues),
         cmocka_unit_test(test_flood),
         cmocka_unit_test(test_confirmed_when_safe),
+        cmocka_unit_test(test_change_before_safe),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
