@@ -86,6 +86,7 @@ struct httpd_stream {
     int end;      /* HTTPD_PULL_END, HTTPD_PULL_ABORT, or 0: goes on */
     bool pulling; /* inside pull() */
     bool woken;   /* since the last pull began */
+    size_t block; /* bytes at a time; 0: as in the settings */
 };
 
 struct httpd_param {

@@ -17,14 +17,20 @@ static ssize_t httpd_stream_read(void *cls, uint64_t pos, char *out, size_t max)
 static ssize_t httpd_stream_rest(struct httpd_stream *s);
 static ssize_t httpd_stream_finish(int how);
 
+void httpd_stream_block(struct httpd_req *req, size_t bytes)
+{
+    req->stream.block = bytes;
+}
+
 struct httpd_stream *httpd_stream_start(struct httpd_req *req, int status, const char *const *headers,
                                         httpd_pull_fn *pull, httpd_gone_fn *gone, void *arg)
 {
     struct httpd_stream *s = &req->stream;
+    size_t block = s->block > 0 ? s->block : req->conn->h->settings.stream_block;
     s->req = req;
+    s->block = block;
     if (httpd_req_open(req))
-        *s = (struct httpd_stream){.req = req, .pull = pull, .gone = gone, .arg = arg};
-    size_t block = req->conn->h->settings.stream_block;
+        *s = (struct httpd_stream){.req = req, .pull = pull, .gone = gone, .arg = arg, .block = block};
     struct MHD_Response *response =
         MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, block, httpd_stream_read, s, NULL);
     /* 0.9.75 answers HEAD with the last chunk of a body that it does not send; not chunked, but closing, is right. */
@@ -60,8 +66,7 @@ static ssize_t httpd_stream_read(void *cls, uint64_t pos, char *out, size_t max)
         return MHD_CONTENT_READER_END_WITH_ERROR;
     if (s->end != 0)
         return httpd_stream_finish(s->end);
-    size_t block = s->req->conn->h->settings.stream_block;
-    max = max < block ? max : block;
+    max = max < s->block ? max : s->block;
     s->req->conn->h->idle_runs = 0;
     s->woken = false;
     s->pulling = true;

@@ -19,7 +19,7 @@
 #include "presence/render.h"
 #include "presence/watch.h"
 
-enum { COMMENT_EVERY_MS = 15000, EVENT_MAX = 8192, WATCHED_MAX = 100000 };
+enum { COMMENT_EVERY_MS = 15000, EVENT_MAX = 8192, WATCHED_MAX = 100000, EVERYBODY_BLOCK = 65536 };
 
 struct stream {
     struct gw_events *owner;
@@ -82,6 +82,7 @@ void gw_http_get_events(struct gw_face *face, struct httpd_req *req, const char 
     pres_id *ids = asked_for(face, req, &n, &ok);
     if (!ok)
         return;
+    bool everybody = !ids;
     const char *cursor = httpd_header(req, "Last-Event-ID");
     if (!cursor)
         cursor = httpd_param(req, "last_event_id", 0, &bad); /* for clients that cannot set a header */
@@ -110,6 +111,8 @@ void gw_http_get_events(struct gw_face *face, struct httpd_req *req, const char 
         loop_timer_in(e->comments, COMMENT_EVERY_MS);
     s->comment_due = true; /* the first bytes go out at once, so that the client knows it is connected */
     log_debug("http", "events open peer=%s watching=%zu resumed=%d", s->peer, n, pres_watch_resumed(s->watch));
+    if (everybody)
+        httpd_stream_block(req, EVERYBODY_BLOCK); /* few ask for everybody, and get much at nine o'clock */
     s->http = httpd_stream_start(req, 200, headers, pull, gone, s);
 }
 
@@ -230,7 +233,9 @@ static size_t put_event(struct stream *s, char *out, size_t room, bool *ret_idle
                     " Connect again: the present states come first.\"}\n\n");
         break;
     case PRES_WATCH_EVENT:
-        buf_addf(b, "id: %s\nevent: presence\ndata: ", event.cursor);
+        buf_adds(b, "id: ");
+        buf_adds(b, event.cursor);
+        buf_adds(b, "\nevent: presence\ndata: ");
         pres_render_json(b, event.removed ? event.removed : pres_table_publish_as(gw_table(s->owner->gateway), event.id),
                          &event.now);
         buf_adds(b, "\n\n");

@@ -5,6 +5,8 @@
  * A removal is an entry like the others; the person's names and group, which the table forgets, stand in a second queue
  * beside the ring and leave it when the ring's slot is taken again.
  *
+ * Entries about the same id are chained backwards, so that a reader of a few persons need not look at all entries.
+ *
  * Readers are told once a turn that there is more, however much was added, and never from inside the addition: a reader
  * may do anything in its wake, removing itself and others included. The walk over the readers keeps its next stop in
  * the journal, where a removal can move it.
@@ -33,6 +35,7 @@ struct entry {
     uint8_t state;
     uint8_t next; /* kind; FREE: there is no next */
     bool removed; /* what else there is to say stands in the queue of removals */
+    uint32_t back; /* to the entry about the same id before it, in entries; 0: there is none, or it is too far */
 };
 
 static_assert(sizeof(struct entry) <= 48, "a journal holds a million of them");
@@ -59,13 +62,22 @@ struct pres_journal {
     size_t capacity;
     struct entry *ring;       /* number n is at n % capacity */
     struct pres_change *read; /* what pres_journal_get lends */
+    uint32_t *last;           /* by id: the low half of the number of its last entry */
+    size_t n_last;
     struct removal *removals; /* by seq; those before the first are gone */
     size_t first_removal, n_removals, cap_removals;
     struct pres_journal_reader *readers;
     struct pres_journal_reader *next_to_wake;
     bool deferred;
+    unsigned postponed; /* how often the readers were not told yet, because there is more to come */
 };
 
+/* In a storm of changes readers are told after so many of the table's slices: each time costs every one of them a
+ * packet. */
+#define POSTPONED_MAX 16
+
+static uint64_t last_of(const struct pres_journal *j, pres_id id);
+static void set_last(struct pres_journal *j, pres_id id);
 static void forget_removal(struct pres_journal *j, uint64_t seq);
 static const struct removal *removal_at(const struct pres_journal *j, uint64_t seq);
 static void removal_free(struct removal *r);
@@ -96,6 +108,7 @@ void pres_journal_free(struct pres_journal **journal)
         removal_free(&j->removals[i]);
     free(j->removals);
     free(j->ring);
+    free(j->last);
     free(j->read);
     free(j);
     *journal = NULL;
@@ -103,6 +116,8 @@ void pres_journal_free(struct pres_journal **journal)
 
 void pres_journal_add(struct pres_journal *j, pres_id id, const struct pres_presence *now)
 {
+    uint64_t last = last_of(j, id);
+
     j->head++;
     if (j->head > j->capacity)
         forget_removal(j, j->head - j->capacity);
@@ -118,7 +133,9 @@ void pres_journal_add(struct pres_journal *j, pres_id id, const struct pres_pres
         .valid_until = pres_time_pack(now->valid_until),
         .state = (uint8_t)now->state,
         .next = now->next.some ? (uint8_t)now->next.kind : PRES_FREE,
+        .back = last ? (uint32_t)(j->head - last) : 0,
     };
+    set_last(j, id);
     if (!j->deferred && j->readers) {
         j->deferred = true;
         loop_defer(pres_table_loop(j->table), wake_readers, j);
@@ -242,6 +259,18 @@ const struct pres_change *pres_journal_get(const struct pres_journal *j, uint64_
     return ret;
 }
 
+uint64_t pres_journal_latest(const struct pres_journal *j, pres_id id)
+{
+    return last_of(j, id);
+}
+
+uint64_t pres_journal_before(const struct pres_journal *j, uint64_t seq)
+{
+    uint32_t back = j->ring[seq % j->capacity].back;
+
+    return back && back < seq && seq - back >= pres_journal_tail(j) ? seq - back : 0;
+}
+
 struct pres_journal_reader *pres_journal_reader_new(struct pres_journal *j, pres_journal_fn *wake, void *arg)
 {
     struct pres_journal_reader *r = mem_calloc(1, sizeof(*r));
@@ -269,6 +298,28 @@ void pres_journal_reader_free(struct pres_journal_reader **reader)
         r->after->before = r->before;
     free(r);
     *reader = NULL;
+}
+
+/* 0: none that is kept. What the low half says is believed only of an entry that is about this id indeed. */
+static uint64_t last_of(const struct pres_journal *j, pres_id id)
+{
+    uint64_t seq = id < j->n_last ? j->head - (uint32_t)((uint32_t)j->head - j->last[id]) : 0;
+
+    return seq > 0 && seq <= j->head && seq >= pres_journal_tail(j) && j->ring[seq % j->capacity].id == id ? seq : 0;
+}
+
+static void set_last(struct pres_journal *j, pres_id id)
+{
+    if (id >= j->n_last) {
+        size_t n = j->n_last ? j->n_last : 64;
+
+        while (n <= id)
+            n *= 2;
+        j->last = mem_realloc(j->last, n, sizeof(*j->last));
+        memset(j->last + j->n_last, 0, (n - j->n_last) * sizeof(*j->last));
+        j->n_last = n;
+    }
+    j->last[id] = (uint32_t)j->head;
 }
 
 /* The slot of entry `seq` is about to be another's. A whole company may leave at once: the queue moves up by halves. */
@@ -310,6 +361,11 @@ static void wake_readers(void *arg)
     struct pres_journal *j = arg;
     struct pres_journal_reader *r;
 
+    if (pres_table_busy(j->table) && ++j->postponed < POSTPONED_MAX) {
+        loop_defer(pres_table_loop(j->table), wake_readers, j);
+        return;
+    }
+    j->postponed = 0;
     j->deferred = false;
     j->next_to_wake = j->readers;
     while ((r = j->next_to_wake)) {

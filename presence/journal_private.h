@@ -11,6 +11,10 @@ struct pres_table *pres_journal_table(const struct pres_journal *j);
 /* About whom entry `seq` is, without unfolding the rest. False when it is not kept. */
 bool pres_journal_whose(const struct pres_journal *j, uint64_t seq, pres_id *ret_id, uint32_t *ret_generation);
 
+/* The number of the last entry about this id, and of the one about the same id before entry `seq`; 0: none is kept. */
+uint64_t pres_journal_latest(const struct pres_journal *j, pres_id id);
+uint64_t pres_journal_before(const struct pres_journal *j, uint64_t seq);
+
 bool pres_journal_is_removal(const struct pres_journal *j, uint64_t seq); /* one that is kept */
 
 /*

@@ -18,32 +18,40 @@
 #define YEAR_0 (-62167219200)
 #define YEAR_10000 253402300800
 
+/* The dates of one object are mostly of the same day. */
+struct day {
+    int64_t number; /* from 1970-01-01 */
+    char text[11];  /* "2026-11-22T" */
+};
+
 static char *add(char *at, const char *text);
-static char *add_time(char *at, const char *key, int64_t t);
-static char *add_digits(char *at, unsigned value, unsigned digits);
+static char *add_time(char *at, const char *key, int64_t t, struct day *day);
+static char *add_two(char *at, unsigned value);
+static void day_of(int64_t number, struct day *ret);
 static void civil(int64_t days, unsigned *ret_year, unsigned *ret_month, unsigned *ret_day);
 
 bool pres_render_json(struct buf *out, const char *address, const struct pres_presence *p)
 {
     char line[LINE_MAX_BYTES], *at = line;
+    struct day day = {.number = INT64_MIN};
 
     buf_adds(out, "{\"address\":");
     jv_quote(out, address);
     at = add(at, ",\"state\":\"");
     at = add(at, pres_kind_name(p->state));
-    at = add_time(at, "\",\"since\":", p->since);
-    at = add_time(at, ",\"until\":", p->until);
+    at = add_time(at, "\",\"since\":", p->since, &day);
+    at = add_time(at, ",\"until\":", p->until, &day);
     if (p->next.some) {
         at = add(at, ",\"next\":{\"state\":\"");
         at = add(at, pres_kind_name(p->next.kind));
-        at = add_time(at, "\",\"start\":", p->next.start);
-        at = add_time(at, ",\"end\":", p->next.end);
+        at = add_time(at, "\",\"start\":", p->next.start, &day);
+        at = add_time(at, ",\"end\":", p->next.end, &day);
         at = add(at, "}");
     } else {
         at = add(at, ",\"next\":null");
     }
-    at = add_time(at, ",\"as_of\":", p->as_of);
-    at = add_time(at, ",\"valid_until\":", p->valid_until);
+    at = add_time(at, ",\"as_of\":", p->as_of, &day);
+    at = add_time(at, ",\"valid_until\":", p->valid_until, &day);
     at = add(at, ",\"reason\":");
     buf_add(out, line, (size_t)(at - line));
     jv_quote(out, p->reason);
@@ -56,37 +64,46 @@ static char *add(char *at, const char *text)
 }
 
 /* A moment that nobody knows, or that never comes, is null. */
-static char *add_time(char *at, const char *key, int64_t t)
+static char *add_time(char *at, const char *key, int64_t t, struct day *day)
 {
-    unsigned year, month, day, second;
-    int64_t days;
+    int64_t number;
+    unsigned second;
 
     at = add(at, key);
     if (t == 0 || t < YEAR_0 || t >= YEAR_10000)
         return add(at, "null");
-    days = t >= 0 ? t / DAY_S : -((DAY_S - 1 - t) / DAY_S);
-    second = (unsigned)(t - days * DAY_S);
-    civil(days, &year, &month, &day);
+    number = t >= 0 ? t / DAY_S : -((DAY_S - 1 - t) / DAY_S);
+    if (number != day->number)
+        day_of(number, day);
+    second = (unsigned)(t - number * DAY_S);
     *at++ = '"';
-    at = add_digits(at, year, 4);
-    *at++ = '-';
-    at = add_digits(at, month, 2);
-    *at++ = '-';
-    at = add_digits(at, day, 2);
-    *at++ = 'T';
-    at = add_digits(at, second / 3600, 2);
+    memcpy(at, day->text, sizeof(day->text));
+    at = add_two(at + sizeof(day->text), second / 3600);
     *at++ = ':';
-    at = add_digits(at, second / 60 % 60, 2);
+    at = add_two(at, second / 60 % 60);
     *at++ = ':';
-    at = add_digits(at, second % 60, 2);
+    at = add_two(at, second % 60);
     return add(at, "Z\"");
 }
 
-static char *add_digits(char *at, unsigned value, unsigned digits)
+static char *add_two(char *at, unsigned value)
 {
-    for (unsigned i = digits; i > 0; i--, value /= 10)
-        at[i - 1] = (char)('0' + value % 10);
-    return at + digits;
+    at[0] = (char)('0' + value / 10);
+    at[1] = (char)('0' + value % 10);
+    return at + 2;
+}
+
+static void day_of(int64_t number, struct day *ret)
+{
+    unsigned year, month, day;
+
+    civil(number, &year, &month, &day);
+    ret->number = number;
+    add_two(add_two(ret->text, year / 100), year % 100);
+    ret->text[4] = ret->text[7] = '-';
+    add_two(ret->text + 5, month);
+    add_two(ret->text + 8, day);
+    ret->text[10] = 'T';
 }
 
 /*

@@ -217,6 +217,11 @@ struct loop *pres_table_loop(const struct pres_table *t)
     return t->loop;
 }
 
+bool pres_table_busy(const struct pres_table *t)
+{
+    return t->deferred;
+}
+
 uint32_t pres_table_generation(const struct pres_table *t, pres_id id)
 {
     return pres_table_has(t, id) ? pres_person(t, id)->generation : 0;

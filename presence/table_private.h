@@ -130,6 +130,7 @@ static inline bool pres_table_has(const struct pres_table *t, pres_id id)
 
 /* For journal.c and watch.c. */
 struct loop *pres_table_loop(const struct pres_table *t);
+bool pres_table_busy(const struct pres_table *t); /* changes are being looked for in the next turn, too */
 uint32_t pres_table_generation(const struct pres_table *t, pres_id id);                  /* 0: nobody has this id */
 void pres_table_told(const struct pres_table *t, pres_id id, struct pres_presence *ret); /* as last reported */
 

@@ -27,6 +27,9 @@
 /* Entries about others that one call passes over before it lets the loop have a turn. */
 #define SKIP_MAX 20000
 
+/* A list is looked up when so many entries more wait than it has persons. */
+#define LOOK_UP_MIN 16
+
 #define EPOCH_DIGITS 16
 #define CURSOR_MAX 48
 
@@ -50,6 +53,9 @@ struct pres_watch {
     struct who *who; /* by id; NULL: everybody */
     size_t n;
     struct place now, before; /* before the last event */
+    uint64_t *todo;           /* entries about persons of the list, all up to `todo_head`; NULL: not looked up */
+    size_t todo_n, todo_at;
+    uint64_t todo_head;
     bool resumed;
     bool deferred;
 };
@@ -60,6 +66,9 @@ static size_t who_find(const struct pres_watch *w, pres_id id);
 static void who_add(struct pres_watch *w, pres_id id, uint32_t generation);
 static bool listed(const struct pres_watch *w, pres_id id, uint32_t generation);
 static pres_id next_wanted(const struct pres_watch *w, pres_id from);
+static void pass_over(struct pres_watch *w);
+static void look_up(struct pres_watch *w);
+static int seq_compare(const void *a, const void *b);
 static bool event_of_change(struct pres_watch *w, struct pres_event *ret);
 static bool event_of_snapshot(struct pres_watch *w, struct pres_event *ret);
 static void on_wake(void *arg);
@@ -120,6 +129,7 @@ void pres_watch_free(struct pres_watch **watch)
     if (w->deferred)
         loop_undefer(pres_table_loop(w->table), on_deferred, w);
     free(w->who);
+    free(w->todo);
     free(w);
     *watch = NULL;
 }
@@ -129,9 +139,11 @@ enum pres_watch_result pres_watch_next(struct pres_watch *w, struct pres_event *
     unsigned skipped;
 
     for (skipped = 0; skipped < SKIP_MAX; skipped++) {
+        w->before = w->now;
+        if (w->who)
+            pass_over(w);
         if (w->now.seq + 1 < pres_journal_tail(w->journal))
             return PRES_WATCH_BEHIND;
-        w->before = w->now;
         if (w->now.seq < pres_journal_head(w->journal)) {
             if (event_of_change(w, ret))
                 return PRES_WATCH_EVENT;
@@ -248,6 +260,65 @@ static pres_id next_wanted(const struct pres_watch *w, pres_id from)
         if (pres_table_generation(w->table, w->who[i].id) == w->who[i].generation)
             return w->who[i].id;
     return PRES_NOBODY;
+}
+
+/*
+ * A list of a few among many: moves on to the entry before the next one that is about somebody of the list. The entries
+ * are looked up when so many wait that it costs less than to look at each, and dealt with before it is done again.
+ */
+static void pass_over(struct pres_watch *w)
+{
+    bool behind = w->now.seq + 1 < pres_journal_tail(w->journal);
+
+    if (!w->todo && (behind || pres_journal_head(w->journal) - w->now.seq <= w->n + LOOK_UP_MIN))
+        return;
+    if (!w->todo)
+        look_up(w);
+    while (w->todo_at > 0 && w->todo[w->todo_at - 1] > w->now.seq) /* one was put back */
+        w->todo_at--;
+    while (w->todo_at < w->todo_n && w->todo[w->todo_at] <= w->now.seq)
+        w->todo_at++;
+    if (w->todo_at < w->todo_n) {
+        w->now.seq = w->todo[w->todo_at] - 1;
+        return;
+    }
+    if (w->now.seq < w->todo_head)
+        w->now.seq = w->todo_head;
+    free(w->todo);
+    w->todo = NULL;
+}
+
+/* While nothing is missing: what is lost of the journal later is about others, or found missing when its turn comes. */
+static void look_up(struct pres_watch *w)
+{
+    uint64_t head = pres_journal_head(w->journal);
+    size_t n = 0, cap = w->n + 16;
+    uint64_t *todo = mem_calloc(cap, sizeof(*todo));
+
+    for (size_t i = 0; i < w->n; i++) {
+        if (i > 0 && w->who[i].id == w->who[i - 1].id)
+            continue;
+        for (uint64_t seq = pres_journal_latest(w->journal, w->who[i].id); seq > w->now.seq;
+             seq = pres_journal_before(w->journal, seq)) {
+            if (n == cap) {
+                cap *= 2;
+                todo = mem_realloc(todo, cap, sizeof(*todo));
+            }
+            todo[n++] = seq;
+        }
+    }
+    qsort(todo, n, sizeof(*todo), seq_compare);
+    w->todo = todo;
+    w->todo_n = n;
+    w->todo_at = 0;
+    w->todo_head = head;
+}
+
+static int seq_compare(const void *a, const void *b)
+{
+    const uint64_t *x = a, *y = b;
+
+    return *x < *y ? -1 : *x > *y;
 }
 
 /* Takes the next journal entry. False: it is not for this subscriber, or will be contained in a state of the snapshot.

@@ -219,7 +219,7 @@ static void test_renamed(void **state)
     world_free(w);
 }
 
-/* A long way to the next event of interest is gone in steps, with a wake for each. */
+/* Many entries about somebody who is gone: the loop has its turn in between. */
 static void test_long_skip(void **state)
 {
     enum { LONG = 50000 };
@@ -234,11 +234,12 @@ static void test_long_skip(void **state)
     world_new(w, 2 * LONG);
     person_add(w);
     person_add(w);
-    watch = pres_watch_new(w->journal, (pres_id[]){1}, 1, NULL, on_wake, &client);
+    watch = pres_watch_new(w->journal, NULL, 0, NULL, on_wake, &client);
+    next_is(watch, &e, 0, PRES_NEVER);
     next_is(watch, &e, 1, PRES_NEVER);
     for (unsigned i = 0; i < LONG; i++)
         pres_journal_add(w->journal, 0, &p);
-    person_change(w, 1);
+    person_remove(w, 0);
     loop_turn(w->loop, 0);
     loop_turn(w->loop, 0);
     assert_true(client.wakes > 0 && client.wakes <= 2);
@@ -249,13 +250,55 @@ static void test_long_skip(void **state)
         assert_int_equal(client.wakes, waited);
     }
     assert_true(waited >= 2);
-    assert_int_equal(e.now.until, NOON + 100);
+    assert_int_equal(e.id, PRES_NOBODY);
+    person_add(w);
     for (unsigned i = 0; i < LONG; i++)
         pres_journal_add(w->journal, 0, &p);
+    person_remove(w, 0);
     assert_int_equal(pres_watch_next(watch, &e), PRES_WATCH_NOTHING);
     pres_watch_free(&watch); /* with a wake under way */
     loop_turn(w->loop, 0);
     assert_int_equal(client.wakes, waited);
+    world_free(w);
+}
+
+/* A list finds its persons' entries among those of others at once, in order, until the journal has lost one of them. */
+static void test_few_among_many(void **state)
+{
+    enum { OTHERS = 40000, CHANGES = 5 };
+    struct world *w = &world;
+    struct pres_presence p = {.state = PRES_BUSY};
+    struct pres_watch *watch;
+    struct pres_event e;
+
+    (void)state;
+    world_new(w, CHANGES * OTHERS);
+    for (unsigned i = 0; i < 3; i++)
+        person_add(w);
+    watch = pres_watch_new(w->journal, (pres_id[]){1, 2}, 2, NULL, NULL, NULL);
+    next_is(watch, &e, 1, PRES_NEVER);
+    next_is(watch, &e, 2, PRES_NEVER);
+    for (unsigned i = 0; i < CHANGES * OTHERS; i++) {
+        p.until = NOON + i;
+        pres_journal_add(w->journal, i % OTHERS ? 0 : 1 + i / OTHERS % 2, &p);
+    }
+    next_is(watch, &e, 1, NOON);
+    next_is(watch, &e, 2, NOON + OTHERS);
+    pres_watch_unget(watch);
+    next_is(watch, &e, 2, NOON + OTHERS);
+    next_is(watch, &e, 1, NOON + 2 * OTHERS);
+    for (unsigned i = 0; i < 3 * OTHERS - 1; i++) /* what is next becomes the oldest that is kept */
+        pres_journal_add(w->journal, 0, &p);
+    next_is(watch, &e, 2, NOON + 3 * OTHERS);
+    for (unsigned i = 0; i < OTHERS; i++)
+        pres_journal_add(w->journal, 0, &p);
+    assert_int_equal(pres_watch_next(watch, &e), PRES_WATCH_EVENT);
+    assert_int_equal(e.now.until, NOON + 4 * OTHERS);
+    pres_watch_unget(watch);
+    for (unsigned i = 0; i < 2; i++)
+        pres_journal_add(w->journal, 0, &p);
+    assert_int_equal(pres_watch_next(watch, &e), PRES_WATCH_BEHIND);
+    pres_watch_free(&watch);
     world_free(w);
 }
 
@@ -323,6 +366,7 @@ int main(void)
         cmocka_unit_test(test_members_removed),
         cmocka_unit_test(test_renamed),
         cmocka_unit_test(test_long_skip),
+        cmocka_unit_test(test_few_among_many),
         cmocka_unit_test(test_bad_cursors),
     };
 

@@ -96,6 +96,10 @@ enum { HTTPD_PULL_WAIT = 0, HTTPD_PULL_END = -1, HTTPD_PULL_ABORT = -2 };
  */
 typedef ssize_t httpd_pull_fn(void *arg, char *out, size_t max);
 
+/* For a stream that will be started: it writes so many bytes at a time, whatever the settings say, and holds as much
+ * memory while it is open. */
+void httpd_stream_block(struct httpd_req *req, size_t bytes);
+
 /* Answers with a stream (chunked). gone() comes exactly once when it is over, for whatever reason; the stream is dead
  * then. */
 struct httpd_stream *httpd_stream_start(struct httpd_req *req, int status, const char *const *headers,
