@@ -251,7 +251,7 @@ static void on_bare_event(struct bufferevent *bev, short what, void *arg)
 }
 
 /* The same stanzas by nothing but a bufferevent, in runs of a hundred and no more than ours may have waiting. */
-static double bare_time(const struct buf *all, char **starts, size_t count)
+static double bare_time(char **starts, size_t count)
 {
     struct sink s;
     struct event_base *base = event_base_new();
@@ -334,7 +334,7 @@ static void xmpp(void)
     if (count != each)
         fprintf(stderr, "load-outlets: %zu stanzas came of %llu\n", count, (unsigned long long)each);
     for (int i = 0; i < ROUNDS; i++) { /* in turns, and the best of each: others use this machine, too */
-        double a = storm_time(&w, &s, each, one.len), b = bare_time(&one, starts, count);
+        double a = storm_time(&w, &s, each, one.len), b = bare_time(starts, count);
         ours = a < ours ? a : ours;
         bare = b < bare ? b : bare;
     }
