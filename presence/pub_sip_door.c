@@ -23,8 +23,8 @@ enum { GUESSES_PER_SECOND = 50 };
 static bool is_trusted(const struct sip_server *s, const char *host);
 static bool guessed_often(struct sip_server *s, bool again);
 
-bool sip_server_admit(struct sip_server *s, const struct pres_sip_path *path, const struct pres_sip_message *m,
-                      const char **ret_account)
+bool pres_sip_server_admit(struct sip_server *s, const struct pres_sip_path *path, const struct pres_sip_message *m,
+                           const char **ret_account)
 {
     char host[UDP_TEXT_MAX], password[PRES_SIP_PASSWORD_MAX] = "";
     int64_t now = clk_wall_s(loop_clk(s->loop));
@@ -34,7 +34,7 @@ bool sip_server_admit(struct sip_server *s, const struct pres_sip_path *path, co
         return true;
     if (!s->password || guessed_often(s, false)) {
         s->refused++;
-        sip_server_answer(s, path, m, 403, "Forbidden", "");
+        pres_sip_server_answer(s, path, m, 403, "Forbidden", "");
         return false;
     }
     bool known =
@@ -49,31 +49,31 @@ bool sip_server_admit(struct sip_server *s, const struct pres_sip_path *path, co
         s->wrong++;
         guessed_often(s, true);
         log_info("sip", "a watcher's password is wrong from=%s", host);
-        sip_server_answer(s, path, m, 403, "Forbidden", "");
+        pres_sip_server_answer(s, path, m, 403, "Forbidden", "");
         return false;
     }
     struct buf ask;
     buf_init(&ask, 2048);
     pres_sip_guard_ask(&s->guard, &ask, host, now, verdict == PRES_SIP_STALE);
-    sip_server_answer(s, path, m, 401, "Unauthorized", ask.data);
+    pres_sip_server_answer(s, path, m, 401, "Unauthorized", ask.data);
     buf_free(&ask);
     return false;
 }
 
-void sip_server_answer(struct sip_server *s, const struct pres_sip_path *path, const struct pres_sip_message *m,
-                       unsigned status, const char *reason, const char *more)
+void pres_sip_server_answer(struct sip_server *s, const struct pres_sip_path *path, const struct pres_sip_message *m,
+                            unsigned status, const char *reason, const char *more)
 {
     char tag[SIP_TAG_MAX];
     struct buf out;
     buf_init(&out, 40000);
-    pres_sip_answer_begin(&out, m, status, reason, sip_server_tag(s, m, tag));
+    pres_sip_answer_begin(&out, m, status, reason, pres_sip_server_tag(s, m, tag));
     buf_addf(&out, "%sServer: freebusyd/%s\r\nContent-Length: 0\r\n\r\n", more, FB_VERSION);
     if (!out.failed)
         pres_sip_answers_send(s->answers, path, m, out.data, out.len);
     buf_free(&out);
 }
 
-char *sip_server_tag(const struct sip_server *s, const struct pres_sip_message *m, char out[SIP_TAG_MAX])
+char *pres_sip_server_tag(const struct sip_server *s, const struct pres_sip_message *m, char out[SIP_TAG_MAX])
 {
     uint8_t bytes[CRYPTO_SHA256_LEN];
     char *text = mem_printf("%s\n%s", m->call_id, m->from_tag ? m->from_tag : "");
@@ -84,7 +84,7 @@ char *sip_server_tag(const struct sip_server *s, const struct pres_sip_message *
     return out;
 }
 
-char *sip_server_contact(const struct sip_server *s, const struct pres_sip_path *path)
+char *pres_sip_server_contact(const struct sip_server *s, const struct pres_sip_path *path)
 {
     static const char *const parameters[] = {
         [PRES_SIP_UDP] = "", [PRES_SIP_TCP] = ";transport=tcp", [PRES_SIP_TLS] = ";transport=tls"};

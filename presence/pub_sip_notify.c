@@ -21,16 +21,16 @@ static bool add_state(struct sip_watch *w, struct buf *head);
 static void on_done(void *arg, enum pres_sip_end end, const struct pres_sip_message *answer);
 static int64_t now_ms(const struct sip_watch *w);
 
-bool sip_notify(struct sip_watch *w, bool now)
+bool pres_sip_notify(struct sip_watch *w, bool now)
 {
     w->changed = true;
     if (w->call || (!now && !w->ending && now_ms(w) < w->told_ms + GAP_MS)) {
-        sip_watch_arm(w);
+        pres_sip_watch_arm(w);
         return false;
     }
     if (!reach(w)) { /* the next SUBSCRIBE brings a new way */
         if (w->ending)
-            sip_watch_end(w);
+            pres_sip_watch_end(w);
         return false;
     }
     bool sent = tell(w);
@@ -38,11 +38,11 @@ bool sip_notify(struct sip_watch *w, bool now)
         w->server->notified++;
     else
         w->told_ms = now_ms(w) - GAP_MS + RETRY_MS;
-    sip_watch_arm(w);
+    pres_sip_watch_arm(w);
     return sent;
 }
 
-void sip_watch_arm(struct sip_watch *w)
+void pres_sip_watch_arm(struct sip_watch *w)
 {
     int64_t at = w->ends_ms;
     if (w->changed && !w->call && w->told_ms + GAP_MS < at)
@@ -55,7 +55,7 @@ void sip_watch_arm(struct sip_watch *w)
         loop_timer_in(w->timer, at - now_ms(w));
 }
 
-void sip_watch_end(struct sip_watch *w)
+void pres_sip_watch_end(struct sip_watch *w)
 {
     struct sip_server *s = w->server;
     struct sip_watched *of = w->watched;
@@ -84,7 +84,7 @@ void sip_watch_end(struct sip_watch *w)
 static bool tell(struct sip_watch *w)
 {
     struct sip_server *s = w->server;
-    char *contact = sip_server_contact(s, &w->path);
+    char *contact = pres_sip_server_contact(s, &w->path);
     struct buf head;
     buf_init(&head, 32768);
     buf_addf(&head, "%sFrom: %s\r\nTo: %s\r\nCall-ID: %s\r\nContact: %s\r\nEvent: %s\r\n", w->routes, w->local,
@@ -153,15 +153,15 @@ static void on_done(void *arg, enum pres_sip_end end, const struct pres_sip_mess
     bool later = answer && answer->status >= 500 && after >= 0;
     bool good = end == PRES_SIP_ANSWERED && answer->status < 300;
     if ((good && w->ending && !w->changed) || (!good && !later && end != PRES_SIP_LOST) || (!good && w->ending)) {
-        sip_watch_end(w);
+        pres_sip_watch_end(w);
     } else if (later) {
         w->changed = true;
         w->told_ms = now_ms(w) - GAP_MS + (after < AFTER_MAX_S ? after : AFTER_MAX_S) * 1000;
-        sip_watch_arm(w);
+        pres_sip_watch_arm(w);
     } else if (w->changed || end == PRES_SIP_LOST) {
-        sip_notify(w, false);
+        pres_sip_notify(w, false);
     } else {
-        sip_watch_arm(w);
+        pres_sip_watch_arm(w);
     }
     pres_publisher_room(s->publisher);
 }

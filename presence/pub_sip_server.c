@@ -167,7 +167,7 @@ static void outlet_disconnect(void *outlet, const char *why)
     log_debug("sip", "presence server closes why=%s", why);
     loop_timer_stop(s->start_timer);
     pres_sip_call_cancel(&s->self_call);
-    sip_watch_free_all(s);
+    pres_sip_watch_free_all(s);
     pres_sip_answers_free(&s->answers);
     pres_sip_client_free(&s->client);
     pres_sip_net_free(&s->net);
@@ -175,14 +175,14 @@ static void outlet_disconnect(void *outlet, const char *why)
 
 static enum pres_delivered outlet_deliver(void *outlet, struct pres_delivery *d)
 {
-    return sip_watch_deliver(outlet, d);
+    return pres_sip_watch_deliver(outlet, d);
 }
 
 static bool outlet_farewell(void *outlet)
 {
     struct sip_server *s = outlet;
     s->leaving = true;
-    return sip_watch_farewell(s);
+    return pres_sip_watch_farewell(s);
 }
 
 static size_t outlet_counts(const void *outlet, struct pres_count *rows, size_t max)
@@ -243,18 +243,18 @@ static void on_request(struct sip_server *s, const struct pres_sip_path *path, c
     static const char allow[] = "Allow: SUBSCRIBE, OPTIONS\r\nAllow-Events: presence\r\n";
     const char *account;
     if (strcmp(m->method, "OPTIONS") == 0) {
-        sip_server_answer(s, path, m, 200, "OK", allow);
+        pres_sip_server_answer(s, path, m, 200, "OK", allow);
     } else if (strcmp(m->method, "NOTIFY") == 0) { /* only what we told ourselves can be meant for us */
         bool told = s->self_id[0] && strcmp(m->call_id, s->self_id) == 0 && m->body_len > 0;
-        sip_server_answer(s, path, m, told ? 200 : 481, told ? "OK" : "Subscription Does Not Exist", "");
+        pres_sip_server_answer(s, path, m, told ? 200 : 481, told ? "OK" : "Subscription Does Not Exist", "");
         if (told)
             pres_publisher_proved(s->publisher);
     } else if (strcmp(m->method, "SUBSCRIBE") != 0) {
-        sip_server_answer(s, path, m, 405, "Method Not Allowed", allow);
+        pres_sip_server_answer(s, path, m, 405, "Method Not Allowed", allow);
     } else if (s->leaving) {
-        sip_server_answer(s, path, m, 503, "Service Unavailable", "Retry-After: 10\r\n");
-    } else if (sip_server_admit(s, path, m, &account)) {
-        sip_watch_request(s, path, m);
+        pres_sip_server_answer(s, path, m, 503, "Service Unavailable", "Retry-After: 10\r\n");
+    } else if (pres_sip_server_admit(s, path, m, &account)) {
+        pres_sip_watch_request(s, path, m);
     }
 }
 

@@ -77,32 +77,32 @@ struct sip_server {
 
 /* pub_sip_door.c */
 /* Who asks: false: they have been answered. */
-bool sip_server_admit(struct sip_server *s, const struct pres_sip_path *path, const struct pres_sip_message *m,
-                      const char **ret_account);
+bool pres_sip_server_admit(struct sip_server *s, const struct pres_sip_path *path, const struct pres_sip_message *m,
+                           const char **ret_account);
 /* Our tag for the request's dialog: the same for each copy. Returns `out`. */
-char *sip_server_tag(const struct sip_server *s, const struct pres_sip_message *m, char out[SIP_TAG_MAX]);
+char *pres_sip_server_tag(const struct sip_server *s, const struct pres_sip_message *m, char out[SIP_TAG_MAX]);
 /* Sends an answer; more: header lines. */
-void sip_server_answer(struct sip_server *s, const struct pres_sip_path *path, const struct pres_sip_message *m,
-                       unsigned status, const char *reason, const char *more);
+void pres_sip_server_answer(struct sip_server *s, const struct pres_sip_path *path, const struct pres_sip_message *m,
+                            unsigned status, const char *reason, const char *more);
 /* "<sip:127.0.0.1:5060;transport=tcp>": where we are on that path. The caller frees it. */
-char *sip_server_contact(const struct sip_server *s, const struct pres_sip_path *path);
+char *pres_sip_server_contact(const struct sip_server *s, const struct pres_sip_path *path);
 
 /* pub_sip_watch.c */
 /* A SUBSCRIBE from somebody admitted. */
-void sip_watch_request(struct sip_server *s, const struct pres_sip_path *path, const struct pres_sip_message *m);
+void pres_sip_watch_request(struct sip_server *s, const struct pres_sip_path *path, const struct pres_sip_message *m);
 /* Tells those who watch the person, as far as the budget goes. */
-enum pres_delivered sip_watch_deliver(struct sip_server *s, struct pres_delivery *d);
+enum pres_delivered pres_sip_watch_deliver(struct sip_server *s, struct pres_delivery *d);
 /* Tells everybody that it is over; true when all have been told. */
-bool sip_watch_farewell(struct sip_server *s);
-void sip_watch_free_all(struct sip_server *s);
+bool pres_sip_watch_farewell(struct sip_server *s);
+void pres_sip_watch_free_all(struct sip_server *s);
 /* Whom that URI names; the address goes to out. */
-pres_id sip_watch_person(const struct sip_server *s, const struct pres_sip_uri *uri, struct buf *out);
+pres_id pres_sip_watch_person(const struct sip_server *s, const struct pres_sip_uri *uri, struct buf *out);
 
 /* pub_sip_notify.c */
 /* Tells the present state: at once, or when the last one has been answered and five seconds have gone. True: it is
  * under way. `w` may be gone afterwards if it was ending. */
-bool sip_notify(struct sip_watch *w, bool now);
-void sip_watch_end(struct sip_watch *w); /* frees it */
-void sip_watch_arm(struct sip_watch *w); /* the timer, for whatever comes next */
+bool pres_sip_notify(struct sip_watch *w, bool now);
+void pres_sip_watch_end(struct sip_watch *w); /* frees it */
+void pres_sip_watch_arm(struct sip_watch *w); /* the timer, for whatever comes next */
 
 #endif

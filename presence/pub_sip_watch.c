@@ -32,7 +32,7 @@ static void on_timer(void *arg);
 static char *key_of(const struct sip_server *s, const struct pres_sip_message *m);
 static void set_text(char **text, char *by);
 
-void sip_watch_request(struct sip_server *s, const struct pres_sip_path *path, const struct pres_sip_message *m)
+void pres_sip_watch_request(struct sip_server *s, const struct pres_sip_path *path, const struct pres_sip_message *m)
 {
     int64_t expires_s;
     if (!sound(s, path, m, &expires_s))
@@ -40,9 +40,9 @@ void sip_watch_request(struct sip_server *s, const struct pres_sip_path *path, c
     char *key = key_of(s, m);
     struct sip_watch *w = map_get(s->watches, key);
     if (!w && m->to_tag) {
-        sip_server_answer(s, path, m, 481, "Subscription Does Not Exist", "");
+        pres_sip_server_answer(s, path, m, 481, "Subscription Does Not Exist", "");
     } else if (w && m->cseq <= w->cseq_in) {
-        sip_server_answer(s, path, m, 500, "CSeq Out Of Order", "");
+        pres_sip_server_answer(s, path, m, 500, "CSeq Out Of Order", "");
     } else {
         w = w ? w : begin(s, path, m, key);
         if (w)
@@ -51,7 +51,7 @@ void sip_watch_request(struct sip_server *s, const struct pres_sip_path *path, c
     free(key);
 }
 
-enum pres_delivered sip_watch_deliver(struct sip_server *s, struct pres_delivery *d)
+enum pres_delivered pres_sip_watch_deliver(struct sip_server *s, struct pres_delivery *d)
 {
     char *address = str_lower(mem_strdup(d->address));
     struct sip_watched *of = map_get(s->watched, address);
@@ -70,31 +70,31 @@ enum pres_delivered sip_watch_deliver(struct sip_server *s, struct pres_delivery
         if (d->sent == d->budget)
             result = PRES_MORE;
         else
-            d->sent += sip_notify(w, false);
+            d->sent += pres_sip_notify(w, false);
     }
     return result;
 }
 
-bool sip_watch_farewell(struct sip_server *s)
+bool pres_sip_watch_farewell(struct sip_server *s)
 {
     size_t pos = 0;
     for (struct sip_watch *w; (w = map_next(s->watches, &pos));) {
         bool told = w->ending != NULL;
         w->ending = "deactivated";
         if (!told || !w->call)
-            sip_notify(w, true);
+            pres_sip_notify(w, true);
     }
     return map_count(s->watches) == 0;
 }
 
-void sip_watch_free_all(struct sip_server *s)
+void pres_sip_watch_free_all(struct sip_server *s)
 {
     size_t pos = 0;
     for (struct sip_watch *w; (w = map_next(s->watches, &pos));)
-        sip_watch_end(w);
+        pres_sip_watch_end(w);
 }
 
-pres_id sip_watch_person(const struct sip_server *s, const struct pres_sip_uri *uri, struct buf *out)
+pres_id pres_sip_watch_person(const struct sip_server *s, const struct pres_sip_uri *uri, struct buf *out)
 {
     struct udp_peer peer;
     bool numeric = uri->host && udp_peer(&peer, uri->host, 1);
@@ -127,18 +127,18 @@ static bool sound(struct sip_server *s, const struct pres_sip_path *path, const 
     int64_t expires_s = pres_sip_number(m, "Expires");
     char more[200];
     if (!pres_sip_lists(m, "Event", "presence")) {
-        sip_server_answer(s, path, m, 489, "Bad Event", "Allow-Events: presence\r\n");
+        pres_sip_server_answer(s, path, m, 489, "Bad Event", "Allow-Events: presence\r\n");
     } else if (require) {
         snprintf(more, sizeof more, "Unsupported: %.100s\r\n", require);
-        sip_server_answer(s, path, m, 420, "Bad Extension", more);
+        pres_sip_server_answer(s, path, m, 420, "Bad Extension", more);
     } else if (accept && !pres_sip_lists(m, "Accept", "application/pidf+xml") && !pres_sip_lists(m, "Accept", "*/*") &&
                !pres_sip_lists(m, "Accept", "application/*")) {
-        sip_server_answer(s, path, m, 406, "Not Acceptable", "Accept: application/pidf+xml\r\n");
+        pres_sip_server_answer(s, path, m, 406, "Not Acceptable", "Accept: application/pidf+xml\r\n");
     } else if (!m->has_contact || !m->contact.host || !m->from_tag || !m->uri.host) {
-        sip_server_answer(s, path, m, 400, "Bad Request", "");
+        pres_sip_server_answer(s, path, m, 400, "Bad Request", "");
     } else if (expires_s > 0 && expires_s < s->min_expires_s) {
         snprintf(more, sizeof more, "Min-Expires: %lld\r\n", (long long)s->min_expires_s);
-        sip_server_answer(s, path, m, 423, "Interval Too Brief", more);
+        pres_sip_server_answer(s, path, m, 423, "Interval Too Brief", more);
     } else {
         expires_s = expires_s < 0 ? USUAL_S : expires_s;
         *ret_expires_s = expires_s < s->expires_s ? expires_s : s->expires_s;
@@ -155,7 +155,7 @@ static struct sip_watch *begin(struct sip_server *s, const struct pres_sip_path 
     struct sip_watched *of = map_count(s->watches) < s->max_watchers ? watched_get(s, m) : NULL;
     if (!of || of->count >= WATCHES_PER_PERSON) {
         s->refused++;
-        sip_server_answer(s, path, m, 503, "Too Many Watchers", "Retry-After: 600\r\n");
+        pres_sip_server_answer(s, path, m, 503, "Too Many Watchers", "Retry-After: 600\r\n");
         return NULL;
     }
     size_t len = strlen(key) + 1;
@@ -169,7 +169,7 @@ static struct sip_watch *begin(struct sip_server *s, const struct pres_sip_path 
         w->next->link = &w->next;
     of->first = w;
     of->count++;
-    w->local = mem_printf("%s;tag=%s", m->to, sip_server_tag(s, m, tag));
+    w->local = mem_printf("%s;tag=%s", m->to, pres_sip_server_tag(s, m, tag));
     w->remote = mem_strdup(m->from);
     w->call_id = mem_strdup(m->call_id);
     w->event = mem_strdup(pres_sip_head_get(&m->head, "Event"));
@@ -185,7 +185,7 @@ static struct sip_watched *watched_get(struct sip_server *s, const struct pres_s
 {
     struct buf address;
     buf_init(&address, ADDRESS_MAX);
-    sip_watch_person(s, &m->uri, &address);
+    pres_sip_watch_person(s, &m->uri, &address);
     str_lower(address.data);
     struct sip_watched *of = address.failed ? NULL : map_get(s->watched, address.data);
     if (!of && !address.failed) {
@@ -224,18 +224,18 @@ static void go_on(struct sip_watch *w, const struct pres_sip_path *path, const s
     w->ends_ms = clk_mono_ms(loop_clk(s->loop)) + expires_s * 1000;
     w->ending = expires_s == 0 ? "timeout" : NULL;
     agree(w, m, expires_s);
-    sip_notify(w, true);
+    pres_sip_notify(w, true);
 }
 
 static void agree(struct sip_watch *w, const struct pres_sip_message *m, int64_t expires_s)
 {
-    char *contact = sip_server_contact(w->server, &w->path);
+    char *contact = pres_sip_server_contact(w->server, &w->path);
     struct buf more;
     buf_init(&more, 32768);
     for (unsigned i = 0; i < m->route_count; i++)
         buf_addf(&more, "Record-Route: %s\r\n", m->routes[i]);
     buf_addf(&more, "Contact: %s\r\nExpires: %lld\r\n", contact, (long long)expires_s);
-    sip_server_answer(w->server, &w->path, m, 200, "OK", more.data);
+    pres_sip_server_answer(w->server, &w->path, m, 200, "OK", more.data);
     buf_free(&more);
     free(contact);
 }
@@ -246,15 +246,15 @@ static void on_timer(void *arg)
     if (!w->ending && clk_mono_ms(loop_clk(w->server->loop)) >= w->ends_ms)
         w->ending = "timeout";
     if (w->changed || w->ending)
-        sip_notify(w, w->ending != NULL);
+        pres_sip_notify(w, w->ending != NULL);
     else
-        sip_watch_arm(w);
+        pres_sip_watch_arm(w);
 }
 
 static char *key_of(const struct sip_server *s, const struct pres_sip_message *m)
 {
     char tag[SIP_TAG_MAX];
-    return mem_printf("%s\n%s\n%s", m->call_id, m->from_tag, m->to_tag ? m->to_tag : sip_server_tag(s, m, tag));
+    return mem_printf("%s\n%s\n%s", m->call_id, m->from_tag, m->to_tag ? m->to_tag : pres_sip_server_tag(s, m, tag));
 }
 
 static void set_text(char **text, char *by)
