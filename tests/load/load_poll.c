@@ -24,7 +24,7 @@
 #include "presence/table.h"
 #include "stopwatch.h"
 
-enum { APPOINTMENTS = 20, CONNECTIONS = 8, DAYS = 14, ROUNDS = 17 };
+enum { APPOINTMENTS = 20, CONNECTIONS = 8, DAYS = 14, ROUNDS = 21 };
 
 struct ours {
     struct loop *loop;
@@ -149,7 +149,7 @@ static int by_ratio(const void *a, const void *b)
 int main(int argc, char **argv)
 {
     bool smoke = stopwatch_smoke(argc, argv);
-    unsigned users = smoke ? 50 : 5000, rounds = smoke ? 1 : ROUNDS;
+    unsigned users = smoke ? 50 : 2000, rounds = smoke ? 1 : ROUNDS;
     if (argc > 2) /* load-poll --users N: one round, for a profiler */
         users = (unsigned)strtoul(argv[2], NULL, 10), rounds = 1;
     struct ours o = {.from = clk_wall_s(clk_system())};

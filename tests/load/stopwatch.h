@@ -13,7 +13,10 @@ void stopwatch_pin(int core);
 /* --smoke: a handful of work, to see that the driver runs. */
 bool stopwatch_smoke(int argc, char **argv);
 
-/* Prints {"driver":...,"unit":...,"ours":...,"limit":...,"ratio":ours/limit,"limit_is":...}. Both are speeds: higher is better. */
+/* Prints {"driver":...,"unit":...,"ours":...,"limit":...,"ratio":ours/limit,"limit_is":...}. */
 void stopwatch_print(const char *driver, const char *unit, double ours, double limit, const char *limit_is);
+
+/* The same of seconds, with more digits. */
+void stopwatch_print_s(const char *driver, double ours, double limit, const char *limit_is);
 
 #endif
