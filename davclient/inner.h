@@ -139,6 +139,7 @@ struct dav_session {
     uint64_t handshakes;
     dav_auth_set seen; /* what mailboxes want where the base asks nobody; 0: not known */
     bool probed;       /* `offered` is what the server said */
+    bool storage_outside; /* that 401 had a header of Exchange's */
     bool guarded;   /* the base answers 401 without credentials, so anything else with them proves them */
     bool accepted;  /* this secret was accepted */
     uint64_t sent;  /* requests with credentials, numbered */
@@ -257,6 +258,7 @@ enum dav_session_state dav_session_prove(struct dav_session *s);
 void dav_session_first_401(struct dav_session *s, const struct fetch_answer *answer, const char *where, bool shown);
 void dav_session_doubt(struct dav_session *s, struct dav_query *q); /* q was answered 401 or 440 */
 void dav_session_settle_doubt(struct dav_session *s);
+bool dav_session_inside(const struct dav_session *s, const struct fetch_answer *answer); /* a 401 from behind the logon */
 
 /* session_queue.c: who goes next. */
 void dav_session_wake(struct dav_session *s); /* the pump runs soon, from the loop */

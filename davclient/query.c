@@ -491,7 +491,8 @@ static void on_denied(struct dav_query *q, const struct fetch_answer *answer)
         return;
     }
     if (answer->status == 401 && q->shown)
-        verdict = dav_auth_verdict_of(answer->body, answer->body_len, &code);
+        verdict = dav_session_inside(s, answer) ? DAV_AUTH_DENIED
+                                                : dav_auth_verdict_of(answer->body, answer->body_len, &code);
     if (q->epoch != s->secret_epoch && !q->resent) { /* it was the old secret that was refused */
         q->resent = true;
         dav_session_put(s, q, DAV_QUERY_WAITING);

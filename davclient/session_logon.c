@@ -31,7 +31,7 @@ static void on_proof(void *session, const struct dav_call_result *result);
 static void on_proof_failed(struct dav_session *s, const struct fetch_answer *answer);
 static bool common(struct dav_session *s, const struct dav_call_result *result);
 static bool wants_form(const struct fetch_answer *answer);
-static bool is_refusal(const struct fetch_answer *answer, const char **ret_code);
+static bool is_refusal(const struct dav_session *s, const struct fetch_answer *answer, const char **ret_code);
 static void choose(struct dav_session *s, dav_auth_set offered, enum dav_session_state next);
 static void explain(struct dav_session *s, dav_auth_set offered);
 static const char *judge(struct dav_session *s, const struct fetch_answer *answer, bool logged_on);
@@ -193,6 +193,7 @@ static void on_probe(void *session, const struct dav_call_result *result)
     if (wants_form(answer))
         s->offered |= 1U << DAV_SCHEME_FORMS;
     s->guarded = answer->status == 401 || wants_form(answer);
+    s->storage_outside = answer->status == 401 && fetch_header(answer->fetch, "MS-WebStorage", 0);
     s->probed = true;
     dav_auth_set_text(s->offered, s->offered_text, sizeof(s->offered_text));
     if (s->guarded) {
@@ -246,7 +247,7 @@ static void on_logon(void *session, const struct dav_call_result *result)
                             s->hosts[0].origin, s->account.user, answer->status);
         return;
     }
-    if (is_refusal(answer, &code)) {
+    if (is_refusal(s, answer, &code)) {
         dav_session_refused(s, code, "%s: %d for %s by %s", s->hosts[0].origin, answer->status, s->account.user,
                             dav_scheme_name(s->auth->scheme));
         return;
@@ -374,17 +375,24 @@ static bool wants_form(const struct fetch_answer *answer)
  * Exchange wrote, not IIS (whose pages are numbered): the password was good, but the mailbox that this URL stands for,
  * the account's own, is not there.
  */
-static bool is_refusal(const struct fetch_answer *answer, const char **ret_code)
+static bool is_refusal(const struct dav_session *s, const struct fetch_answer *answer, const char **ret_code)
 {
     const char *location = fetch_header(answer->fetch, "Location", 0);
 
     *ret_code = NULL;
     if (dav_redirect_is(answer->status) && location)
         *ret_code = dav_auth_reason_in(location, strlen(location));
-    else if (answer->status == 401 && fetch_header(answer->fetch, "MS-WebStorage", 0) &&
-             !str_find_nocase(answer->body, answer->body_len, "401."))
+    else if (answer->status == 401 && dav_session_inside(s, answer))
         *ret_code = "own-mailbox-missing";
     return *ret_code;
+}
+
+/* A 401 that Exchange wrote, and not the web server in front of it, whose pages are numbered: the logon had passed. Where
+ * the probe without any logon was answered with Exchange's header as well, that tells nothing. */
+bool dav_session_inside(const struct dav_session *s, const struct fetch_answer *answer)
+{
+    return !s->storage_outside && fetch_header(answer->fetch, "MS-WebStorage", 0) &&
+           !str_find_nocase(answer->body, answer->body_len, "401.");
 }
 
 static void choose(struct dav_session *s, dav_auth_set offered, enum dav_session_state next)

@@ -115,8 +115,9 @@ void dav_session_refused(struct dav_session *s, const char *code, const char *fm
                  s->server_says[0] ? "; the server says: " : "", s->server_says);
     }
     s->rejected_logons++;
-    if (s->auth->keyless && try_next_scheme(s, code, text))
-        return; /* that was not the password */
+    /* a key is not the password, but the account is the same: what is wrong with that is wrong with both */
+    if (s->auth->keyless && strcmp(code, "logon-rejected") == 0 && try_next_scheme(s, code, text))
+        return;
     dav_session_blame(s, code, "%s", text);
     dav_session_enter(s, dav_session_rejected(s), code);
 }

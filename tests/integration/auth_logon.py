@@ -305,7 +305,7 @@ def negotiate_kdc(folder):
                                 upstream_authorization=BEHIND) as web:
         def failures():
             return sum("AS_REQ" in line and "NEEDED_PREAUTH" not in line and "ISSUE" not in line
-                       for line in realm.all_logs().splitlines())
+                       for line in realm.log().splitlines())
         env = {"KRB5_CONFIG": realm.env["KRB5_CONFIG"], "KRB5CCNAME": "MEMORY:test"}
         with Query(folder, web.url + "exchange/", password=None, auth="negotiate", keytab=realm.keytab("svc"),
                    env=env) as query:
@@ -322,8 +322,14 @@ def negotiate_kdc(folder):
                 equal(query.ask(20), {code: 20}, command)
                 equal(query.ask(20), {code: 20}, command)
                 equal(query.info()["state"], "refused", command)
-            # one attempt of ours; the library repeats it where it believes that a primary KDC may know better
-            check(failures() - before <= 2, f"one attempt: {before} {failures()}")
+            if code != "logon-rejected":  # the account's trouble, not the key's: no password is shown to anybody
+                with Query(folder, web.url + "exchange/", auth="negotiate,ntlm", keytab=realm.keytab("svc"),
+                           env=env) as query:
+                    equal(query.ask(5), {code: 5}, command)
+                    equal(query.info()["rejected_logons"], 1, command)
+                continue
+            # the library would repeat it at a primary KDC, if the realm named one
+            check(failures() - before <= 1, f"one attempt: {before} {failures()}")
         realm.stop()
         with Query(folder, web.url + "exchange/", password=None, auth="negotiate", keytab=realm.keytab("svc"),
                    env=env) as query:
@@ -387,6 +393,7 @@ def tls_options(folder):
         attempt("wrong-name", "tls-name-mismatch")
         for certificate in ("self-signed", "unknown-ca", "gap"):
             attempt(certificate, "tls-untrusted")
+        attempt("chain", "ok")  # of fifty certificates
         attempt("good", "tls-protocol", {"client_ca": path("ca.pem"), "protocol": "tls1_2"})
         info = attempt("soon", "ok")
         check(info["cert_not_after"] < time.time() + 11 * 86400, "a certificate that ends soon")

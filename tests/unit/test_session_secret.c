@@ -397,6 +397,50 @@ static void a_right_that_was_taken_away(void **state)
     assert_null(info().code);
 }
 
+/* The same, where the answer shows that Exchange wrote it, so that the logon had passed: nobody waits. */
+static bool closed_by_exchange(struct httpd_req *req, const char *method, const char *path, bool authorized)
+{
+    if (!authorized || !strstr(path, "anna"))
+        return false;
+    (void)method;
+    reply_plain(req, 401, "MS-WebStorage: 6.5.7638", "<html><body><h2>HTTP/1.1 401 Access Denied</h2></body></html>");
+    return true;
+}
+
+static bool exchange_at_the_door(struct httpd_req *req, const char *method, const char *path, bool authorized)
+{
+    if (authorized)
+        return closed_by_exchange(req, method, path, authorized);
+    server.at_once--;
+    httpd_reply(req, 401, (const char *const[]){"WWW-Authenticate: Basic realm=\"x\"", "MS-WebStorage: 6.5.7638", NULL}, "", 0);
+    return true;
+}
+
+static void a_right_that_exchange_took_away(void **state)
+{
+    struct dav_account account = usual_account();
+
+    (void)state;
+    server.answer = NULL;
+    dav_session_close(&session, "another password");
+    session = session_for(&account, "secret");
+    ask_one("anna", NULL, "");
+    server.answer = closed_by_exchange;
+    ask_one("anna", CALENDAR, "receive-as-missing");
+    assert_string_equal(info().state, "ready");
+    assert_int_equal(info().rejected_logons, 0);
+    ask_one("bob", NULL, "");
+    /* who puts that header on everything tells nothing by it */
+    dav_session_close(&session, "another server");
+    session = session_for(&account, "secret");
+    server.answer = NULL;
+    ask_one("bob", NULL, "");
+    dav_session_unbreak(session);
+    server.answer = exchange_at_the_door;
+    ask_one("bob", NULL, "");
+    ask_one("anna", CALENDAR, "logon-rejected");
+}
+
 static unsigned answered;
 
 static void count_answer(void *arg, const struct dav_result *result)
@@ -455,6 +499,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_hiccup, set_up, tear_down),
         cmocka_unit_test_setup_teardown(not_lately, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_right_that_was_taken_away, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_right_that_exchange_took_away, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_hour_with_a_wrong_password, set_up, tear_down),
         cmocka_unit_test_setup_teardown(no_secret_and_no_scheme_that_wants_none, set_up, tear_down),
     };
