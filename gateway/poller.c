@@ -27,16 +27,10 @@ enum {
     RECENT_FROM_MS = 60000, /* with intervals from here on, a turn is left out that comes right after a refresh */
 };
 
-static uint32_t now_s(const struct gw_poller *p);
 static struct poll_person *grow_to(struct gw_poller *p, uint32_t id);
 static void join(struct gw_poller *p, uint32_t id, unsigned server);
 static void part(struct gw_poller *p, uint32_t id);
-static void enter(struct gw_poller *p, uint32_t id, enum poll_queue queue);
-static void leave(struct gw_poller *p, uint32_t id);
-static bool any_waiting(const struct poll_server *s);
-static void pump_soon(struct gw_poller *p);
 static void pump_all(void *arg);
-static uint32_t head(const struct poll_server *s);
 static void launch(struct poll_server *s, uint32_t id);
 static void flight_done(void *arg, const struct dav_result *result);
 static void flight_drop(struct poll_flight *f);
@@ -50,7 +44,6 @@ static void server_fails(struct poll_server *s, const char *code, const struct d
 static int64_t probe_pause(struct poll_server *s, const struct dav_result *result);
 static void server_answers(struct poll_server *s);
 static void tell_missed(struct poll_server *s, uint32_t id);
-static uint32_t first_untold(const struct poll_server *s);
 static void drain_soon(struct poll_server *s);
 static void drain(void *arg);
 static void again(void *arg);
@@ -110,14 +103,14 @@ void gw_poller_server_session(struct gw_poller *p, unsigned server, struct dav_s
     while (s->flights) {
         uint32_t id = s->flights->id;
         flight_cancel(p, id);
-        enter(p, id, POLL_NEW);
+        gw_poll_enter(p, id, POLL_NEW);
     }
     gw_poll_bulk_restart(s);
     s->session = session;
     server_answers(s); /* nothing is known against the new one */
     s->suspects = 0;
     s->asked = false;
-    pump_soon(p);
+    gw_poll_pump_soon(p);
 }
 
 void gw_poller_server_remove(struct gw_poller *p, unsigned server)
@@ -211,18 +204,23 @@ void gw_poll_visit(struct gw_poller *p, uint32_t id)
     struct poll_person *person = &p->persons[id];
     struct poll_server *s = p->servers[person->server];
     if (!person->alone || person->running || person->queue == POLL_URGENT || person->queue == POLL_HINTED ||
-        person->queue == POLL_DUE)
+        person->queue == POLL_FIRST)
         return;
     if (person->skip > 0) {
         person->skip--;
         return;
     }
-    int64_t since_ms = ((int64_t)now_s(p) - person->last_asked) * 1000;
+    int64_t since_ms = ((int64_t)gw_poll_now_s(p) - person->last_asked) * 1000;
     bool recent = since_ms >= 0 && since_ms < p->interval_ms / 4;
     if (recent && p->interval_ms >= RECENT_FROM_MS && person->queue == POLL_NOWHERE && !s->failing)
         return;
+    enum gw_rank rank = gw_poll_rank(p, id);
+    if (rank == GW_RANK_NOT)
+        return;
     if (!s->failing) {
-        enter(p, id, POLL_DUE);
+        enum poll_queue queue = rank == GW_RANK_FIRST ? POLL_FIRST : rank == GW_RANK_SOON ? POLL_SOON : POLL_DUE;
+        if (queue < person->queue || (person->queue != POLL_SOON && person->queue != POLL_DUE))
+            gw_poll_enter(p, id, queue); /* else it has been waiting there for a whole interval, and keeps its place */
         gw_poll_pump(s);
         return;
     }
@@ -234,29 +232,14 @@ void gw_poll_visit(struct gw_poller *p, uint32_t id)
 void gw_poll_urgent(struct gw_poller *p, uint32_t id)
 {
     gw_poll_bulk_urgent(p, id);
-    pump_soon(p);
+    gw_poll_pump_soon(p);
     if (p->persons[id].running || !p->persons[id].alone)
         return; /* its answer serves */
     p->persons[id].skip = 0;
-    enter(p, id, POLL_URGENT);
+    gw_poll_enter(p, id, POLL_URGENT);
 }
 
-void gw_poller_hint(struct gw_poller *p, uint32_t id)
-{
-    struct poll_person *person = id < p->capacity && p->persons[id].used ? &p->persons[id] : NULL;
-    if (!person || !person->alone || person->queue == POLL_URGENT || person->queue == POLL_HINTED ||
-        p->servers[person->server]->failing)
-        return;
-    if (person->running) {
-        person->hinted = 1; /* the answer on its way may be of before */
-        return;
-    }
-    person->skip = 0;
-    enter(p, id, POLL_HINTED);
-    pump_soon(p);
-}
-
-static uint32_t now_s(const struct gw_poller *p)
+uint32_t gw_poll_now_s(const struct gw_poller *p)
 {
     int64_t s = clk_wall_s(loop_clk(p->loop));
     return s < 1 ? 1 : s > UINT32_MAX ? UINT32_MAX : (uint32_t)s;
@@ -289,55 +272,21 @@ static void join(struct gw_poller *p, uint32_t id, unsigned server)
     if (together)
         gw_poll_bulk_add(p, id);
     if (person->alone)
-        enter(p, id, POLL_NEW);
-    pump_soon(p);
+        gw_poll_enter(p, id, POLL_NEW);
+    gw_poll_pump_soon(p);
 }
 
 static void part(struct gw_poller *p, uint32_t id)
 {
     struct poll_server *s = p->servers[p->persons[id].server];
     flight_cancel(p, id);
-    leave(p, id);
+    gw_poll_leave(p, id);
     gw_poll_bulk_remove(p, id);
     s->persons--;
     s->alone -= p->persons[id].alone;
 }
 
-/* To the end of that queue, from wherever it was. */
-static void enter(struct gw_poller *p, uint32_t id, enum poll_queue queue)
-{
-    leave(p, id);
-    struct poll_person *person = &p->persons[id];
-    struct poll_list *list = &p->servers[person->server]->queues[queue];
-    person->queue = (uint8_t)queue;
-    person->next = POLL_NOBODY;
-    person->prev = list->last;
-    if (list->last == POLL_NOBODY)
-        list->first = id;
-    else
-        p->persons[list->last].next = id;
-    list->last = id;
-    list->count++;
-}
-
-static void leave(struct gw_poller *p, uint32_t id)
-{
-    struct poll_person *person = &p->persons[id];
-    if (person->queue == POLL_NOWHERE)
-        return;
-    struct poll_list *list = &p->servers[person->server]->queues[person->queue];
-    *(person->prev == POLL_NOBODY ? &list->first : &p->persons[person->prev].next) = person->next;
-    *(person->next == POLL_NOBODY ? &list->last : &p->persons[person->next].prev) = person->prev;
-    list->count--;
-    person->queue = POLL_NOWHERE;
-}
-
-static bool any_waiting(const struct poll_server *s)
-{
-    return head(s) != POLL_NOBODY;
-}
-
-static void pump_soon(struct gw_poller *p)
+void gw_poll_pump_soon(struct gw_poller *p)
 {
     if (p->pumping)
         return;
@@ -366,18 +315,10 @@ void gw_poll_pump(struct poll_server *s)
         return;
     }
     more = gw_poll_bulk_pump(s); /* first: one of these is worth a hundred of the others */
-    for (uint32_t id; (id = head(s)) != POLL_NOBODY && ops->room(s->session) > 0;)
+    for (uint32_t id; (id = gw_poll_next(s)) != POLL_NOBODY && ops->room(s->session) > 0;)
         launch(s, id);
-    if ((more || any_waiting(s)) && !loop_timer_armed(s->again))
+    if ((more || gw_poll_any_waiting(s)) && !loop_timer_armed(s->again))
         loop_timer_in(s->again, NO_ROOM_MS);
-}
-
-static uint32_t head(const struct poll_server *s)
-{
-    for (int q = POLL_URGENT; q < POLL_QUEUES; q++)
-        if (s->queues[q].first != POLL_NOBODY)
-            return s->queues[q].first;
-    return POLL_NOBODY;
 }
 
 static void launch(struct poll_server *s, uint32_t id)
@@ -386,9 +327,9 @@ static void launch(struct poll_server *s, uint32_t id)
     struct poll_flight *f = mem_calloc(1, sizeof *f);
     struct dav_question question = {.address = NULL};
     enum poll_queue queue = (enum poll_queue)p->persons[id].queue;
-    leave(p, id);
+    gw_poll_leave(p, id);
     p->persons[id].running = 1;
-    p->persons[id].last_asked = now_s(p);
+    p->persons[id].last_asked = gw_poll_now_s(p);
     *f = (struct poll_flight){.server = s, .id = id, .next = s->flights, .link = &s->flights};
     if (f->next)
         f->next->link = &f->next;
@@ -396,7 +337,9 @@ static void launch(struct poll_server *s, uint32_t id)
     s->running++;
     p->ops->question(p->arg, id, &question);
     question.held = question.held && queue != POLL_URGENT; /* who asks by name wants it from the source */
-    question.fresh_s = queue == POLL_DUE ? p->interval_ms / 2000 : 0;
+    bool due = queue == POLL_FIRST || queue == POLL_SOON || queue == POLL_DUE;
+    s->turn += due;
+    question.fresh_s = due ? p->interval_ms / 2000 : 0;
     f->query = p->ops->start(s->session, &question, flight_done, f);
 }
 
@@ -407,7 +350,7 @@ static void flight_done(void *arg, const struct dav_result *result)
     uint32_t id = f->id;
     flight_drop(f);
     if (result->err == DAV_CANCELLED) /* nobody but us cancels, and then there is no answer */
-        enter(s->poller, id, POLL_NEW);
+        gw_poll_enter(s->poller, id, POLL_NEW);
     else
         settle(s, id, result);
 }
@@ -446,7 +389,7 @@ static void settle(struct poll_server *s, uint32_t id, const struct dav_result *
     s->asked = true;
     if (ok) {
         s->suspects = 0;
-        person->last_ok = now_s(p);
+        person->last_ok = gw_poll_now_s(p);
         person->fails = 0;
     } else if (!whole_server) {
         back_off(p, person, result);
@@ -462,7 +405,7 @@ static void settle(struct poll_server *s, uint32_t id, const struct dav_result *
         gw_poller_hint(p, id);
     }
     if (whole_server) {
-        enter(p, id, POLL_MISSED);
+        gw_poll_enter(p, id, POLL_MISSED);
         server_fails(s, cause ? cause->code : dav_err_name(result->err), result);
     } else {
         server_answers(s);
@@ -585,22 +528,14 @@ static void tell_missed(struct poll_server *s, uint32_t id)
 {
     struct gw_poller *p = s->poller;
     const struct dav_cause *cause = dav_cause_find(s->failing);
-    struct dav_result result = {.err = cause ? cause->err : DAV_NETWORK, .code = s->failing, .as_of = now_s(p)};
-    enter(p, id, POLL_MISSED);
+    struct dav_result result = {.err = cause ? cause->err : DAV_NETWORK, .code = s->failing, .as_of = gw_poll_now_s(p)};
+    gw_poll_enter(p, id, POLL_MISSED);
     p->ops->answer(p->arg, id, &result);
-}
-
-static uint32_t first_untold(const struct poll_server *s)
-{
-    for (int q = POLL_HINTED; q <= POLL_NEW; q++)
-        if (s->queues[q].first != POLL_NOBODY)
-            return s->queues[q].first;
-    return POLL_NOBODY;
 }
 
 static void drain_soon(struct poll_server *s)
 {
-    if (first_untold(s) == POLL_NOBODY || s->draining)
+    if (gw_poll_first_untold(s) == POLL_NOBODY || s->draining)
         return;
     s->draining = true;
     loop_defer(s->poller->loop, drain, s);
@@ -611,7 +546,7 @@ static void drain(void *arg)
     struct poll_server *s = arg;
     s->draining = false;
     for (int i = 0; s->failing && i < DRAIN_SLICE; i++) {
-        uint32_t id = first_untold(s);
+        uint32_t id = gw_poll_first_untold(s);
         if (id == POLL_NOBODY)
             return;
         tell_missed(s, id);
@@ -630,8 +565,8 @@ static void again(void *arg)
         gw_poll_pump(s);
     else if (s->running > 0 || gw_poll_bulk_running(s) > 0)
         loop_timer_in(s->again, PROBE_MIN_MS);
-    else if (any_waiting(s))
-        launch(s, head(s));
+    else if (gw_poll_any_waiting(s))
+        launch(s, gw_poll_head(s));
     else
         gw_poll_bulk_probe(s);
 }

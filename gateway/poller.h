@@ -7,8 +7,9 @@
  * slow server keeps its own people waiting and nobody else's. A server that fails as a whole costs one probing question
  * at a time, not everybody's.
  *
- * People may also be asked about many in one question (davclient/batch.h), instead of alone or beside it: see
- * poller_bulk.c.
+ * Where more is due than a server's budget allows, people are served by rank (gw_rank); every eighth place goes to the
+ * lower ranks, so that nobody is forgotten. People may also be asked about many in one question (davclient/batch.h),
+ * instead of alone or beside it: see poller_bulk.c.
  *
  * Costs: 24 bytes a person, 16 more where people are asked about in numbers, nothing between visits, O(1) a visit.
  */
@@ -28,6 +29,14 @@ struct gw_poller;
 struct gw_refresh;
 
 typedef void gw_refresh_fn(void *arg, enum dav_err err, const char *code); /* as in gateway.h */
+
+/* How much a question about a person matters now. */
+enum gw_rank {
+    GW_RANK_NOT,   /* nobody wants to know: not asked, but by a refresh */
+    GW_RANK_LAST,
+    GW_RANK_SOON,  /* what is known of the person says that the state changes soon */
+    GW_RANK_FIRST, /* somebody watches this person */
+};
 
 /* How a person is to be asked about. */
 enum gw_poller_way {
@@ -49,6 +58,8 @@ struct gw_poller_ops {
     unsigned (*room)(const struct dav_session *s);
     struct dav_query *(*start)(struct dav_session *s, const struct dav_question *q, dav_query_fn *done, void *arg);
     void (*cancel)(struct dav_query **q);
+    /* Asked when a person's turn comes, and again when a first question leaves. NULL: everybody is GW_RANK_LAST. */
+    enum gw_rank (*rank)(void *arg, uint32_t id);
 
     /* For people who are asked about many at once; NULL all of them: nobody is. `batch_question` and `batch_answer` are
      * as their likes above; batch_size 0: this session cannot, whatever `ways` says. */
@@ -90,6 +101,9 @@ void gw_poller_refresh_cancel(struct gw_refresh **r);
 
 /* Something may have changed: ask about this person soon. What names nobody is ignored. */
 void gw_poller_hint(struct gw_poller *p, uint32_t id);
+
+/* Nobody wanted to know of this person, and now somebody does: soon, unless that was asked lately. */
+void gw_poller_wanted(struct gw_poller *p, uint32_t id);
 
 struct gw_poller_person {
     unsigned server;

@@ -60,7 +60,7 @@ static void on_tick(void *arg);
 static void arm(struct poll_bulk *b);
 static size_t share_of(const struct poll_bulk *b);
 static bool any_due(struct poll_bulk *b, size_t share);
-static bool is_due(const struct gw_poller *p, uint32_t id);
+static bool is_due(struct gw_poller *p, uint32_t id);
 static void miss(struct poll_bulk *b, size_t share);
 static void launch(struct poll_bulk *b);
 static void on_answer(void *arg, const struct dav_batch_result *result);
@@ -263,6 +263,8 @@ static bool wait_next(struct poll_bulk *b, uint32_t *ret)
         if (!here || !p->bulk[id].waiting)
             continue;
         p->bulk[id].waiting = 0;
+        if (!p->bulk[id].urgent && gw_poll_rank(p, id) == GW_RANK_NOT)
+            continue;
         *ret = id;
         return true;
     }
@@ -312,8 +314,10 @@ static bool any_due(struct poll_bulk *b, size_t share)
     return false;
 }
 
-static bool is_due(const struct gw_poller *p, uint32_t id)
+static bool is_due(struct gw_poller *p, uint32_t id)
 {
+    if (gw_poll_rank(p, id) == GW_RANK_NOT)
+        return false;
     const struct poll_person *alone = &p->persons[id];
     const struct poll_bulk_person *person = &p->bulk[id];
     int64_t since_s = clk_wall_s(loop_clk(p->loop)) - person->asked_at;

@@ -12,7 +12,9 @@ enum poll_queue {
     POLL_NOWHERE,
     POLL_URGENT, /* somebody asked for a refresh */
     POLL_HINTED, /* something has changed, it is said */
-    POLL_DUE,    /* its turn in the interval came */
+    POLL_FIRST,  /* its turn in the interval came, and somebody watches */
+    POLL_SOON,   /* ... the state changes soon */
+    POLL_DUE,    /* ... neither */
     POLL_NEW,    /* never asked, or to be asked again after a change */
     POLL_MISSED, /* its turn came while the server was failing */
     POLL_QUEUES,
@@ -65,6 +67,7 @@ struct poll_server {
     unsigned suspects;
     bool asked;
     bool draining; /* drain_step is deferred */
+    unsigned turn; /* counts questions that had to wait, for the places of the last */
 };
 
 struct gw_poller {
@@ -114,6 +117,19 @@ void gw_poll_bulk_resume(struct poll_server *s);
 void gw_poll_bulk_restart(struct poll_server *s);
 void gw_poll_bulk_interval(struct poll_server *s);
 void gw_poll_bulk_free(struct poll_server *s);
+
+/* poller.c */
+uint32_t gw_poll_now_s(const struct gw_poller *p);
+void gw_poll_pump_soon(struct gw_poller *p);
+
+/* poller_queue.c */
+enum gw_rank gw_poll_rank(struct gw_poller *p, uint32_t id);
+void gw_poll_enter(struct gw_poller *p, uint32_t id, enum poll_queue queue); /* to its end */
+void gw_poll_leave(struct gw_poller *p, uint32_t id);
+bool gw_poll_any_waiting(const struct poll_server *s);
+uint32_t gw_poll_next(struct poll_server *s);       /* who goes next; POLL_NOBODY */
+uint32_t gw_poll_head(const struct poll_server *s); /* of all queues */
+uint32_t gw_poll_first_untold(const struct poll_server *s); /* of a failing server, who has not been told */
 
 /* poller_wheel.c */
 void gw_poll_wheel_start(struct gw_poller *p);
