@@ -172,6 +172,7 @@ static struct dav_result result_of(const struct dav_batch *b, size_t i, const st
         .until = whole->until,
         .as_of = whole->as_of,
         .requests = e->requests,
+        .way = b->way,
     };
 
     if (e->state == DAV_BATCH_KNOWN) {

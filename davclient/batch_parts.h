@@ -32,6 +32,7 @@ struct dav_batch {
     void *arg;
     struct dav_batch_entry *entries;
     size_t count, pending;
+    const char *way;  /* of the flavour: dav_result.way of each person; NULL. Static */
     struct buf spans; /* struct dav_span */
 };
 

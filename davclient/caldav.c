@@ -52,6 +52,7 @@ const struct dav_flavour dav_caldav_flavour = {
     .answer = answer,
     .end = end,
     .forget = forget,
+    .batch = &dav_caldav_outbox_flavour,
 };
 
 void dav_caldav_look_all(struct dav_caldav *c)

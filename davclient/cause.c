@@ -171,6 +171,9 @@ static const struct dav_cause causes[] = {
      "The mailbox is there, but no calendar was found in it.",
      "Open the mailbox once with Outlook or OWA so that its folders are made, or give the path of the person's "
      "calendar."},
+    {"outbox-missing", DAV_PROTOCOL, DAV_STEP_CALENDAR, false,
+     "The server offers the service account no scheduling outbox to ask for free/busy.",
+     "Give the account a mail address and a calendar of its own on the server (RFC 6638), or set read: calendar."},
     {"freebusy-unavailable", DAV_PROTOCOL, DAV_STEP_CALENDAR, false,
      "The server does not answer for published free/busy (/public/?cmd=freebusy).",
      "Exchange 2007 does so only with a public folder database; a filter in front of the server may cut long URLs. Set "

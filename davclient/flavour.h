@@ -98,6 +98,7 @@ struct dav_flavour {
 extern const struct dav_flavour dav_exchange_flavour;
 extern const struct dav_flavour dav_caldav_flavour;
 extern const struct dav_flavour dav_ifb_flavour;
+extern const struct dav_flavour dav_caldav_outbox_flavour; /* a `batch` */
 extern const struct dav_flavour dav_exchange_fb_flavour; /* a `batch` */
 
 /* What a flavour may ask of its query. None of these calls back. */

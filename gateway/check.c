@@ -132,7 +132,7 @@ static bool check_one(const struct gw_config *config, const struct gw_config_ser
         print_step(&a, &(struct dav_step_report){.step = DAV_STEP_CONFIG, .ok = true, .evidence = config->path});
         int64_t now = clk_wall_s(clk_system());
         struct dav_question q = {.address = a.user, .from = now - 86400, .until = now + WINDOW_S};
-        bool published = server->kind == GW_KIND_EXCHANGE && strcmp(server->read, "freebusy") == 0;
+        bool published = server->kind != GW_KIND_IFB && strcmp(server->read, "freebusy") == 0;
         (published ? dav_batch_check_start : dav_check_start)(session, &q, print_step, print_done, &a);
         loop_run(a.loop);
         dav_session_close(&session, "check done");

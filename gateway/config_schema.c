@@ -95,7 +95,8 @@ static const struct gw_option server_options[] = {
                  "{domain} stand for the address and its parts; without it a CalDAV server is asked where they are."},
     {"read", GW_OPT_WORD, .dflt = "both", .words = "freebusy calendar both", IN(gw_config_server, read),
      .sentence = "Exchange: what is read of a person: the free/busy that is published (many in one request, without "
-                 "Receive-As, coarse and some minutes late), the calendar, or both: the calendar for the next hours."},
+                 "Receive-As, coarse and some minutes late), the calendar, or both: the calendar for the next hours. "
+                 "CalDAV: freebusy asks the scheduling outbox, all others read calendars."},
     {"freebusy_people", GW_OPT_COUNT, .dflt = "100", .min = 1, .max = 500, IN(gw_config_server, freebusy_people),
      .sentence = "Exchange: about how many people one request for published free/busy asks; fewer where the server "
                  "takes no URL that long."},

@@ -102,7 +102,7 @@ static void begin(struct gw_check *c, const struct gw_server *s, const char *add
         q.aliases = (const char *const *)extra->aliases;
     }
     log_info("check", "server=%s begins", s->config->name);
-    bool published = id == PRES_NOBODY ? s->config->kind == GW_KIND_EXCHANGE && strcmp(s->config->read, "freebusy") == 0
+    bool published = id == PRES_NOBODY ? s->config->kind != GW_KIND_IFB && strcmp(s->config->read, "freebusy") == 0
                                        : g->persons[id].ways == GW_POLLER_BATCH;
     c->query = (published ? dav_batch_check_start : dav_check_start)(c->session, &q, step, finish, c);
 }

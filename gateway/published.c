@@ -50,7 +50,7 @@ unsigned gw_published_ways(const struct gateway *g, const struct gw_user *u)
 {
     const struct gw_config_server *server = &g->config->servers[u->server];
     const char *read = server->read;
-    if (server->kind != GW_KIND_EXCHANGE)
+    if (server->kind == GW_KIND_IFB)
         return GW_POLLER_ALONE;
     for (unsigned i = 0; u->group && i < g->config->group_rules_count; i++)
         if (strcmp(g->config->group_rules[i].group, u->group) == 0 && g->config->group_rules[i].read)
@@ -58,6 +58,8 @@ unsigned gw_published_ways(const struct gateway *g, const struct gw_user *u)
     read = u->read ? u->read : read;
     if (strcmp(read, "freebusy") == 0)
         return GW_POLLER_BATCH;
+    if (server->kind != GW_KIND_EXCHANGE) /* the outbox knows nothing that the calendar does not */
+        return GW_POLLER_ALONE;
     return strcmp(read, "calendar") == 0 ? GW_POLLER_ALONE : GW_POLLER_ALONE | GW_POLLER_BATCH;
 }
 
@@ -220,7 +222,7 @@ static void take(struct gateway *g, pres_id id, const struct dav_result *result)
         until = o->alone_until > until ? o->alone_until : until;
         p->way = way_both;
     } else if (!is_both(g, id)) {
-        p->way = way_published;
+        p->way = result->way ? result->way : way_published;
     } else if (o->alone_code) {
         enum dav_err err = dav_cause_find(o->alone_code)->err;
         p->way = err == DAV_FORBIDDEN ? way_no_right : err == DAV_NOT_FOUND ? way_not_found : way_unreadable;

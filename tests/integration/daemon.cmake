@@ -17,6 +17,11 @@ fb_daemon_tests(daemon_keep kept_over_restart kept_only_for_configured one_daemo
 fb_daemon_tests(daemon_kills killed_at_random)
 fb_daemon_tests(daemon_http every_row bad_requests tls_listener control_client)
 
+foreach(server davical cyrus sogo)
+  add_test(NAME daemon-outbox-${server} COMMAND /usr/bin/python3 ${CMAKE_CURRENT_SOURCE_DIR}/daemon_outbox.py ${server}_outbox)
+  set_tests_properties(daemon-outbox-${server} PROPERTIES LABELS "daemon;${server}" TIMEOUT 300
+    ENVIRONMENT "FB_BUILD=${CMAKE_BINARY_DIR};FB_SOURCE=${PROJECT_SOURCE_DIR};PYTHONDONTWRITEBYTECODE=1")
+endforeach()
 foreach(server radicale xandikos davical cyrus sogo apache)
   add_test(NAME daemon-caldav-${server} COMMAND /usr/bin/python3 ${CMAKE_CURRENT_SOURCE_DIR}/daemon_caldav.py ${server}_cases)
   set_tests_properties(daemon-caldav-${server} PROPERTIES LABELS "daemon;${server}" TIMEOUT 600
