@@ -13,12 +13,13 @@
 #include "base/loop.h"
 #include "base/map.h"
 #include "base/mem.h"
+#include "demand.h"
 #include "gateway_private.h"
 #include "published.h"
 #include "keep.h"
 #include "why.h"
 
-enum { DAY_S = 86400, HOUR_S = 3600, FOLD_S = 600 };
+enum { DAY_S = 86400, HOUR_S = 3600, FOLD_S = 600, COST_OF = 300 };
 
 struct group_rules {
     struct pres_rules rules;
@@ -40,6 +41,8 @@ _Static_assert((int)DAV_TRAIT_ALL_DAY == PRES_TRAIT_ALL_DAY && (int)DAV_TRAIT_CA
 static void question(void *arg, uint32_t id, struct dav_question *ret);
 static void answer(void *arg, uint32_t id, const struct dav_result *result);
 static void server_turned(void *arg, unsigned number, const char *code);
+static enum gw_rank rank(void *arg, uint32_t id);
+static void note_cost(struct gw_server *s, unsigned requests);
 static void take_answer(struct gateway *g, pres_id id, const struct dav_result *result);
 static void take_confirmation(struct gateway *g, pres_id id, const struct dav_result *result);
 static void take_failure(struct gateway *g, pres_id id, const struct dav_result *result);
@@ -55,6 +58,7 @@ const struct gw_poller_ops gw_feed_ops = {
     .room = dav_session_room,
     .start = dav_query_start,
     .cancel = dav_query_cancel,
+    .rank = rank,
     .ways = gw_published_poll_ways,
     .batch_question = gw_published_question,
     .batch_answer = gw_published_answer,
@@ -135,6 +139,8 @@ static void answer(void *arg, uint32_t id, const struct dav_result *result)
 {
     struct gateway *g = arg;
     gw_feed_count(g, result);
+    if (result->requests > 0 || result->err == DAV_OK)
+        note_cost(gw_server_of(g, id), result->requests);
     if (g->whys && !result->unchanged)
         gw_why_take(g, id, gw_feed_rules_of(g, id), result);
     gw_keep_verdict(g, gw_server_of(g, id), result->err);
@@ -145,6 +151,13 @@ static void answer(void *arg, uint32_t id, const struct dav_result *result)
     else
         take_failure(g, id, result);
     gw_person_reclass(g, id);
+}
+
+/* The mean of the first few hundred, then one that forgets. */
+static void note_cost(struct gw_server *s, unsigned requests)
+{
+    s->answers += s->answers < COST_OF;
+    s->per_poll += ((double)requests - s->per_poll) / s->answers;
 }
 
 void gw_feed_count(struct gateway *g, const struct dav_result *result)
@@ -277,6 +290,11 @@ static void server_turned(void *arg, unsigned number, const char *code)
         s->failing_told = false;
         s->failing_since = 0;
     }
+}
+
+static enum gw_rank rank(void *arg, uint32_t id)
+{
+    return gw_demand_rank(arg, id);
 }
 
 static void remember(struct gw_person *p, const char *place)

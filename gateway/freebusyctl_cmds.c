@@ -12,6 +12,7 @@ static bool is_unknown(const struct jv *person);
 static void print_server(struct ctl_table *t, const struct jv *s);
 static void print_server_notes(const struct jv *s);
 static void print_logon(const char *name, const struct jv *s);
+static void print_budget(const char *name, const struct jv *b);
 
 enum ctl_exit ctl_status(const struct ctl_options *o)
 {
@@ -240,6 +241,26 @@ static void print_server_notes(const struct jv *s)
     if (jv_is_string(note))
         printf("%s: %s\n", name, ctl_text(note, ""));
     print_logon(name, s);
+    print_budget(name, jv_get(s, "budget"));
+    if (jv_is_string(jv_get(s, "changes")))
+        printf("%s: changes are seen by %s\n", name, ctl_text(jv_get(s, "changes"), ""));
+}
+
+/* What freshness the budget buys, and what it would take. */
+static void print_budget(const char *name, const struct jv *b)
+{
+    const char *limit = jv_str(jv_get(b, "limited_by"), NULL);
+    double per_poll = jv_dbl(jv_get(b, "requests_per_poll"), 0), needed = jv_dbl(jv_get(b, "requests_per_second_needed"), 0);
+    double interval = jv_dbl(jv_get(b, "interval_s"), 0), busy = jv_dbl(jv_get(b, "connections_needed"), 0);
+    if (per_poll <= 0)
+        return;
+    if (!limit)
+        printf("%s: everybody once in %g s takes %.1f requests a second of %g allowed (%.2f a poll)\n", name, interval,
+               needed, jv_dbl(jv_get(b, "max_requests_per_second"), 0), per_poll);
+    else
+        printf("%s: the budget buys everybody once in %.0f s instead of %g s. It would take %.1f requests a second and "
+               "%.1f busy connections: raise %s (now %g), or poll.interval\n",
+               name, jv_dbl(jv_get(b, "freshness_s"), 0), interval, needed, busy, limit, jv_dbl(jv_get(b, limit), 0));
 }
 
 /* How one logs on there, and what will end some day. */

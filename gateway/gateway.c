@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/mem.h"
+#include "demand.h"
 #include "gateway_private.h"
 #include "keep.h"
 
@@ -29,6 +30,7 @@ struct gateway *gw_new(struct loop *loop, struct gw_config *config, char *why, s
     g->started_at = clk_wall_s(loop_clk(loop));
     g->table = pres_table_new(loop, gw_feed_change, g);
     g->journal = pres_journal_new(g->table, journal_capacity(config));
+    g->demand = gw_demand_new(g);
     g->poller = gw_poller_new(loop, &gw_feed_ops, g, config->poll_interval_ms, (uint32_t)crypto_random_u64());
     g->keep = gw_keep_new(loop, config->state_directory, why, why_size);
     if (!g->keep)
@@ -58,6 +60,7 @@ void gw_free(struct gateway **gateway)
     gw_listeners_free(&g->listeners);
     gw_files_free(&g->files);
     loop_timer_free(&g->cause_timer);
+    gw_demand_free(&g->demand);
     gw_poller_free(&g->poller);
     for (unsigned i = 0; i < g->server_count; i++)
         gw_server_free(&g->servers[i], "stopping");
@@ -139,7 +142,8 @@ void gw_stats(const struct gateway *g, struct gw_stats *ret)
         struct gw_poller_server s;
         gw_poller_server(g->poller, g->servers[i]->number, &s);
         ret->polls_running += s.running;
-        ret->ready = ret->ready && (s.asked || s.persons == 0);
+        bool needed = s.persons > 0 && (!g->config->demand_watched || s.waiting > 0 || s.running > 0);
+        ret->ready = ret->ready && (s.asked || !needed);
     }
 }
 

@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "budget.h"
 #include "config.h"
 #include "davclient/query.h"
 #include "davclient/result.h"
@@ -47,6 +48,8 @@ struct gw_server_view {
         unknown;               /* ageing: last poll failed, but not stale yet. fresh+ageing+stale+unknown = persons */
     bool asked;                /* answered once, or its failure is known: counts for readyz */
     int64_t oldest_as_of;      /* of its persons, 0: none read */
+    struct gw_budget budget;
+    double per_poll;           /* requests that a poll takes, lately; 0: nobody was asked yet */
     const char *secret_note;   /* e.g. "new secret refused, old one still in use"; NULL */
     int64_t secret_changed_at; /* wall s */
     int64_t now;               /* wall s */
@@ -140,6 +143,8 @@ struct gw_http;
 struct gw_http *gw_http_new(struct gateway *g, char *why, size_t why_size); /* one httpd per configured listener */
 void gw_http_free(struct gw_http **h);
 size_t gw_http_subscribers(const struct gw_http *h);
+bool gw_http_watched(const struct gw_http *h, void (*fn)(void *arg, pres_id id), void *arg); /* by event streams; as pres_watch_each() */
+void gw_demand_changed(struct gateway *g); /* somebody watches others than before; see demand.c */
 unsigned gw_http_port(const struct gw_http *h, size_t listener); /* bound port, for tests and the demo */
 struct gw_ctl;
 struct gw_ctl *gw_ctl_new(struct gateway *g, char *why, size_t why_size);

@@ -14,6 +14,7 @@
 #include "poller.h"
 #include "presence/rules.h"
 
+struct gw_demand;
 struct gw_keep;
 struct dav_question;
 struct dav_result;
@@ -65,6 +66,8 @@ struct gw_server {
     struct gw_causes causes;
     size_t classes[GW_CLASSES];
     size_t persons;
+    double per_poll;              /* requests that an answer took, lately */
+    unsigned answers;             /* that it is made of */
     size_t differing;             /* whose published free/busy and calendar disagree */
     int64_t differing_since;      /* of the first of them */
     int64_t oldest_ok, oldest_at; /* a costly figure, and when it was taken (monotonic ms) */
@@ -86,6 +89,7 @@ struct gateway {
     struct pres_table *table;
     struct pres_journal *journal;
     struct gw_poller *poller;
+    struct gw_demand *demand;
     struct gw_server **servers; /* in the order of the configuration */
     unsigned server_count;
     struct gw_person *persons;

@@ -72,6 +72,14 @@ size_t gw_events_count(const struct gw_events *e)
     return e ? e->count : 0;
 }
 
+bool gw_events_watched(const struct gw_events *e, void (*fn)(void *arg, pres_id id), void *arg)
+{
+    bool named = true;
+    for (const struct stream *s = e ? e->first : NULL; s; s = s->next)
+        named = pres_watch_each(s->watch, fn, arg) && named;
+    return named;
+}
+
 void gw_http_get_events(struct gw_face *face, struct httpd_req *req, const char *rest)
 {
     (void)rest;
@@ -109,6 +117,7 @@ void gw_http_get_events(struct gw_face *face, struct httpd_req *req, const char 
     e->first = s;
     if (e->count++ == 0)
         loop_timer_in(e->comments, COMMENT_EVERY_MS);
+    gw_demand_changed(e->gateway);
     s->comment_due = true; /* the first bytes go out at once, so that the client knows it is connected */
     log_debug("http", "events open peer=%s watching=%zu resumed=%d", s->peer, n, pres_watch_resumed(s->watch));
     if (everybody)

@@ -8,6 +8,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "presence/table.h"
+
 struct buf;
 struct gateway;
 struct gw_events;
@@ -46,6 +48,7 @@ void gw_http_nobody(struct httpd_req *req);
 struct gw_events *gw_events_new(struct gateway *g);
 void gw_events_free(struct gw_events **e); /* after the httpd that carries them */
 size_t gw_events_count(const struct gw_events *e);
+bool gw_events_watched(const struct gw_events *e, void (*fn)(void *arg, pres_id id), void *arg); /* as pres_watch_each() */
 void gw_http_get_events(struct gw_face *face, struct httpd_req *req, const char *rest);
 
 /* GET / (http_page.c), GET /metrics (metrics.c). */

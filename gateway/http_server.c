@@ -51,6 +51,11 @@ size_t gw_http_subscribers(const struct gw_http *h)
     return h ? gw_events_count(h->face.events) : 0;
 }
 
+bool gw_http_watched(const struct gw_http *h, void (*fn)(void *arg, pres_id id), void *arg)
+{
+    return !h || gw_events_watched(h->face.events, fn, arg);
+}
+
 unsigned gw_http_port(const struct gw_http *h, size_t listener)
 {
     return h && listener < h->count ? httpd_port(h->listeners[listener]) : 0;

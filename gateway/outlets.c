@@ -155,6 +155,15 @@ size_t gw_outlet_counts(const struct gateway *g, size_t i, struct pres_count *ro
     return o->publisher ? pres_publisher_counts(o->publisher, rows, max) : 0;
 }
 
+bool gw_outlets_watched(const struct gateway *g, void (*fn)(void *arg, pres_id id), void *arg)
+{
+    bool named = true;
+    for (size_t i = 0; i < gw_outlet_count(g); i++)
+        if (g->outlets->list[i]->publisher)
+            named = pres_publisher_watched(g->outlets->list[i]->publisher, fn, arg) && named;
+    return named;
+}
+
 bool gw_outlets_well(const struct gateway *g)
 {
     for (size_t i = 0; i < gw_outlet_count(g); i++) {

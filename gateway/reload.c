@@ -17,6 +17,7 @@
 #include "base/loop.h"
 #include "base/mem.h"
 #include "base/secret.h"
+#include "demand.h"
 #include "gateway_private.h"
 
 enum { RETIRE_MS = 1000 };
@@ -215,6 +216,7 @@ static void commit(struct gateway *g, struct plan *plan, struct buf *told)
              plan->ctl && g->ctl ? "; control socket moved" : "");
     commit_faces(g, plan);
     gw_outlets_apply(g, old_config);
+    gw_demand_apply(g);
     free(old_servers);
     gw_config_drop(old_config);
 }

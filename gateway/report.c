@@ -318,6 +318,16 @@ static void add_freshness(struct jv *v, const struct gw_server_view *view)
     jv_set_int(persons, "unknown", (int64_t)view->unknown);
     jv_set(v, "persons", persons);
     jv_set(v, "oldest_as_of", gw_report_time(view->oldest_as_of));
+    struct jv *budget = jv_object();
+    jv_set(budget, "requests_per_poll", jv_real(view->per_poll));
+    jv_set(budget, "requests_per_second_needed", jv_real(view->budget.requests_per_second));
+    jv_set(budget, "max_requests_per_second", jv_real(view->config->max_requests_per_second));
+    jv_set(budget, "connections_needed", jv_real(view->budget.connections));
+    jv_set_int(budget, "max_connections", view->config->max_connections);
+    jv_set(budget, "interval_s", jv_real((double)view->budget.interval_ms / 1000));
+    jv_set(budget, "freshness_s", jv_real((double)view->budget.freshness_ms / 1000));
+    jv_set_str(budget, "limited_by", view->budget.limited_by);
+    jv_set(v, "budget", budget);
 }
 
 static struct jv *outlet_list(struct gateway *g)

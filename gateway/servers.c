@@ -11,6 +11,7 @@
 #include "base/loop.h"
 #include "base/mem.h"
 #include "base/secret.h"
+#include "demand.h"
 #include "gateway_private.h"
 #include "keep.h"
 #include "published.h"
@@ -133,6 +134,13 @@ size_t gw_server_count(const struct gateway *g)
     return g->server_count;
 }
 
+/* With demand: watched, those at the most who are watched anywhere. */
+static size_t wanted_persons(const struct gateway *g, const struct gw_server *s)
+{
+    size_t watched = g->config->demand_watched ? gw_demand_count(g) : SIZE_MAX;
+    return watched < s->persons ? watched : s->persons;
+}
+
 void gw_server_view(const struct gateway *g, size_t i, struct gw_server_view *ret)
 {
     struct gw_server *s = g->servers[i];
@@ -150,13 +158,23 @@ void gw_server_view(const struct gateway *g, size_t i, struct gw_server_view *re
         .ageing = s->classes[GW_CLASS_AGEING],
         .stale = s->classes[GW_CLASS_STALE],
         .unknown = s->classes[GW_CLASS_UNKNOWN],
-        .asked = poll.asked || s->persons == 0,
+        .asked = poll.asked || s->persons == 0 || (g->config->demand_watched && poll.waiting + poll.running == 0),
         .oldest_as_of = s->oldest_ok,
         .secret_note = s->secret_note,
         .secret_changed_at = s->secret_changed_at,
         .now = clk_wall_s(loop_clk(g->loop)),
     };
     dav_session_info(s->session, &ret->session);
+    struct gw_budget_in in = {
+        .persons = wanted_persons(g, s),
+        .per_poll = s->per_poll,
+        .interval_ms = g->config->poll_interval_ms,
+        .max_requests_per_second = s->config->max_requests_per_second,
+        .max_connections = s->config->max_connections,
+        .latency_ms = ret->session.latency_ms,
+    };
+    gw_budget_work_out(&in, &ret->budget);
+    ret->per_poll = s->per_poll;
     if (!ret->secret_note) /* the file is in order; was what it says refused? */
         ret->secret_note = ret->session.secret_note;
 }

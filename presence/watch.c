@@ -166,6 +166,14 @@ void pres_watch_unget(struct pres_watch *w)
     w->now = w->before;
 }
 
+bool pres_watch_each(const struct pres_watch *w, pres_watched_fn *fn, void *arg)
+{
+    for (size_t i = 0; w->who && i < w->n; i++)
+        if (pres_table_generation(w->table, w->who[i].id) == w->who[i].generation)
+            fn(arg, w->who[i].id);
+    return w->who != NULL;
+}
+
 bool pres_watch_resumed(const struct pres_watch *w)
 {
     return w->resumed;

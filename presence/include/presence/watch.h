@@ -55,6 +55,10 @@ enum pres_watch_result pres_watch_next(struct pres_watch *w, struct pres_event *
  * newer by then, and the changes that led to it then come before or are contained. Once per event. */
 void pres_watch_unget(struct pres_watch *w);
 
+/* Whom the list names, as far as they are still there; false: everybody, fn is not called. */
+typedef void pres_watched_fn(void *arg, pres_id id);
+bool pres_watch_each(const struct pres_watch *w, pres_watched_fn *fn, void *arg);
+
 /* True when `cursor` was given and could be resumed. */
 bool pres_watch_resumed(const struct pres_watch *w);
 
