@@ -37,7 +37,14 @@ char *utc_rfc3339(int64_t t, char out[UTC_TEXT_MAX])
 {
     struct civil c = civil_from(t);
 
-    snprintf(out, UTC_TEXT_MAX, "%04d-%02d-%02dT%02d:%02d:%02dZ", c.year, c.month, c.day, c.hour, c.minute, c.second);
+    put_two(out, c.year / 100, '\0');
+    put_two(out + 2, c.year % 100, '-');
+    put_two(out + 5, c.month, '-');
+    put_two(out + 8, c.day, 'T');
+    put_two(out + 11, c.hour, ':');
+    put_two(out + 14, c.minute, ':');
+    put_two(out + 17, c.second, 'Z');
+    out[20] = '\0';
     return out;
 }
 

@@ -333,11 +333,9 @@ static void on_acked(void *arg, int mid, bool taken)
             pres_mqtt_topic_cleared(m, s.topic);
         break;
     }
-    if (m->sent_count <= m->inflight / 2) {
-        if (m->clear_count > 0)
-            pres_mqtt_topics_clear(m);
-        pres_publisher_room(m->publisher);
-    }
+    if (m->clear_count > 0)
+        pres_mqtt_topics_clear(m);
+    pres_publisher_room(m->publisher); /* at once: what we send next takes TCP's acknowledgement along */
 }
 
 /* Our own status. A "0" is the will of a connection that we had before, or another gateway's. */

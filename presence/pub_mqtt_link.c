@@ -13,9 +13,12 @@
 #include <errno.h>
 #include <mosquitto.h>
 #include <mqtt_protocol.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "base/io.h"
 #include "base/log.h"
@@ -235,11 +238,14 @@ static void on_fd(void *arg, int fd, unsigned ready)
 {
     struct pres_mqtt_link *l = arg;
     int result = MOSQ_ERR_SUCCESS;
-    (void)fd;
     errno = 0;
     l->inside = true;
-    if (ready & LOOP_READ)
+    if (ready & LOOP_READ) {
+        int on = 1; /* a broker that gathers small packets waits for each of ours */
         result = mosquitto_loop_read(l->mosq, PACKETS);
+        if (result == MOSQ_ERR_SUCCESS)
+            setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof on);
+    }
     if (result == MOSQ_ERR_SUCCESS && (ready & LOOP_WRITE))
         result = mosquitto_loop_write(l->mosq, PACKETS);
     l->inside = false;

@@ -38,7 +38,9 @@ void pres_text_clock(const struct pres_zone *zone, int64_t now, int64_t t, struc
     pres_zone_offset(zone, t, &name);
     if (local / 86400 != today / 86400)
         buf_addf(out, "%s %.10s ", days[(local / 86400 % 7 + 7) % 7], text);
-    buf_addf(out, "%.5s %s", text + 11, name);
+    buf_add(out, text + 11, 5); /* without printf: it runs for each change */
+    buf_addc(out, ' ');
+    buf_adds(out, name);
 }
 
 /* FNV-1a */

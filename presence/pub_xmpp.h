@@ -70,6 +70,8 @@ struct pub_xmpp {
     struct buf out;        /* one stanza */
     struct buf body;       /* inside of a presence */
     struct buf head, tail; /* what stands before and behind a watcher's JID */
+    struct buf local;      /* a contact's spelling */
+    struct buf words;      /* a status text */
 
     unsigned form; /* delivery under way: spelling, and how far */
     size_t at;

@@ -34,7 +34,7 @@ enum {
     STEP_MS = 15000, /* each of header and handshake */
     SILENT_MS = 60000,
     DEAD_MS = 20000,   /* after `silent` */
-    BURST = 64 * 1024, /* written at once, at the latest at the end of the turn */
+    BURST = 16 * 1024, /* written at once, at the latest at the end of the turn */
     BURST_MAX = 4 * BURST,
 };
 

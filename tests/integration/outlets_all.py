@@ -194,6 +194,7 @@ def storm(folder, seconds, seed):
             if rng.random() < 0.6:
                 heal(line, relay, sink)
         heal(line, relay, sink)
+        sink.then.clear()
         expected = {p: "free" for p in PEOPLE}
         for p in items:
             listed = sim.control("GET", f"/appointments?mailbox={p}")["appointments"]
