@@ -12,6 +12,7 @@
 
 #include "davclient/query.h"
 
+struct gateway;
 struct buf;
 struct gw_config;
 
@@ -22,6 +23,9 @@ void gw_check_step_line(struct buf *out, const struct dav_step_report *report, c
 /* Appends the last line. */
 void gw_check_done_line(struct buf *out, const struct dav_result *result, const char *server, const char *user,
                         const char *by);
+
+/* Appends a line for each outlet: connected, let in, one message delivered to itself. False: one is down. */
+bool gw_check_outlets(struct buf *out, const struct gateway *g);
 
 /*
  * Without a daemon: reads the file, checks `server` (NULL: each in turn) by asking about `user` (NULL: the server's

@@ -70,6 +70,8 @@ static void on_step(void *arg, const struct dav_step_report *report)
 static void on_done(void *arg, const struct dav_result *result)
 {
     struct run *r = arg;
+    if (result->err == DAV_OK)
+        gw_check_outlets(&r->lines, r->gateway);
     gw_check_done_line(&r->lines, result, r->server_name, r->user, "daemon");
     r->done = true;
     r->check = NULL;

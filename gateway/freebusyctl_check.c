@@ -25,7 +25,7 @@ static enum ctl_exit by_daemon(struct checking *c);
 static enum ctl_exit by_file(struct checking *c);
 static bool on_line(void *arg, char *line);
 static void print_step(const struct jv *v);
-static void print_end(const struct jv *v);
+static void print_end(const struct jv *v, bool failed);
 static char *daemon_program(void);
 static void run_daemon_program(const struct ctl_options *o, int out) __attribute__((noreturn));
 
@@ -106,7 +106,7 @@ static bool on_line(void *arg, char *line)
     if (c->options->json)
         puts(line);
     else if (done)
-        print_end(v);
+        print_end(v, c->failed);
     else
         print_step(v);
     jv_free(&v);
@@ -126,11 +126,13 @@ static void print_step(const struct jv *v)
     printf("  what to do:    %s\n", jv_str(jv_get(v, "advice"), ""));
 }
 
-static void print_end(const struct jv *v)
+static void print_end(const struct jv *v, bool failed)
 {
     const char *by =
         strcmp(jv_str(jv_get(v, "by"), ""), "daemon") == 0 ? "the running daemon" : "this program, from the file";
-    if (jv_truth(jv_get(v, "ok"), false))
+    if (jv_truth(jv_get(v, "ok"), false) && failed)
+        printf("the calendar can be read, but not everything that was read can be published (checked by %s)\n", by);
+    else if (jv_truth(jv_get(v, "ok"), false))
         printf("all steps passed: %lld appointments of %s read from %s (checked by %s)\n",
                (long long)jv_num(jv_get(v, "appointments"), 0), ctl_text(jv_get(v, "user"), "?"),
                ctl_text(jv_get(v, "server"), "?"), by);

@@ -62,6 +62,9 @@ def whole(folder):
                 "the JSON's keys")
     check_equal(said["address"], ANNA, "the JSON's address")
 
+    code, text, _ = daemon.ctl("check")
+    check(code == 0 and "publish    ok       mqtt: connected and let in since " in text and "delivered to itself at" in text, f"check: {text}")
+
     for p in people:
         meeting(sim, p)
     for p in people:
@@ -86,6 +89,8 @@ def whole(folder):
     broker.stop()
     wait_until(lambda: outlet(daemon, "mqtt").get("state") == "waiting", "the outlet to notice", 60)
     check_equal(daemon.ctl("status")[0], 1, "status is not well while an outlet is down")
+    code, text, _ = daemon.ctl("check")
+    check(code == 1 and "publish    FAILED   tcp-re" in text and "what to do" in text, f"check without a broker: {text}")
     broker.start()
     wait_up(daemon, "mqtt")
     sub = Subscriber(folder, broker.port, "mosquitto_sub2")
