@@ -65,21 +65,6 @@ static pid_t start(const char *const *argv)
     return pid;
 }
 
-/* Seconds of CPU of another process. */
-static double cpu_of(pid_t pid)
-{
-    char path[64], text[1024] = "";
-    unsigned long user = 0, system = 0;
-    snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-    FILE *file = fopen(path, "r");
-    const char *rest = file && fgets(text, sizeof(text), file) ? strrchr(text, ')') : NULL;
-    if (file)
-        fclose(file);
-    if (!rest || sscanf(rest, ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &system) != 2)
-        return 0;
-    return (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
-}
-
 static void drain(int fd)
 {
     static char rubbish[BATCH];
@@ -135,13 +120,13 @@ static bool measure(const struct broker *b, pid_t pid, unsigned port, unsigned c
     audience_start(&audience, port, channels, b->hello);
     for (uint64_t seen = 1; seen != audience_bytes(&audience) || seen == 0; usleep(300000)) /* until all have subscribed */
         seen = audience_bytes(&audience);
-    double cpu = cpu_of(pid), wall = stopwatch_now();
+    double cpu = stopwatch_cpu_of(pid), wall = stopwatch_now();
     publish(fd, b, channels, messages, bytes);
     while (audience_events(&audience) < messages) {
         usleep(1000);
         drain(fd);
     }
-    *ret = (struct broker_time){cpu_of(pid) - cpu, audience_last(&audience) - wall};
+    *ret = (struct broker_time){stopwatch_cpu_of(pid) - cpu, audience_last(&audience) - wall};
     audience_stop(&audience);
     close(fd);
     kill(pid, SIGTERM);

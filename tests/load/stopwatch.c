@@ -24,6 +24,20 @@ double stopwatch_cpu(void)
     return seconds_of(CLOCK_PROCESS_CPUTIME_ID);
 }
 
+double stopwatch_cpu_of(pid_t pid)
+{
+    char path[64], text[1024] = "";
+    unsigned long user = 0, system = 0;
+    snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+    FILE *file = fopen(path, "r");
+    const char *rest = file && fgets(text, sizeof(text), file) ? strrchr(text, ')') : NULL;
+    if (file)
+        fclose(file);
+    if (!rest || sscanf(rest, ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &system) != 2)
+        return 0;
+    return (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
+}
+
 void stopwatch_pin(int core)
 {
     long cores = sysconf(_SC_NPROCESSORS_ONLN);

@@ -3,9 +3,12 @@
 #define LOAD_STOPWATCH_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 double stopwatch_now(void); /* seconds, monotonic */
 double stopwatch_cpu(void); /* seconds of CPU that this process has used */
+
+double stopwatch_cpu_of(pid_t pid); /* that another one has used, to a hundredth of a second */
 
 /* Binds this process to one core, if the machine has more than one. */
 void stopwatch_pin(int core);
