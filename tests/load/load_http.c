@@ -26,7 +26,7 @@
 enum { PEOPLE = 10000, CONNECTIONS = 32, REQUESTS = 60000, ROUNDS = 7, ANSWER_MAX = 8192 };
 
 /* As long as the path of a look-up. */
-#define FILE_PATH "/presence-u1234@x.json"
+#define FILE_NAME "presence-u1234@x.json"
 
 struct round {
     double ours, nginx; /* answers a second of CPU */
@@ -136,7 +136,7 @@ static double nginx_round(pid_t nginx, unsigned port, unsigned requests)
 {
     int null = open("/dev/null", O_WRONLY), status = 0;
     double began = stopwatch_cpu_of(nginx);
-    waitpid(client(port, FILE_PATH, requests, null), &status, 0);
+    waitpid(client(port, "/" FILE_NAME, requests, null), &status, 0);
     close(null);
     if (status != 0) {
         fprintf(stderr, "load-http: an answer of nginx was no good\n");
@@ -161,7 +161,7 @@ static pid_t nginx_start(const char *folder, size_t size, unsigned port)
 {
     if (access("/usr/sbin/nginx", X_OK) != 0)
         return 0;
-    FILE *file = create(folder, FILE_PATH + 1);
+    FILE *file = create(folder, FILE_NAME);
     for (size_t i = 0; i < size; i++)
         fputc('x', file);
     fclose(file);
@@ -210,7 +210,7 @@ static int by_ratio(const void *a, const void *b)
 
 static void clean(const char *folder)
 {
-    static const char *const names[] = {FILE_PATH + 1, "nginx.conf", "pid"};
+    static const char *const names[] = {FILE_NAME, "nginx.conf", "pid"};
     char path[128];
     for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
         snprintf(path, sizeof(path), "%s/%s", folder, names[i]);
