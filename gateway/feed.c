@@ -28,7 +28,8 @@ struct group_rules {
 
 /* Data crosses the border as plain numbers; these hold it together. */
 _Static_assert((int)DAV_FREE == PRES_FREE && (int)DAV_ELSEWHERE == PRES_ELSEWHERE &&
-                   (int)DAV_TENTATIVE == PRES_TENTATIVE && (int)DAV_BUSY == PRES_BUSY && (int)DAV_OOF == PRES_OOF,
+                   (int)DAV_TENTATIVE == PRES_TENTATIVE && (int)DAV_BUSY == PRES_BUSY && (int)DAV_OOF == PRES_OOF &&
+                   (int)DAV_NOT_UNDERSTOOD == PRES_UNKNOWN, /* which the rules have count as busy */
                "one order of kinds");
 _Static_assert((int)DAV_TRAIT_ALL_DAY == PRES_TRAIT_ALL_DAY && (int)DAV_TRAIT_CANCELLED == PRES_TRAIT_CANCELLED &&
                    (int)DAV_TRAIT_DECLINED == PRES_TRAIT_DECLINED &&
@@ -184,14 +185,19 @@ void gw_feed_room(struct gateway *g, size_t count)
 size_t gw_feed_weigh(struct gateway *g, const struct pres_rules *rules, const struct dav_result *result)
 {
     size_t n = 0;
+    bool hours = false;
     gw_feed_room(g, result->count);
     for (size_t i = 0; i < result->count; i++) {
         const struct dav_span *span = &result->spans[i];
+        if (span->traits & DAV_TRAIT_OUTSIDE_HOURS) {
+            hours = true;
+            continue;
+        }
         enum pres_kind kind = pres_rules_apply(rules, (enum pres_kind)span->kind, span->traits);
         if (kind != PRES_FREE)
             g->scratch[n++] = (struct pres_interval){.start = span->start, .end = span->end, .kind = kind};
     }
-    return n;
+    return hours ? gw_hours_weigh(g, n, rules, result) : n;
 }
 
 /* The last answer about this person was good. */

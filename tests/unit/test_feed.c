@@ -211,6 +211,36 @@ static void rules_by_group(void **state)
     }
 }
 
+/* Any event goes before the hours in which nobody is at work; what does not count does not. */
+static void outside_the_hours(void **state)
+{
+    struct fixture *f = *state;
+    static const struct {
+        enum dav_busy kind;
+        unsigned traits;
+        enum pres_kind now, later;
+    } cases[] = {
+        {DAV_TENTATIVE, 0, PRES_TENTATIVE, PRES_OOF},
+        {DAV_BUSY, 0, PRES_BUSY, PRES_OOF},
+        {DAV_FREE, 0, PRES_OOF, PRES_OOF},
+        {DAV_BUSY, DAV_TRAIT_CANCELLED, PRES_OOF, PRES_OOF},
+        {DAV_NOT_UNDERSTOOD, 0, PRES_BUSY, PRES_OOF},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct dav_span spans[] = {
+            {.start = NOW - 1000, .end = NOW + 400, .kind = DAV_OOF, .traits = DAV_TRAIT_OUTSIDE_HOURS},
+            {.start = NOW - 100, .end = NOW + 100, .kind = cases[i].kind, .traits = cases[i].traits},
+        };
+        struct pres_known known;
+        struct pres_presence then;
+        answer_spans(f, f->alice, spans, 2);
+        assert_int_equal(state_of(f, f->alice, NULL), cases[i].now);
+        pres_table_known(f->g.table, f->alice, &known);
+        pres_state_at(&known, NOW + 200, &then);
+        assert_int_equal(then.state, cases[i].later);
+    }
+}
+
 static void never_free_by_failure(void **state)
 {
     struct fixture *f = *state;
@@ -417,6 +447,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(question, setup, teardown),
         cmocka_unit_test_setup_teardown(remembered, setup, teardown),
         cmocka_unit_test_setup_teardown(rules_by_group, setup, teardown),
+        cmocka_unit_test_setup_teardown(outside_the_hours, setup, teardown),
         cmocka_unit_test_setup_teardown(never_free_by_failure, setup, teardown),
         cmocka_unit_test_setup_teardown(grows_old, setup, teardown),
         cmocka_unit_test_setup_teardown(causes_are_grouped, setup, teardown),
