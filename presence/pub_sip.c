@@ -118,6 +118,7 @@ static struct pub_sip *outlet_new(struct loop *loop, struct pres_table *table, c
     x->pause_timer = loop_timer_new(loop, "sip pause", on_paused, x);
     x->settle_timer = loop_timer_new(loop, "sip settle", on_settled, x);
     loop_timer_in(x->settle_timer, SETTLE_MS);
+    pres_pub_sip_self_init(x);
     return x;
 }
 
@@ -255,6 +256,7 @@ static void outlet_free(void *outlet)
     loop_timer_free(&x->start_timer);
     loop_timer_free(&x->pause_timer);
     loop_timer_free(&x->settle_timer);
+    loop_timer_free(&x->self_timer);
     pres_sip_doc_free(&x->doc);
     buf_free(&x->body);
     free(x->domain);

@@ -83,6 +83,8 @@ struct pub_sip {
     bool leaving;    /* all are */
 
     struct pres_sip_call *self_call; /* pub_sip_self.c */
+    struct loop_timer *self_timer;
+    unsigned self_tries;
     char self_nonce[20], self_id[20];
     char *self_tag;
     uint64_t refreshed, conflicts, ghosts, refused, pauses;
@@ -109,6 +111,7 @@ void pres_pub_sip_load(struct pub_sip *x);
 void pres_pub_sip_keep(const struct publication *p); /* the row is as the publication is */
 
 /* pub_sip_self.c */
+void pres_pub_sip_self_init(struct pub_sip *x);
 void pres_pub_sip_self_start(struct pub_sip *x);
 void pres_pub_sip_self_stop(struct pub_sip *x);
 /* A NOTIFY: is it about ourselves? */

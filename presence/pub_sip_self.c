@@ -16,21 +16,36 @@
 #include "base/str.h"
 #include "pub_sip.h"
 
-enum { LASTS_S = 60 };
+enum { LASTS_S = 60, AGAIN_MS = 20000, TRIES = 5 };
 
 static void ask(struct pub_sip *x, const char *method, const char *more, const char *body, size_t len,
                 pres_sip_done_fn *done);
+static void publish(struct pub_sip *x);
+static void take_back(struct pub_sip *x);
+static void on_late(void *arg);
 static void on_published(void *arg, enum pres_sip_end end, const struct pres_sip_message *answer);
 static void on_asked(void *arg, enum pres_sip_end end, const struct pres_sip_message *answer);
 static void on_removed(void *arg, enum pres_sip_end end, const struct pres_sip_message *answer);
 static bool went_well(const char *step, enum pres_sip_end end, const struct pres_sip_message *answer);
 
+void pres_pub_sip_self_init(struct pub_sip *x)
+{
+    x->self_timer = loop_timer_new(x->loop, "sip self", on_late, x);
+}
+
 void pres_pub_sip_self_start(struct pub_sip *x)
+{
+    x->self_tries = 0;
+    publish(x);
+}
+
+static void publish(struct pub_sip *x)
 {
     struct pres_pidf doc = {.entity = "sip:freebusyd", .map = &pres_pidf_usual, .note = x->self_nonce};
     struct pres_presence now = {.state = PRES_FREE, .until = PRES_NEVER};
     struct buf body;
     pres_pub_sip_self_stop(x);
+    loop_timer_in(x->self_timer, AGAIN_MS);
     snprintf(x->self_nonce, sizeof x->self_nonce, "%016" PRIx64, crypto_random_u64());
     doc.now = clk_wall_s(loop_clk(x->loop));
     buf_init(&body, 4096);
@@ -43,6 +58,7 @@ void pres_pub_sip_self_start(struct pub_sip *x)
 
 void pres_pub_sip_self_stop(struct pub_sip *x)
 {
+    loop_timer_stop(x->self_timer);
     pres_sip_call_cancel(&x->self_call);
     free(x->self_tag);
     x->self_tag = NULL;
@@ -53,9 +69,13 @@ bool pres_pub_sip_self_take(struct pub_sip *x, const struct pres_sip_message *m)
 {
     if (!x->self_id[0] || !str_starts(m->call_id, x->self_id))
         return false;
-    if (x->self_nonce[0] && str_find_nocase(m->body, m->body_len, x->self_nonce)) {
+    bool there = x->self_nonce[0] && str_find_nocase(m->body, m->body_len, x->self_nonce);
+    log_debug("sip", "notified of ourselves bytes=%zu with our number=%s", m->body_len, there ? "yes" : "no");
+    if (there) {
         x->self_nonce[0] = '\0';
+        loop_timer_stop(x->self_timer);
         pres_publisher_proved(x->publisher);
+        take_back(x);
     }
     return true;
 }
@@ -98,15 +118,30 @@ static void on_published(void *arg, enum pres_sip_end end, const struct pres_sip
 static void on_asked(void *arg, enum pres_sip_end end, const struct pres_sip_message *answer)
 {
     struct pub_sip *x = arg;
-    char id[sizeof x->self_id];
     x->self_call = NULL;
-    if (!went_well("asking for", end, answer) || !x->self_tag)
+    if (went_well("asking for", end, answer) && !x->self_nonce[0])
+        take_back(x); /* the NOTIFY was quicker */
+}
+
+static void take_back(struct pub_sip *x)
+{
+    char id[sizeof x->self_id];
+    if (!x->self_tag || x->self_call)
         return;
     memcpy(id, x->self_id, sizeof id);
     char *more = mem_printf("Expires: 0\r\nSIP-If-Match: %s\r\n", x->self_tag);
     ask(x, "PUBLISH", more, "", 0, on_removed);
-    memcpy(x->self_id, id, sizeof id); /* the NOTIFY may be still to come */
+    memcpy(x->self_id, id, sizeof id); /* the NOTIFY may come twice */
     free(more);
+    free(x->self_tag);
+    x->self_tag = NULL;
+}
+
+static void on_late(void *arg)
+{
+    struct pub_sip *x = arg;
+    if (x->self_nonce[0] && ++x->self_tries < TRIES)
+        publish(x);
 }
 
 static void on_removed(void *arg, enum pres_sip_end end, const struct pres_sip_message *answer)

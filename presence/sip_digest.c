@@ -119,18 +119,15 @@ enum pres_sip_verdict pres_sip_guard_look(const struct pres_sip_guard *g, const 
     return now_s - made > NONCE_S || made > now_s ? PRES_SIP_STALE : PRES_SIP_KNOWN;
 }
 
+/* MD5 alone: phones whose library knows nothing else (libre before 2.0) give up when they are offered another besides.
+ */
 void pres_sip_guard_ask(const struct pres_sip_guard *g, struct buf *out, const char *host, int64_t now_s, bool stale)
 {
-    static const char *const algorithms[] = {"SHA-256", "MD5"}; /* the better one first (RFC 8760 2.4) */
     char nonce[64], why[100];
+    const char *algorithm = crypto_legacy_start(why, sizeof why) ? "MD5" : "SHA-256";
     make_nonce(g, host, now_s, nonce);
-    for (unsigned i = 0; i < 2; i++) {
-        if (i == 1 && !crypto_legacy_start(why, sizeof why))
-            return;
-        add_quoted(out, "WWW-Authenticate: Digest realm", g->realm);
-        buf_addf(out, ", nonce=\"%s\", algorithm=%s, qop=\"auth\"%s\r\n", nonce, algorithms[i],
-                 stale ? ", stale=true" : "");
-    }
+    add_quoted(out, "WWW-Authenticate: Digest realm", g->realm);
+    buf_addf(out, ", nonce=\"%s\", algorithm=%s, qop=\"auth\"%s\r\n", nonce, algorithm, stale ? ", stale=true" : "");
 }
 
 /* 0: cannot be met. */

@@ -44,7 +44,7 @@ enum pres_sip_verdict {
  * long in the making as a wrong password). */
 enum pres_sip_verdict pres_sip_guard_look(const struct pres_sip_guard *g, const struct pres_sip_message *m,
                                           const char *password, const char *host, int64_t now_s);
-/* WWW-Authenticate lines, CRLF included. */
+/* A WWW-Authenticate line, CRLF included. */
 void pres_sip_guard_ask(const struct pres_sip_guard *g, struct buf *out, const char *host, int64_t now_s, bool stale);
 
 #endif

@@ -1,0 +1,212 @@
+"""Our own presence server, through the whole program. With "baresip" as first argument: a phone watches us by UDP and TCP, passwords, both
+sides' restarts, what a phone must be told when. With "sipp": fifty watchers at once with SIPp, floods and broken messages."""
+import os
+import re
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import time
+
+import harness
+from harness import check, check_equal, wait_until
+from sip_world import CAROL, DOMAIN, Baresip, Watcher, free_port, meeting, outlet, simulator, wait_up, yaml
+
+KIND = sys.argv.pop(1)
+NAME = "sip-server"
+
+
+def start(folder, more=(), people=(CAROL,), trusted=True):
+    sim, port = simulator(folder, people), free_port()
+    harness.secret_file(folder, "watchers", "# who may watch\nbob:secret\nsipp:pw")
+    sip = [f'listen: ["udp:127.0.0.1:{port}", "tcp:127.0.0.1:{port}"]', f"domain: {DOMAIN}", "watchers_file: watchers"]
+    sip += ["trusted: [127.0.0.1]"] if trusted else []
+    daemon = harness.Daemon(folder, yaml(sim, people, sip + list(more)))
+    wait_up(daemon, NAME)
+    for p in people:
+        daemon.wait_state(p, "free")
+    return sim, daemon, port
+
+
+def phone(folder):
+    """With its password over UDP: the meeting, our restart; then the same over TCP."""
+    sim, daemon, port = start(folder, trusted=False)
+    wait_until(lambda: outlet(daemon, NAME).get("proved_at"), "our own subscription to be told")
+    bob = Baresip(folder, [CAROL], f"127.0.0.1:{port}", password="secret")
+    bob.wait_first(CAROL, "<basic>open</basic>")
+    check_equal(outlet(daemon, NAME)["watchers"], 1, "watchers")
+    meeting(sim, CAROL)
+    bob.wait(CAROL, "Busy", "the meeting")
+    bob.stop()
+    tcp = Baresip(folder, [CAROL], f"127.0.0.1:{port}", name="sipp", password="pw", transport="tcp")
+    tcp.wait_first(CAROL, "<rpid:busy/>")
+    tcp.stop()
+    check_equal(daemon.stop(), 0, "exit code")
+
+
+def dialog(folder):
+    """What RFC 6665 asks for, word by word."""
+    sim, daemon, port = start(folder)
+    eve = Watcher(port, CAROL)
+    eve.subscribe()
+    eve.wait_document("<basic>open</basic>", "the first state")
+    check(re.match(r"active;expires=(59\d|600)$", eve.states[-1]), f"state of the subscription: {eve.states}")
+
+    # somebody who does not exist looks like somebody of whom nothing is known
+    nobody = Watcher(port, "nobody@im.example")
+    nobody.subscribe()
+    text = nobody.wait_document("Calendar unknown", "nobody")
+    check("<rpid:activities" not in text and nobody.states[-1].startswith("active"), f"nobody: {text}")
+
+    # prolonged, asked once, ended
+    eve.subscribe()
+    eve.wait(lambda w: len(w.notifies) == 2, "the answer to a second SUBSCRIBE")
+    once = Watcher(port, CAROL, name="once")
+    once.subscribe(0)
+    once.wait(lambda w: w.states and w.states[-1] == "terminated;reason=timeout", "a single look")
+    for expires, event, code in ((10, "presence", "423"), (600, "dialog", "489")):
+        w = Watcher(port, CAROL, name="x")
+        w.subscribe(expires, event=event)
+        w.wait(lambda w, c=code: w.answers and w.answers[-1].startswith("SIP/2.0 " + c), f"{code} for {expires} {event}")
+        w.close()
+    wrong = Watcher(port, CAROL, name="wrong")
+    wrong.subscribe(headers="Accept: text/plain\r\n")
+    wrong.wait(lambda w: w.answers and w.answers[-1].startswith("SIP/2.0 406"), "406 for another format")
+
+    # a watcher who does not know us any more, and one who says nothing, are forgotten
+    meeting(sim, CAROL)
+    eve.wait_document("<rpid:busy/>", "the meeting")
+    before = outlet(daemon, NAME)["watchers"]
+    gone = Watcher(port, CAROL, name="gone")
+    gone.subscribe()
+    wait_until(lambda: gone.poll("481 Gone") and gone.notifies, "its notification")
+    wait_until(lambda: gone.poll("481 Gone") or outlet(daemon, NAME)["watchers"] == before, "481 to end the subscription")
+
+    # after our crash the dialog is unknown: 481, and a new one works
+    daemon.stop(signal.SIGKILL)
+    daemon.start()
+    wait_up(daemon, NAME)
+    eve.subscribe()
+    eve.wait(lambda w: w.answers and w.answers[-1].startswith("SIP/2.0 481"), "481 after our restart")
+    again = Watcher(port, CAROL, name="again")
+    again.subscribe()
+    again.wait_document("<rpid:busy/>", "a new subscription after our restart")
+
+    # a clean stop says so
+    check_equal(stop_watched(daemon, again), 0, "exit code")
+    check(again.states[-1] == "terminated;reason=deactivated", f"told at the end: {again.states}")
+    for w in (eve, nobody, once, wrong, gone, again):
+        w.close()
+
+
+def stop_watched(daemon, watcher):
+    """The watcher answers while the daemon stops."""
+    daemon.program.expected_to_run = False
+    daemon.program.process.send_signal(signal.SIGTERM)
+    wait_until(lambda: watcher.poll() or daemon.program.process.poll() is not None, "the daemon to stop")
+    while watcher.poll():
+        pass
+    return daemon.program.process.wait(60)
+
+
+def tls(folder):
+    """Over TLS, pipelined, with a ping; and a reload that takes nothing from anybody."""
+    certs = os.path.join(folder, "certs")
+    subprocess.run([os.path.join(harness.SOURCE, "tests", "peers", "certs.sh"), certs, "good"], check=True, stdout=subprocess.DEVNULL, timeout=120)
+    sim, port = simulator(folder, [CAROL]), free_port()
+    daemon = harness.Daemon(folder, yaml(sim, [CAROL], [f'listen: ["tls:127.0.0.1:{port}"]', f"domain: {DOMAIN}", "trusted: [127.0.0.1]",
+                                                        f'certificate_file: "{certs}/good.pem"', f'key_file: "{certs}/good.key"']))
+    wait_up(daemon, NAME)
+    daemon.wait_state(CAROL, "free")
+    context = ssl.create_default_context(cafile=os.path.join(certs, "ca.pem"))
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as plain, context.wrap_socket(plain, server_hostname="localhost") as stream:
+        stream.sendall(b"\r\n\r\n" + subscribe_text("TLS", 1).encode())
+        got = b""
+        while b"</presence>" not in got:
+            more = stream.recv(65536)
+            check(more, f"the connection ends: {got}")
+            got += more
+        check(got.startswith(b"\r\n") and b"SIP/2.0 200 OK" in got and b"NOTIFY sip:eve@127.0.0.1" in got, f"over TLS: {got}")
+    check_equal(daemon.stop(), 0, "exit code")
+
+
+def subscribe_text(transport, number, more=""):
+    return (f"SUBSCRIBE sip:{CAROL} SIP/2.0\r\nVia: SIP/2.0/{transport} 127.0.0.1:9;rport;branch=z9hG4bK{number}\r\nMax-Forwards: 70\r\n"
+            f"From: <sip:eve@{DOMAIN}>;tag=w{number}\r\nTo: <sip:{CAROL}>\r\nCall-ID: t{number}\r\nCSeq: 1 SUBSCRIBE\r\n"
+            f"Contact: <sip:eve@127.0.0.1:9>\r\nEvent: presence\r\nExpires: 600\r\n{more}Content-Length: 0\r\n\r\n")
+
+
+def sipp(folder):
+    """SIPp's digest, dialogs and notifications, by UDP and by TCP."""
+    sim, daemon, port = start(folder, trusted=False, more=["rate: 5000"])
+    meeting(sim, CAROL)
+    daemon.wait_state(CAROL, "busy")
+    for mode in ("u1", "t1"):
+        done = subprocess.run(["sipp", f"127.0.0.1:{port}", "-sf", os.path.join(harness.SOURCE, "tests", "peers", "sipp_watch.xml"), "-key", "person",
+                               "carol", "-au", "sipp", "-ap", "pw", "-t", mode, "-i", "127.0.0.1", "-p", str(free_port()), "-m", "50", "-r", "50", "-nostdin",
+                               "-timeout", "60s", "-timeout_error", "-trace_err", "-error_file", os.path.join(folder, f"sipp-{mode}.err")],
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=folder, timeout=120, check=False)
+        errors = open(os.path.join(folder, f"sipp-{mode}.err"), encoding="utf-8", errors="replace").read() \
+            if os.path.exists(os.path.join(folder, f"sipp-{mode}.err")) else ""
+        check_equal(done.returncode, 0, f"SIPp by {mode}: {done.stdout[-1500:]} {errors[:1500]}")
+    wait_until(lambda: outlet(daemon, NAME)["watchers"] == 0, "every subscription to have ended")
+    print(f"        {outlet(daemon, NAME)['notified']} notifications to SIPp", flush=True)
+    check_equal(daemon.stop(), 0, "exit code")
+
+
+def hostile(folder):
+    """No crash, bounded, and who behaves is served in between."""
+    sim, daemon, port = start(folder, more=["max_watchers: 20"])
+    udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    good = subscribe_text("UDP", 0)
+    head = good[:-len("Content-Length: 0\r\n\r\n")]
+    bad = [head + "".join(f"X-{i}: y\r\n" for i in range(1000)) + "\r\n", head + "Content-Length: 500\r\n\r\nshort", head + "Content-Length: -1\r\n\r\n",
+           head + "Content-Length: 0\r\nl: 9\r\n\r\n", good[:70], good.replace("CSeq: 1", "CSeq: 99999999999"), "\r\n\r\n", "x", "\0" * 500,
+           good.replace("Via: ", "Via: SIP/2.0/UDP a;branch=b, " * 100), good.replace("<sip:carol", "<<<<sip:" + "a" * 5000),
+           head + "Subject: " + "\r\n ".join("folded" for _ in range(2000)) + "\r\n\r\n"]
+    for text in bad:
+        udp.sendto(text.encode()[:60000], ("127.0.0.1", port))
+    for i in range(100):  # more watchers than there may be
+        udp.sendto(subscribe_text("UDP", 100 + i).encode(), ("127.0.0.1", port))
+    for text in (b"X" * 200000, b"SUBSCRIBE sip:a SIP/2.0\r\nContent-Length: 70000\r\n\r\n", b"\r\n" * 5000, b"NOTIFY " + b"\r\n " * 40000):
+        with socket.create_connection(("127.0.0.1", port), timeout=60) as stream:
+            try:
+                stream.sendall(text)
+                stream.sendall(b"\r\n\r\n")
+            except OSError:
+                pass  # cut off already
+    wait_until(lambda: outlet(daemon, NAME)["malformed"] >= 8 and outlet(daemon, NAME)["refused"] >= 70, "all that to be looked at")
+    check(outlet(daemon, NAME)["watchers"] <= 20, "no more watchers than there may be")
+    udp.close()
+    wait_until(lambda: outlet(daemon, NAME)["watchers"] == 0, "watchers who answer nothing to be forgotten", 120)
+    eve = Watcher(port, CAROL)
+    eve.subscribe()
+    eve.wait_document("<basic>open</basic>", "somebody who behaves")
+    eve.close()
+    check_equal(daemon.stop(), 0, "exit code")
+
+
+def passwords(folder):
+    """A stranger is challenged; a wrong password is refused and not asked for again; the file is read anew."""
+    _, daemon, port = start(folder, trusted=False)
+    eve = Watcher(port, CAROL)
+    eve.subscribe()
+    eve.wait(lambda w: w.answers and w.answers[-1].startswith("SIP/2.0 401"), "a challenge")
+    challenge = eve.answers[-1]
+    check("algorithm=MD5" in challenge and "qop=" in challenge, f"what phones understand: {challenge}")
+    nonce = re.search(r'nonce="([^"]+)"', challenge).group(1)
+    wrong = (f'Authorization: Digest username="bob", realm="{DOMAIN}", nonce="{nonce}", uri="sip:{CAROL}", response="{"0" * 32}", algorithm=MD5, '
+             'qop=auth, nc=00000001, cnonce="x"\r\n')
+    eve.subscribe(headers=wrong)
+    eve.wait(lambda w: w.answers[-1].startswith("SIP/2.0 403"), "a wrong password is refused")
+    check_equal(outlet(daemon, NAME)["wrong_passwords"], 1, "and counted")
+    check_equal(eve.notifies, [], "and nothing was told")
+    eve.close()
+    check_equal(daemon.stop(), 0, "exit code")
+
+
+if KIND == "baresip":
+    harness.run(phone, dialog, tls)
+else:
+    harness.run(sipp, hostile, passwords)
