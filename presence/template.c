@@ -69,6 +69,8 @@ static const char *const words[WORDS] = {
 
 static int word_at(const char *text, size_t *ret_len);
 static void value_of(enum word word, const struct pres_fill *f, struct buf *out);
+static const char *text_of(enum word word, const struct pres_fill *f);
+static int64_t time_of(enum word word, const struct pres_fill *f);
 static void add_time(struct buf *out, int64_t t);
 static void add_epoch(struct buf *out, int64_t t);
 static int64_t expires(const struct pres_fill *f);
@@ -145,67 +147,37 @@ static void value_of(enum word word, const struct pres_fill *f, struct buf *out)
 {
     const char *at = strrchr(f->address, '@');
     switch (word) {
-    case WORD_ADDRESS:
-        buf_adds(out, f->address);
-        return;
     case WORD_LOCAL:
         buf_add(out, f->address, at ? (size_t)(at - f->address) : strlen(f->address));
         return;
+    case WORD_ADDRESS:
     case WORD_DOMAIN:
-        buf_adds(out, at ? at + 1 : "");
-        return;
     case WORD_GROUP:
-        buf_adds(out, f->group ? f->group : "");
-        return;
     case WORD_STATE:
-        buf_adds(out, pres_kind_name(f->now->state));
-        return;
     case WORD_SHOW:
-        buf_adds(out, f->show ? f->show : "");
-        return;
     case WORD_TEXT:
-        buf_adds(out, f->text ? f->text : "");
+    case WORD_NEXT_STATE:
+    case WORD_REASON:
+    case WORD_JSON:
+    case WORD_ID:
+    case WORD_TOKEN:
+        buf_adds(out, text_of(word, f));
         return;
     case WORD_SINCE:
-        add_time(out, f->now->since);
-        return;
     case WORD_UNTIL:
-        add_time(out, f->now->until);
+    case WORD_EXPIRES:
+    case WORD_NEXT_START:
+    case WORD_VALID_UNTIL:
+        add_time(out, time_of(word, f));
         return;
     case WORD_UNTIL_EPOCH:
         add_epoch(out, f->now->until);
         return;
-    case WORD_EXPIRES:
-        add_time(out, expires(f));
-        return;
     case WORD_EXPIRES_EPOCH:
         add_epoch(out, expires(f));
         return;
-    case WORD_MINUTES: {
-        int64_t end = expires(f);
-        buf_addf(out, "%" PRId64, end > f->wall ? (end - f->wall + 59) / 60 : 0);
-        return;
-    }
-    case WORD_NEXT_STATE:
-        buf_adds(out, f->now->next.some ? pres_kind_name(f->now->next.kind) : "");
-        return;
-    case WORD_NEXT_START:
-        add_time(out, f->now->next.some ? f->now->next.start : 0);
-        return;
-    case WORD_VALID_UNTIL:
-        add_time(out, f->now->valid_until);
-        return;
-    case WORD_REASON:
-        buf_adds(out, f->now->reason ? f->now->reason : "");
-        return;
-    case WORD_JSON:
-        buf_adds(out, f->json ? f->json : "{}");
-        return;
-    case WORD_ID:
-        buf_adds(out, f->id ? f->id : "");
-        return;
-    case WORD_TOKEN:
-        buf_adds(out, f->token ? f->token : "");
+    case WORD_MINUTES:
+        buf_addf(out, "%" PRId64, expires(f) > f->wall ? (expires(f) - f->wall + 59) / 60 : 0);
         return;
     case WORD_BASIC:
         crypto_base64_encode(out, f->token ? f->token : "", f->token ? strlen(f->token) : 0);
@@ -216,6 +188,37 @@ static void value_of(enum word word, const struct pres_fill *f, struct buf *out)
     case WORDS:
         return;
     }
+}
+
+static const char *text_of(enum word word, const struct pres_fill *f)
+{
+    const char *at = strrchr(f->address, '@');
+    const char *const texts[WORDS] = {
+        [WORD_ADDRESS] = f->address,
+        [WORD_DOMAIN] = at ? at + 1 : NULL,
+        [WORD_GROUP] = f->group,
+        [WORD_STATE] = pres_kind_name(f->now->state),
+        [WORD_SHOW] = f->show,
+        [WORD_TEXT] = f->text,
+        [WORD_NEXT_STATE] = f->now->next.some ? pres_kind_name(f->now->next.kind) : NULL,
+        [WORD_REASON] = f->now->reason,
+        [WORD_JSON] = f->json ? f->json : "{}",
+        [WORD_ID] = f->id,
+        [WORD_TOKEN] = f->token,
+    };
+    return texts[word] ? texts[word] : "";
+}
+
+static int64_t time_of(enum word word, const struct pres_fill *f)
+{
+    const int64_t times[WORDS] = {
+        [WORD_SINCE] = f->now->since,
+        [WORD_UNTIL] = f->now->until,
+        [WORD_EXPIRES] = expires(f),
+        [WORD_NEXT_START] = f->now->next.some ? f->now->next.start : 0,
+        [WORD_VALID_UNTIL] = f->now->valid_until,
+    };
+    return times[word];
 }
 
 static void add_time(struct buf *out, int64_t t)
