@@ -246,10 +246,12 @@ static void take_confirmation(struct gateway *g, pres_id id, const struct dav_re
 
 static void take_failure(struct gateway *g, pres_id id, const struct dav_result *result)
 {
+    struct gw_person *p = &g->persons[id];
+    bool elsewhere = p->extra && p->extra->remember && p->extra->remember[0] != '/';
+    if (result->err == DAV_NOT_FOUND || (result->err == DAV_NETWORK && elsewhere))
+        remember(p, NULL); /* it may have moved: look for it again */
     if (!gw_published_instead(g, id, result))
         gw_feed_failure(g, id, result);
-    else if (result->err == DAV_NOT_FOUND)
-        remember(&g->persons[id], NULL);
 }
 
 void gw_feed_failure(struct gateway *g, pres_id id, const struct dav_result *result)
@@ -261,9 +263,6 @@ void gw_feed_failure(struct gateway *g, pres_id id, const struct dav_result *res
         return; /* nobody was asked: what was last seen of this person is not over */
     p->cause = gw_causes_enter(&s->causes, p->cause, cause, result->evidence, id, s->config->name,
                                pres_table_address(g->table, id), clk_wall_s(loop_clk(g->loop)));
-    bool elsewhere = p->extra && p->extra->remember && p->extra->remember[0] != '/';
-    if (result->err == DAV_NOT_FOUND || (result->err == DAV_NETWORK && elsewhere))
-        remember(p, NULL); /* it may have moved: look for it again */
     pres_table_fail(g->table, id, cause->code);
 }
 

@@ -12,6 +12,7 @@ from harness import check, check_equal, wait_until
 
 PEOPLE = ["anna@example.test", "bob@example.test", "carl@example.test"]
 MAILBOXES = [f"mailbox {p} password=x" for p in PEOPLE]
+READ = "    read: calendar\n" # what is published is another test's
 
 
 def methods(sim):
@@ -48,7 +49,7 @@ def idle_cost(sim, daemon, polls):
 
 def changes_by_subscription(folder):
     """One POLL for everybody, no SEARCH while nothing changes; what changes is seen within a poll."""
-    sim, daemon = company.start(folder, MAILBOXES, PEOPLE, interval="2s")
+    sim, daemon = company.start(folder, MAILBOXES, PEOPLE, interval="2s", server_more=READ)
     for p in PEOPLE:
         daemon.wait_state(p, "free", 60)
     wait_until(lambda: len(subscriptions(sim)) == 3, "three subscriptions", 60)
@@ -66,7 +67,7 @@ def changes_by_subscription(folder):
 
 def changes_by_contenttag(folder):
     """A server without subscriptions: one PROPFIND a person and poll."""
-    sim, daemon = company.start(folder, MAILBOXES, PEOPLE, args=("--set", "subscribe=501"))
+    sim, daemon = company.start(folder, MAILBOXES, PEOPLE, args=("--set", "subscribe=501"), server_more=READ)
     for p in PEOPLE:
         daemon.wait_state(p, "free", 60)
     wait_until(lambda: searches(sim) >= 6, "everybody to be read twice", 60)
@@ -84,7 +85,7 @@ def changes_by_contenttag(folder):
 
 def subscriptions_lost(folder):
     """A store that restarts forgets them all, and counts anew: nothing that happened meanwhile is missed."""
-    sim, daemon = company.start(folder, MAILBOXES, PEOPLE)
+    sim, daemon = company.start(folder, MAILBOXES, PEOPLE, server_more=READ)
     for p in PEOPLE:
         daemon.wait_state(p, "free", 60)
     wait_until(lambda: len(subscriptions(sim)) == 3, "three subscriptions", 60)
@@ -113,7 +114,7 @@ def free_udp_port():
 def notified(folder):
     """With an hour between polls, only the server's datagram can bring a change; forged ones bring nothing."""
     port = free_udp_port()
-    more = f'    changes: {{ notify_listen: "127.0.0.1:{port}" }}\n'
+    more = READ + f'    changes: {{ notify_listen: "127.0.0.1:{port}" }}\n'
     sim, daemon = company.start(folder, MAILBOXES, PEOPLE, interval="1h", stale="3h", server_more=more,
                                 args=("--set", "notify-repeat=1"))
     for p in PEOPLE:
@@ -158,7 +159,7 @@ def moved_mailboxes(folder):
     appointment(be1, PEOPLE[0])
     appointment(be2, PEOPLE[0], busy="oof")
     home.control("PUT", "/faults", {"mailbox": PEOPLE[0], "moved": f"http://127.0.0.1:{be1.port}"})
-    hosts = f'    allowed_hosts: ["127.0.0.1:{be1.port}", "127.0.0.1:{be2.port}"]\n'
+    hosts = READ + f'    allowed_hosts: ["127.0.0.1:{be1.port}", "127.0.0.1:{be2.port}"]\n'
     daemon = harness.Daemon(folder, company.yaml(home.url, PEOPLE, server_more=hosts))
     daemon.wait_state(PEOPLE[0], "busy", 60)
     wait_until(lambda: len(subscriptions(be1)) == 1, "a subscription at her own server", 60)
@@ -192,7 +193,7 @@ def other_names(folder):
              "mailbox zoe@other.test alias=zoe password=x"]
     users = ["{ address: carl@example.test, server: hq, aliases: [carl@corp.example.test] }"]
     people = ["anna.b@example.test", "zoe@example.test"]
-    sim, daemon = company.start(folder, lines, people, more_users=users)
+    sim, daemon = company.start(folder, lines, people, more_users=users, server_more=READ)
     for p in ("anna.b@example.test", "carl@corp.example.test", "zoe@other.test"):
         appointment(sim, p)
     daemon.wait_state("anna.b@example.test", "busy", 60)
@@ -251,7 +252,8 @@ def every_kind(folder):
                 "unanswered": [(*hour, "BUSY-TENTATIVE")], "maybe": [(*hour, "BUSY-TENTATIVE")],
                 "series": [(*hour, "BUSY"), (at(2, 15), at(2, 15, 30), "BUSY-TENTATIVE"), (at(3, 9), at(3, 10), "BUSY"),
                            (at(4, 9), at(4, 10), "BUSY")]}
-    _, daemon = company.start(folder, lines, [f"{name}@example.test" for name in expected], interval="1h", stale="3h")
+    _, daemon = company.start(folder, lines, [f"{name}@example.test" for name in expected], interval="1h", stale="3h",
+                              server_more=READ)
     for name, periods in expected.items():
         wait_until(lambda n=name: daemon.presence(f"{n}@example.test")["state"] != "unknown", f"{name} to be read", 60)
         check_equal(daemon.periods(f"{name}@example.test"), periods, f"free/busy of {name}")

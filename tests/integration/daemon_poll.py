@@ -18,7 +18,7 @@ def watched_only(folder):
     lines = [f"appointment {p} now-10m +2h busy" for p in PEOPLE]
     harness.secret_file(folder, "password", "svc-secret")
     sim = harness.Simulator(folder, company.company(*lines), args=("--set", "subscribe=501"))
-    yaml = company.yaml(sim.url, PEOPLE).replace("window: 14d", "window: 14d, demand: watched")
+    yaml = company.yaml(sim.url, PEOPLE, server_more="    read: calendar\n").replace("window: 14d", "window: 14d, demand: watched")
     daemon = harness.Daemon(folder, yaml)
     wait_until(lambda: daemon.get("/readyz")[0] == 200, "a daemon that has nobody to ask about to be ready", 60)
     check_equal(asked(sim), set(), "persons asked about before anybody watches")
@@ -49,7 +49,7 @@ def watched_only(folder):
 def budget_shown(folder):
     """`servers` says what freshness the budget buys, and what it would take."""
     lines = [f"mailbox {p} password=x" for p in PEOPLE]
-    more = "    max_requests_per_second: 2\n    changes: { subscribe: false }\n"
+    more = "    read: calendar\n    max_requests_per_second: 2\n    changes: { subscribe: false }\n"
     _, daemon = company.start(folder, lines, PEOPLE, server_more=more)
     budget = lambda: daemon.ctl_json("servers")["servers"][0]["budget"]
     found = wait_until(lambda: (b := budget())["limited_by"] and b, "the budget to be too small", 60)
