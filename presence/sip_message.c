@@ -10,6 +10,7 @@
 #include <sys/time.h>
 
 #include <osipparser2/osip_parser.h>
+#include <osipparser2/osip_port.h>
 
 #include "base/arena.h"
 #include "base/buf.h"
@@ -27,6 +28,7 @@ struct reading {
 
 static osip_message_t *parse(const struct pres_sip_head *head);
 static void start(void);
+static void be_quiet(const char *file, int line, osip_trace_level_t level, const char *format, va_list ap);
 static bool wanted(const char *name);
 static void read_all(struct reading *r, const struct udp_peer *from);
 static void read_start(struct reading *r);
@@ -124,9 +126,16 @@ static osip_message_t *parse(const struct pres_sip_head *head)
 static void start(void)
 {
     static bool done;
-    if (!done)
-        parser_init();
+    if (done)
+        return;
     done = true;
+    parser_init();
+    osip_trace_initialize_func(TRACE_LEVEL0, be_quiet); /* it would print what strangers send */
+}
+
+static void be_quiet(const char *file, int line, osip_trace_level_t level, const char *format, va_list ap)
+{
+    (void)file, (void)line, (void)level, (void)format, (void)ap;
 }
 
 static bool wanted(const char *name)
