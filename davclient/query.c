@@ -140,49 +140,16 @@ void dav_query_recall(struct dav_query *q)
     dav_session_put(q->session, q, DAV_QUERY_WAITING);
 }
 
+/* As base names them, but that an answer which was under way, or came in part, has codes of its own here. */
 const char *dav_fetch_code(enum fetch_err err)
 {
-    switch (err) {
-    case FETCH_OK:
+    if (err == FETCH_OK)
         return NULL;
-    case FETCH_DNS_NOT_FOUND:
-        return "dns-not-found";
-    case FETCH_DNS_TIMEOUT:
-        return "dns-timeout";
-    case FETCH_TCP_REFUSED:
-        return "tcp-refused";
-    case FETCH_TCP_TIMEOUT:
-        return "tcp-timeout";
-    case FETCH_TCP_RESET:
-    case FETCH_PIN_LOST:
-        return "tcp-reset";
-    case FETCH_PROXY_AUTH:
-        return "proxy-auth";
-    case FETCH_PROXY_DENIED:
-        return "proxy-denied";
-    case FETCH_TLS_EXPIRED:
-        return "tls-expired";
-    case FETCH_TLS_NOT_YET_VALID:
-        return "tls-not-yet-valid";
-    case FETCH_TLS_UNTRUSTED:
-        return "tls-untrusted";
-    case FETCH_TLS_NAME_MISMATCH:
-        return "tls-name-mismatch";
-    case FETCH_TLS_PIN_MISMATCH:
-        return "tls-pin-mismatch";
-    case FETCH_TLS_PROTOCOL:
-        return "tls-protocol";
-    case FETCH_TIMEOUT:
+    if (err == FETCH_TIMEOUT)
         return "answer-timeout";
-    case FETCH_PARTIAL:
+    if (err == FETCH_PARTIAL)
         return "answer-partial";
-    case FETCH_TOO_LARGE:
-        return "answer-too-large";
-    case FETCH_MALFORMED:
-    case FETCH_STOPPED:
-        return "answer-malformed";
-    }
-    return "answer-malformed";
+    return err == FETCH_STOPPED ? "answer-malformed" : fetch_err_code(err);
 }
 
 static void begin(struct dav_query *q)
