@@ -8,7 +8,9 @@
 #include "freebusyctl.h"
 
 static const char *number(const struct jv *v);
-static bool is_unknown(const struct jv *person);
+static enum ctl_exit ask_and_tell(const struct ctl_options *o, const char *method, char *path,
+                                  void (*tell)(const struct jv *v), bool (*is_well)(const struct jv *v));
+static bool is_known(const struct jv *person);
 static void print_server(struct ctl_table *t, const struct jv *s);
 static void print_server_notes(const struct jv *s);
 static void print_logon(const char *name, const struct jv *s);
@@ -86,19 +88,7 @@ static void print_person(const struct jv *v)
 
 enum ctl_exit ctl_show(const struct ctl_options *o)
 {
-    struct jv *v = NULL;
-    char *path = ctl_path("/ctl/person/", o->args[0]);
-    enum ctl_exit result = ctl_talk(o, "GET", path, &v);
-    free(path);
-    if (result != CTL_WELL)
-        return result;
-    if (o->json)
-        ctl_print_json(v);
-    else
-        print_person(v);
-    result = is_unknown(v) ? CTL_NOT_WELL : CTL_WELL;
-    jv_free(&v);
-    return result;
+    return ask_and_tell(o, "GET", ctl_path("/ctl/person/", o->args[0]), print_person, is_known);
 }
 
 enum ctl_exit ctl_servers(const struct ctl_options *o)
@@ -170,47 +160,55 @@ enum ctl_exit ctl_subscribers(const struct ctl_options *o)
     return CTL_WELL;
 }
 
+static void print_refreshed(const struct jv *v)
+{
+    print_person(jv_get(v, "person"));
+}
+
+static bool is_ok(const struct jv *v)
+{
+    return jv_truth(jv_get(v, "ok"), false);
+}
+
 enum ctl_exit ctl_refresh(const struct ctl_options *o)
 {
-    struct jv *v = NULL;
-    char *path = ctl_path("/ctl/refresh/", o->args[0]);
-    enum ctl_exit result = ctl_talk(o, "POST", path, &v);
-    free(path);
-    if (result != CTL_WELL)
-        return result;
-    if (o->json)
-        ctl_print_json(v);
-    else
-        print_person(jv_get(v, "person"));
-    result = jv_truth(jv_get(v, "ok"), false) ? CTL_WELL : CTL_NOT_WELL;
-    jv_free(&v);
-    return result;
+    return ask_and_tell(o, "POST", ctl_path("/ctl/refresh/", o->args[0]), print_refreshed, is_ok);
+}
+
+static void print_changes(const struct jv *v)
+{
+    printf("reloaded: %s\n", ctl_text(jv_get(v, "changes"), "nothing changed"));
 }
 
 enum ctl_exit ctl_reload(const struct ctl_options *o)
 {
-    struct jv *v = NULL;
-    enum ctl_exit result = ctl_talk(o, "POST", "/ctl/reload", &v);
-    if (result != CTL_WELL)
-        return result;
-    if (o->json)
-        ctl_print_json(v);
-    else
-        printf("reloaded: %s\n", ctl_text(jv_get(v, "changes"), "nothing changed"));
-    jv_free(&v);
-    return CTL_WELL;
+    return ask_and_tell(o, "POST", mem_strdup("/ctl/reload"), print_changes, NULL);
+}
+
+static void print_unbroken(const struct jv *v)
+{
+    (void)v;
+    puts("the password will be tried once more");
 }
 
 enum ctl_exit ctl_unbreak(const struct ctl_options *o)
 {
+    return ask_and_tell(o, "POST", ctl_path("/ctl/unbreak/", o->args[0]), print_unbroken, NULL);
+}
+
+/* Takes `path`. The answer as data or in words; `is_well` NULL: whatever comes is. */
+static enum ctl_exit ask_and_tell(const struct ctl_options *o, const char *method, char *path,
+                                  void (*tell)(const struct jv *v), bool (*is_well)(const struct jv *v))
+{
     struct jv *v = NULL;
-    char *path = ctl_path("/ctl/unbreak/", o->args[0]);
-    enum ctl_exit result = ctl_talk(o, "POST", path, &v);
+    enum ctl_exit result = ctl_talk(o, method, path, &v);
     free(path);
     if (result == CTL_WELL && o->json)
         ctl_print_json(v);
     else if (result == CTL_WELL)
-        puts("the password will be tried once more");
+        tell(v);
+    if (result == CTL_WELL && is_well && !is_well(v))
+        result = CTL_NOT_WELL;
     jv_free(&v);
     return result;
 }
@@ -224,9 +222,9 @@ static const char *number(const struct jv *v)
     return here;
 }
 
-static bool is_unknown(const struct jv *person)
+static bool is_known(const struct jv *person)
 {
-    return strcmp(jv_str(jv_get(person, "state"), "unknown"), "unknown") == 0;
+    return strcmp(jv_str(jv_get(person, "state"), "unknown"), "unknown") != 0;
 }
 
 /* What is wrong with it, and what else the administrator should know. */
@@ -250,7 +248,8 @@ static void print_server_notes(const struct jv *s)
 static void print_budget(const char *name, const struct jv *b)
 {
     const char *limit = jv_str(jv_get(b, "limited_by"), NULL);
-    double per_poll = jv_dbl(jv_get(b, "requests_per_poll"), 0), needed = jv_dbl(jv_get(b, "requests_per_second_needed"), 0);
+    double per_poll = jv_dbl(jv_get(b, "requests_per_poll"), 0),
+           needed = jv_dbl(jv_get(b, "requests_per_second_needed"), 0);
     double interval = jv_dbl(jv_get(b, "interval_s"), 0), busy = jv_dbl(jv_get(b, "connections_needed"), 0);
     if (per_poll <= 0)
         return;
