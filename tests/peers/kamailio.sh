@@ -97,20 +97,6 @@ END
 END
 }
 
-free_ports() {
-    /usr/bin/python3 -c 'import socket
-held = []
-while len(held) < 2:
-    tcp = socket.create_server(("127.0.0.1", 0))
-    udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    try:
-        udp.bind(tcp.getsockname())
-        held.append((tcp, udp))
-    except OSError:
-        pass
-print(*(tcp.getsockname()[1] for tcp, _ in held))'
-}
-
 listening() {
     grep -qi ":$(printf '%04X' "$1") 00000000:0000 0A" /proc/net/tcp
 }
@@ -120,13 +106,13 @@ if [ -z "$memory" ] && [ ! -f "$dir/kamailio.db" ]; then
     sqlite3 "$dir/kamailio.db" </usr/share/kamailio/db_sqlite/presence-create.sql
 fi
 for attempt in 1 2 3 4 5; do
-    ports=${PEER_PORTS:-$(free_ports)}
+    ports=${PEER_PORTS:-$(/usr/bin/python3 "$(dirname "$0")/peer.py" 2)}
     port=${ports% *} tls_port=${ports#* }
     write_config "$port" "$tls_port" >"$dir/kamailio.cfg"
     PATH=$PATH:/usr/sbin kamailio -f "$dir/kamailio.cfg" -DD -E -m 128 -M 16 -w "$dir" -Y "$dir" -P "$dir/pid" >"$dir/log" 2>&1 </dev/null &
     pid=$!
     tries=0
-    while kill -0 "$pid" 2>/dev/null && [ $tries -lt 300 ]; do
+    while kill -0 "$pid" 2>/dev/null && [ $tries -lt 600 ]; do
         if listening "$port" && { [ -z "$tls" ] || listening "$tls_port"; }; then
             echo "$port $tls_port $pid"
             exit 0

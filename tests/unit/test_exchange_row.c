@@ -2,51 +2,7 @@
  * exchange_row, exchange_page: what appointments become, which are left out, and when the last page has been read,
  * against a server of canned answers.
  */
-#include "dav_server.h"
-#include "exchange.h"
-
-static struct outcome got;
-
-static int set_up(void **state)
-{
-    struct dav_account account;
-
-    (void)state;
-    world_begin();
-    account = usual_account();
-    session = session_for(&account, "secret");
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    world_end();
-    return 0;
-}
-
-static void ask_about(const char *address)
-{
-    struct dav_question question = question_about(address);
-
-    ask(&got, &question);
-}
-
-static void ask_with(const char *address, const char *path, const char *remember)
-{
-    struct dav_question question = question_about(address);
-
-    question.path = path;
-    question.remember = remember;
-    ask(&got, &question);
-}
-
-static void expect_fail(const char *code)
-{
-    assert_string_equal(got.code, code);
-    assert_int_equal(got.count, 0);
-    assert_true(got.err != DAV_OK);
-}
+#include "exchange_world.h"
 
 /* --- rows --- */
 
