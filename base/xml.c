@@ -38,7 +38,7 @@ struct xml_reader *xml_reader_new(const struct xml_handler *handler, void *arg, 
     r->plain = r->holding ? xml_plain_new() : NULL;
     r->attr_text = arena_new(2 * limits->max_bytes);
     buf_init(&r->clean, 3 * (XML_SLICE + sizeof(r->rest.bytes)));
-    buf_init(&r->held, XML_SLICE);
+    buf_init(&r->held, limits->hold_max ? limits->hold_max : XML_SLICE);
     return r;
 }
 
@@ -174,7 +174,7 @@ static void feed_body(struct xml_reader *r, const char *data, size_t len)
 
 static void parse(struct xml_reader *r, const char *data, size_t len, bool last)
 {
-    if (r->holding && !last && len <= XML_SLICE - r->held.len) {
+    if (r->holding && !last && len <= r->held.max - r->held.len) {
         buf_add(&r->held, data, len);
         return;
     }

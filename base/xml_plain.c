@@ -28,8 +28,6 @@ enum {
     TOKENS_MAX = 8192,
 };
 
-_Static_assert(XML_SLICE <= UINT16_MAX, "offsets into a document have 16 bits");
-
 /* What a byte may be part of. */
 enum { NAME_START = 1, NAME = 2, TEXT = 4, BLANK = 8 };
 
@@ -38,12 +36,13 @@ enum token_kind { TOKEN_START, TOKEN_END, TOKEN_TEXT, TOKEN_CHAR };
 struct token {
     uint16_t kind;
     uint16_t name; /* START and END */
-    uint16_t at;   /* TEXT: where it begins; CHAR: the character; START: its first attribute */
-    uint16_t len;  /* TEXT: its bytes; START: its attributes */
+    uint32_t at;   /* TEXT: where it begins; CHAR: the character; START: its first attribute */
+    uint32_t len;  /* TEXT: its bytes; START: its attributes */
 };
 
 struct attr {
-    uint16_t name, at, len;
+    uint16_t name;
+    uint32_t at, len;
 };
 
 /* An attribute as it is written. */
@@ -63,7 +62,7 @@ struct open {
 
 struct xml_plain {
     uint8_t class[256];
-    const char *text, *at;
+    const char *text, *at, *end;
     unsigned max_depth, depth;
     struct token *tokens;
     unsigned token_count, token_cap;
@@ -77,6 +76,7 @@ static bool read_declaration(struct xml_plain *p);
 static bool read_start(struct xml_plain *p);
 static bool read_end(struct xml_plain *p);
 static bool read_text(struct xml_plain *p);
+static const char *skip_digits(const struct xml_plain *p, const char *at);
 static bool read_entity(struct xml_plain *p);
 static bool read_name(struct xml_plain *p, struct xml_spelling *ret);
 static int read_attrs(struct xml_plain *p, struct written *out);
@@ -120,6 +120,7 @@ bool xml_plain_read(struct xml_plain *p, const char *text, size_t len, unsigned 
     bool ok;
 
     p->text = p->at = text;
+    p->end = text + len;
     p->max_depth = max_depth < DEPTH ? max_depth : DEPTH;
     p->depth = p->token_count = p->attr_count = 0;
     xml_names_begin(&p->names);
@@ -223,7 +224,7 @@ static bool read_start(struct xml_plain *p)
         return false;
     o->name = (uint16_t)resolved;
     p->depth++;
-    if (!add_token(p, (struct token){TOKEN_START, o->name, (uint16_t)p->attr_count, 0}))
+    if (!add_token(p, (struct token){TOKEN_START, o->name, p->attr_count, 0}))
         return false;
     if (count > 0 && !add_attrs(p, list, count))
         return false;
@@ -255,7 +256,7 @@ static bool read_end(struct xml_plain *p)
 static bool read_text(struct xml_plain *p)
 {
     const char *from = p->at;
-    const char *at = from;
+    const char *at = skip_digits(p, from);
 
     for (;;) {
         while (p->class[(unsigned char)*at] & TEXT)
@@ -265,9 +266,24 @@ static bool read_text(struct xml_plain *p)
         at++;
     }
     p->at = at;
-    if (at > from && !add_token(p, (struct token){TOKEN_TEXT, 0, (uint16_t)(from - p->text), (uint16_t)(at - from)}))
+    if (at > from && !add_token(p, (struct token){TOKEN_TEXT, 0, (uint32_t)(from - p->text), (uint32_t)(at - from)}))
         return false;
     return *at == '<' || (*at == '&' && read_entity(p));
+}
+
+/* Free/busy of many people is little else than digits: eight at a time. */
+static const char *skip_digits(const struct xml_plain *p, const char *at)
+{
+    const uint64_t high = 0xf0f0f0f0f0f0f0f0, threes = 0x3030303030303030, sixes = 0x0606060606060606;
+    uint64_t word;
+
+    while (p->end - at >= (ptrdiff_t)sizeof(word)) {
+        memcpy(&word, at, sizeof(word));
+        if ((word & high) != threes || ((word + sixes) & high) != threes)
+            break;
+        at += sizeof(word);
+    }
+    return at;
 }
 
 static bool read_entity(struct xml_plain *p)
@@ -283,7 +299,7 @@ static bool read_entity(struct xml_plain *p)
         if (strncmp(p->at, named[i].text, len) != 0)
             continue;
         p->at += len;
-        return add_token(p, (struct token){TOKEN_CHAR, 0, (uint16_t)named[i].c, 0});
+        return add_token(p, (struct token){TOKEN_CHAR, 0, (uint32_t)named[i].c, 0});
     }
     return false;
 }
@@ -381,7 +397,7 @@ static bool add_attrs(struct xml_plain *p, const struct written *list, int count
             if (names[p->attrs[k].name].local == names[name].local && names[p->attrs[k].name].ns == names[name].ns)
                 return false;
         p->attrs[p->attr_count++] =
-            (struct attr){(uint16_t)name, (uint16_t)(list[i].value - p->text), (uint16_t)list[i].len};
+            (struct attr){(uint16_t)name, (uint32_t)(list[i].value - p->text), (uint32_t)list[i].len};
         start->len++;
     }
     return true;

@@ -18,7 +18,7 @@ struct xml_plain;
 
 enum {
     XML_HEAD_MAX = 512,      /* an XML declaration longer than this is taken for text */
-    XML_SLICE = 32 * 1024,   /* bytes parsed at a time, and the longest document that is held */
+    XML_SLICE = 32 * 1024,   /* bytes parsed at a time, and the usual longest document that is held */
     XML_STREAM_ATTRS = 64,   /* of an element in a stream */
     XML_ATTR_POINTERS = 5,   /* of each attribute in xml_reader.attrs, as libxml2 has it */
 };
@@ -77,7 +77,7 @@ void xml_clean(struct xml_rest *rest, const char *data, size_t len, struct buf *
 
 /*
  * xml_plain.c. xml_plain_read() says whether the document is plain, and understands it; `text` is clean, ends with a
- * NUL, has XML_SLICE bytes at the most, and stays where it is until xml_plain_tell() has told the reader's handler.
+ * NUL, and stays where it is until xml_plain_tell() has told the reader's handler.
  */
 struct xml_plain *xml_plain_new(void);
 void xml_plain_free(struct xml_plain **p);

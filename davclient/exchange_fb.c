@@ -300,13 +300,13 @@ static void ask(struct dav_query *q, struct fb *f)
 /* "&u=SMTP:" and the address, escaped. */
 static size_t name_len(const struct dav_batch_entry *e)
 {
-    struct buf text;
-    size_t len;
+    size_t len = strlen("&u=SMTP:");
 
-    buf_init(&text, 3 * FB_URL_MAX);
-    str_percent_encode(&text, e->address, strlen(e->address), "@");
-    len = text.failed ? FB_URL_MAX : 8 + text.len;
-    buf_free(&text);
+    for (const char *p = e->address; *p; p++) {
+        bool plain = (*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') || (*p >= '0' && *p <= '9');
+
+        len += plain || strchr("-._~@", *p) ? 1 : 3;
+    }
     return len;
 }
 

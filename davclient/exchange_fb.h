@@ -96,6 +96,7 @@ struct dav_fb_known {
     int64_t worked_at;
     struct dav_fb_reader *reader;
     struct dav_fb_noted *noted; /* a forgetful table */
+    bool any_noted;
     struct map *primary;        /* address asked for -> address answered */
 };
 struct dav_fb_known *dav_fb_known_new(size_t max_bytes);

@@ -58,6 +58,8 @@ enum dav_fb_digits dav_fb_digits(const char *digits, size_t len, const struct da
     return result;
 }
 
+
+
 /* Behind the last digit that equals *p. */
 static const char *run_end(const char *p, const char *end)
 {
@@ -66,6 +68,8 @@ static const char *run_end(const char *p, const char *end)
 
     while (end - p >= (ptrdiff_t)sizeof(word)) {
         memcpy(&word, p, sizeof(word));
+        if (word != all && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__)
+            return p + __builtin_ctzll(word ^ all) / 8;
         if (word != all)
             break;
         p += sizeof(word);

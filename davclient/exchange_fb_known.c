@@ -58,8 +58,11 @@ enum dav_fb_note dav_fb_note_of(const struct dav_fb_known *k, const char *addres
                                 int64_t *ret_again)
 {
     uint64_t person;
-    const struct dav_fb_noted *slot = slot_of(k, address, &person);
+    const struct dav_fb_noted *slot;
 
+    if (!k->any_noted)
+        return DAV_FB_NOTE_NONE;
+    slot = slot_of(k, address, &person);
     if (slot->what == DAV_FB_NOTE_NONE || slot->person != person)
         return DAV_FB_NOTE_NONE;
     if (slot->again > now + AGAIN_MOST_S) /* the clock was set back */
@@ -78,6 +81,7 @@ void dav_fb_note(struct dav_fb_known *k, const char *address, enum dav_fb_note w
     unsigned times = slot->person == person && slot->what == what ? slot->times : 0;
     int64_t wait = times < 5 ? (int64_t)AGAIN_FIRST_S << times : AGAIN_MOST_S;
 
+    k->any_noted = true;
     *slot = (struct dav_fb_noted){.person = person,
                                   .code = code,
                                   .again = now + (what == DAV_FB_NOTE_ABSENT ? AGAIN_MOST_S : wait),

@@ -1,13 +1,15 @@
 /*
- * bare_poll: see bare_poll.h. It sends each request, feeds what arrives to a SAX parser, picks out the texts of start,
- * end and kind by the element's local name, and counts the appointments that have all three. Nothing is converted,
- * nothing is checked, nothing is kept, no ceiling is watched. Handles and parser are made once for each connection.
+ * bare_poll: see bare_poll.h. It sends each request, feeds what arrives to a SAX parser, picks out the texts of what is
+ * wanted (of an appointment start, end and kind) by the element's local name, and counts the rows that have all of
+ * them. Nothing is converted, nothing is checked, nothing is kept, no ceiling is watched. Handles and parser are made
+ * once for each connection.
  */
 #include "bare_poll.h"
 
 #include <curl/curl.h>
 #include <event2/event.h>
 #include <libxml/parser.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,19 +20,19 @@ struct bare {
     struct event *timer;
     CURLM *multi;
     unsigned todo, running;
-    unsigned long appointments;
+    unsigned long rows;
+    const struct bare_poll_job *job;
 };
 
-enum { WANTED = 3, TEXT_MAX = 40 };
-static const char *const wanted[WANTED] = {"dtstart", "dtend", "busystatus"};
+enum { TEXT_MAX = 4096 };
 
 struct lane {
     struct bare *bare;
     CURL *easy;
     xmlParserCtxtPtr parser;
     int reading; /* index of the wanted element that is open, -1: none */
-    size_t len[WANTED];
-    char text[WANTED][TEXT_MAX];
+    size_t len[BARE_POLL_WANTED];
+    char text[BARE_POLL_WANTED][TEXT_MAX];
 };
 
 static void on_start(void *arg, const xmlChar *name, const xmlChar *prefix, const xmlChar *uri, int namespaces,
@@ -40,7 +42,8 @@ static void on_start(void *arg, const xmlChar *name, const xmlChar *prefix, cons
         (void)attribute_list;
     struct lane *lane = arg;
     lane->reading = -1;
-    for (int i = 0; i < WANTED; i++)
+    const char *const *wanted = lane->bare->job->wanted;
+    for (int i = 0; i < BARE_POLL_WANTED && wanted[i]; i++)
         if (strcmp((const char *)name, wanted[i]) == 0)
             lane->len[lane->reading = i] = 0;
 }
@@ -59,9 +62,13 @@ static void on_end(void *arg, const xmlChar *name, const xmlChar *prefix, const 
     (void)prefix, (void)uri;
     struct lane *lane = arg;
     lane->reading = -1;
-    if (strcmp((const char *)name, "response") != 0)
+    const struct bare_poll_job *job = lane->bare->job;
+    if (strcmp((const char *)name, job->row) != 0)
         return;
-    lane->bare->appointments += lane->len[0] > 0 && lane->len[1] > 0 && lane->len[2] > 0;
+    bool all = true;
+    for (int i = 0; i < BARE_POLL_WANTED && job->wanted[i]; i++)
+        all = all && lane->len[i] > 0;
+    lane->bare->rows += all;
     memset(lane->len, 0, sizeof(lane->len));
 }
 
@@ -146,46 +153,43 @@ static void drain(struct bare *b)
     }
 }
 
-static void lane_init(struct lane *lane, struct bare *b, const char *url, const char *body, struct curl_slist *headers)
+static void lane_init(struct lane *lane, struct bare *b, struct curl_slist *headers)
 {
     lane->bare = b;
     lane->parser = xmlCreatePushParserCtxt(&sax, lane, NULL, 0, NULL);
     lane->easy = curl_easy_init();
-    curl_easy_setopt(lane->easy, CURLOPT_URL, url);
-    curl_easy_setopt(lane->easy, CURLOPT_CUSTOMREQUEST, "SEARCH");
+    curl_easy_setopt(lane->easy, CURLOPT_URL, b->job->url);
+    curl_easy_setopt(lane->easy, CURLOPT_CUSTOMREQUEST, b->job->method);
     curl_easy_setopt(lane->easy, CURLOPT_HTTPHEADER, headers);
-    curl_easy_setopt(lane->easy, CURLOPT_POSTFIELDS, body);
+    if (b->job->body)
+        curl_easy_setopt(lane->easy, CURLOPT_POSTFIELDS, b->job->body);
     curl_easy_setopt(lane->easy, CURLOPT_WRITEFUNCTION, on_data);
     curl_easy_setopt(lane->easy, CURLOPT_WRITEDATA, lane);
     curl_easy_setopt(lane->easy, CURLOPT_PRIVATE, lane);
     curl_easy_setopt(lane->easy, CURLOPT_NOSIGNAL, 1L);
 }
 
-static struct curl_slist *request_headers(void)
+static struct curl_slist *request_headers(const struct bare_poll_job *job)
 {
-    static const char *const lines[] = {
-        "Content-Type: text/xml", "Depth: 1",          "Translate: f", "Brief: t",
-        "Accept-Language: en-us", "Range: rows=0-199", "Expect:",      "Authorization: Basic RVhBTVBMRVxzdmM6c2VjcmV0"};
     struct curl_slist *list = NULL;
-    for (size_t i = 0; i < sizeof(lines) / sizeof(*lines); i++)
-        list = curl_slist_append(list, lines[i]);
+    for (const char *const *line = job->headers; *line; line++)
+        list = curl_slist_append(list, *line);
     return list;
 }
 
-double bare_poll(const char *url, const char *body, unsigned users, unsigned connections,
-                 unsigned long *ret_appointments)
+double bare_poll(const struct bare_poll_job *job, unsigned requests, unsigned connections, unsigned long *ret_rows)
 {
-    struct bare b = {.base = event_base_new(), .multi = curl_multi_init(), .todo = users};
+    struct bare b = {.base = event_base_new(), .multi = curl_multi_init(), .todo = requests, .job = job};
     b.timer = evtimer_new(b.base, on_timer, &b);
     curl_multi_setopt(b.multi, CURLMOPT_SOCKETFUNCTION, socket_wanted);
     curl_multi_setopt(b.multi, CURLMOPT_SOCKETDATA, &b);
     curl_multi_setopt(b.multi, CURLMOPT_TIMERFUNCTION, timer_wanted);
     curl_multi_setopt(b.multi, CURLMOPT_TIMERDATA, &b);
-    struct curl_slist *headers = request_headers();
+    struct curl_slist *headers = request_headers(job);
     struct lane *lanes = calloc(connections, sizeof(*lanes));
     double began = stopwatch_cpu();
     for (unsigned i = 0; lanes && i < connections; i++) {
-        lane_init(&lanes[i], &b, url, body, headers);
+        lane_init(&lanes[i], &b, headers);
         start(&lanes[i]);
     }
     while (b.running > 0) {
@@ -202,6 +206,6 @@ double bare_poll(const char *url, const char *body, unsigned users, unsigned con
     event_free(b.timer);
     event_base_free(b.base);
     free(lanes);
-    *ret_appointments = b.appointments;
-    return users / took;
+    *ret_rows = b.rows;
+    return requests / took;
 }

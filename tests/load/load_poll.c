@@ -139,6 +139,16 @@ static const char search_body[] =
     "'2008/03/17 00:00:00'"
     " AND NOT \"urn:schemas:calendar:instancetype\" = 1</D:sql></D:searchrequest>";
 
+static const char *const search_headers[] = {"Content-Type: text/xml",
+                                             "Depth: 1",
+                                             "Translate: f",
+                                             "Brief: t",
+                                             "Accept-Language: en-us",
+                                             "Range: rows=0-199",
+                                             "Expect:",
+                                             "Authorization: Basic RVhBTVBMRVxzdmM6c2VjcmV0",
+                                             NULL};
+
 static int by_ratio(const void *a, const void *b)
 {
     const struct round *one = a, *two = b;
@@ -163,12 +173,18 @@ int main(int argc, char **argv)
 
     char url[200];
     snprintf(url, sizeof(url), "http://127.0.0.1:%u/exchange/anna@example.test/Calendar/", port);
+    struct bare_poll_job job = {.method = "SEARCH",
+                                .url = url,
+                                .body = search_body,
+                                .headers = search_headers,
+                                .wanted = {"dtstart", "dtend", "busystatus"},
+                                .row = "response"};
     struct round results[ROUNDS];
     unsigned long bare_appointments = 0;
     o.appointments = 0;
     for (unsigned i = 0; i < rounds && o.failed == 0; i++) {
         unsigned long seen;
-        results[i].bare = bare_poll(url, search_body, users, CONNECTIONS, &seen);
+        results[i].bare = bare_poll(&job, users, CONNECTIONS, &seen);
         results[i].ours = ours_round(&o, users);
         bare_appointments += seen;
     }

@@ -33,9 +33,10 @@ struct xml_limits {
      * at most 64 attributes.
      */
     bool stream;
-    /* Not for a stream. A document of up to 32 KiB is read only when it is whole, which is faster: callbacks and
-     * results then come with xml_reader_finish(). */
+    /* Not for a stream. A document of up to hold_max bytes [32 KiB] is read only when it is whole, which is faster:
+     * callbacks and results then come with xml_reader_finish(). */
     bool hold;
+    size_t hold_max; /* at most 16 MiB */
 };
 
 /*
