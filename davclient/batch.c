@@ -24,6 +24,7 @@
 #define WHOM "free/busy of many"    /* stands for the person where the session notes whom an answer was about */
 
 static void on_end(void *arg, const struct dav_result *whole);
+static void on_step_of_one(void *arg, const struct dav_step_report *report);
 static void tell_all(struct dav_batch *b, const struct dav_result *whole);
 static void tell_one(struct dav_batch *b, const struct dav_result *whole);
 static struct dav_result result_of(const struct dav_batch *b, size_t i, const struct dav_result *whole);
@@ -75,6 +76,7 @@ struct dav_query *dav_batch_check_start(struct dav_session *s, const struct dav_
     if (!b)
         return NULL;
     b->checked = done;
+    b->on_step = on_step;
     b->arg = arg;
     return b->query;
 }
@@ -130,6 +132,13 @@ static void on_end(void *arg, const struct dav_result *whole)
         tell_all(b, whole);
     else
         tell_one(b, whole);
+}
+
+static void on_step_of_one(void *arg, const struct dav_step_report *report)
+{
+    struct dav_batch *b = arg;
+
+    b->on_step(b->arg, report);
 }
 
 static void tell_all(struct dav_batch *b, const struct dav_result *whole)
@@ -211,7 +220,7 @@ static struct dav_batch *batch_new(struct dav_session *s, const struct dav_batch
         .from = question->from - ((question->from % DAV_BATCH_SLOT_S) + DAV_BATCH_SLOT_S) % DAV_BATCH_SLOT_S,
         .until = question->until + (DAV_BATCH_SLOT_S - question->until % DAV_BATCH_SLOT_S) % DAV_BATCH_SLOT_S,
     };
-    struct dav_query *q = dav_query_new(s, &window, on_step, on_end, NULL);
+    struct dav_query *q = dav_query_new(s, &window, on_step ? on_step_of_one : NULL, on_end, NULL);
     struct dav_batch *b = arena_alloc(q->arena, sizeof(*b));
     size_t count = question->count < DAV_BATCH_MAX ? question->count : DAV_BATCH_MAX;
 

@@ -29,6 +29,7 @@ struct dav_batch {
     struct dav_session *session;
     dav_batch_fn *done;    /* NULL: a check of one person ... */
     dav_query_fn *checked; /* ... which ends here */
+    dav_step_fn *on_step;  /* of it */
     void *arg;
     struct dav_batch_entry *entries;
     size_t count, pending;

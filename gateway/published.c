@@ -43,7 +43,7 @@ static size_t add_refined(struct gateway *g, pres_id id, const struct gw_publish
 static size_t add_known(struct gateway *g, pres_id id, size_t n, int64_t from, int64_t until);
 static void cut_out(struct gateway *g, size_t *n, int64_t from, int64_t until);
 static void miss(struct gateway *g, pres_id id, const struct dav_result *result);
-static void look(struct gateway *g, pres_id id, const struct dav_result *result);
+static void look(struct gateway *g, pres_id id);
 static void tell(struct gateway *g, pres_id id, struct gw_published *o, bool differs);
 
 unsigned gw_published_ways(const struct gateway *g, const struct gw_user *u)
@@ -118,9 +118,10 @@ size_t gw_published_extend(struct gateway *g, pres_id id, const struct dav_resul
     o->alone_from = result->from;
     o->alone_until = result->until;
     o->alone_code = NULL;
+    gw_published_keep_calendar(o, result, clk_wall_s(loop_clk(g->loop)));
     if (!is_fresh(g, o->as_of))
         return n;
-    look(g, id, result);
+    look(g, id);
     pres_table_known(g->table, id, &known);
     if (o->until <= result->until || known.until <= result->until)
         return n;
@@ -140,6 +141,7 @@ void gw_published_confirm(struct gateway *g, pres_id id, const struct dav_result
     if (is_both(g, id)) {
         mine(g, id)->alone_as_of = result->as_of;
         mine(g, id)->alone_code = NULL;
+        look(g, id);
     }
 }
 
@@ -221,6 +223,7 @@ static void take(struct gateway *g, pres_id id, const struct dav_result *result)
         from = o->alone_from < from ? o->alone_from : from;
         until = o->alone_until > until ? o->alone_until : until;
         p->way = way_both;
+        look(g, id);
     } else if (!is_both(g, id)) {
         p->way = result->way ? result->way : way_published;
     } else if (o->alone_code) {
@@ -291,11 +294,11 @@ static void miss(struct gateway *g, pres_id id, const struct dav_result *result)
     }
 }
 
-static void look(struct gateway *g, pres_id id, const struct dav_result *result)
+static void look(struct gateway *g, pres_id id)
 {
     struct gw_published *o = g->persons[id].published;
     int64_t now = clk_wall_s(loop_clk(g->loop));
-    gw_published_look(o, result->spans, result->count, now, result->until);
+    gw_published_look(o, now);
     bool lasting = o->differs.at != 0 && o->differed >= LOOKS &&
                    now - o->differs.since >= gw_server_of(g, id)->config->freebusy_delay_s;
     if (lasting && !o->told)

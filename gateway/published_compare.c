@@ -13,7 +13,6 @@
 #include "published_private.h"
 
 static unsigned digit_of(enum dav_busy kind);
-static unsigned near_digit(const struct gw_published *o, int64_t at);
 static bool is_in_calendar(const struct dav_span *span);
 
 void gw_published_keep_near(struct gw_published *o, const struct dav_result *result, int64_t now)
@@ -31,48 +30,65 @@ void gw_published_keep_near(struct gw_published *o, const struct dav_result *res
     }
 }
 
-bool gw_published_contradicts(const struct gw_published *o, const struct dav_span *spans, size_t count, int64_t at,
-                              struct gw_differs *ret)
+void gw_published_keep_calendar(struct gw_published *o, const struct dav_result *result, int64_t now)
+{
+    int64_t from = now - now % PUBLISHED_SLOT_S, known = (result->until - from) / PUBLISHED_SLOT_S;
+
+    o->calendar_from = from;
+    o->calendar_count = known < 0 ? 0 : known < PUBLISHED_NEAR ? (unsigned)known : PUBLISHED_NEAR;
+    memset(o->may, 0x11, sizeof(o->may)); /* free may be anywhere */
+    memset(o->must, 0, sizeof(o->must));
+    for (unsigned slot = 0; slot < o->calendar_count; slot++) {
+        int64_t start = from + (int64_t)slot * PUBLISHED_SLOT_S, end = start + PUBLISHED_SLOT_S;
+        unsigned may = 1, must = 0;
+        for (size_t i = 0; i < result->count; i++) {
+            const struct dav_span *span = &result->spans[i];
+            unsigned mine = digit_of(span->kind);
+            if (span->start < end + PUBLISHED_SLOT_S && span->end > start - PUBLISHED_SLOT_S)
+                may |= span->kind > DAV_OOF ? 15 : 1u << mine;
+            if (span->start <= start && span->end >= end && is_in_calendar(span) && mine > must)
+                must = mine;
+        }
+        o->may[slot / 2] |= (uint8_t)(may << slot % 2 * 4);
+        o->must[slot / 4] |= (uint8_t)(must << slot % 4 * 2);
+    }
+}
+
+bool gw_published_contradicts(const struct gw_published *o, int64_t at, struct gw_differs *ret)
 {
     static const enum dav_busy kinds[] = {DAV_FREE, DAV_TENTATIVE, DAV_BUSY, DAV_OOF};
-    int64_t from = at - (at - o->near_from) % PUBLISHED_SLOT_S, until = from + PUBLISHED_SLOT_S;
-    unsigned digit = near_digit(o, at), about = 1, fills = 0;
+    int64_t there = (at - o->near_from) / PUBLISHED_SLOT_S, here = (at - o->calendar_from) / PUBLISHED_SLOT_S;
 
-    for (size_t i = 0; i < count; i++) {
-        const struct dav_span *span = &spans[i];
-        unsigned mine = digit_of(span->kind);
-        if (span->start < until + PUBLISHED_SLOT_S && span->end > from - PUBLISHED_SLOT_S)
-            about |= span->kind > DAV_OOF ? 15 : 1u << mine;
-        if (span->start <= from && span->end >= until && is_in_calendar(span) && mine > fills)
-            fills = mine;
-    }
-    bool invented = digit > 0 && !(about & 1u << digit);
-    bool lacks = fills > digit && !(fills == 1 && digit == 0);
-    ret->at = from;
-    ret->published = kinds[digit];
-    ret->calendar = kinds[fills];
+    if (at < o->near_from || at < o->calendar_from || there >= (int64_t)o->near_count ||
+        here >= (int64_t)o->calendar_count)
+        return false;
+    unsigned digit = o->near[there / 4] >> there % 4 * 2 & 3;
+    unsigned may = o->may[here / 2] >> here % 2 * 4 & 15, must = o->must[here / 4] >> here % 4 * 2 & 3;
+    bool invented = digit > 0 && !(may & 1u << digit);
+    bool lacks = must > digit && !(must == 1 && digit == 0);
+    *ret = (struct gw_differs){
+        .at = o->near_from + there * PUBLISHED_SLOT_S, .published = kinds[digit], .calendar = kinds[must]};
     return invented || lacks;
 }
 
-void gw_published_look(struct gw_published *o, const struct dav_span *spans, size_t count, int64_t now, int64_t until)
+void gw_published_look(struct gw_published *o, int64_t now)
 {
-    int64_t end = o->near_from + (int64_t)o->near_count * PUBLISHED_SLOT_S;
     int64_t since = o->differs.since;
-    struct gw_differs found;
+    bool before = o->differs.at != 0;
+    struct gw_differs found = {.at = 0};
 
-    end = end < until ? end : until;
-    if (o->differs.at != 0 && o->differs.at + PUBLISHED_SLOT_S > now && o->differs.at >= o->near_from &&
-        o->differs.at < end && gw_published_contradicts(o, spans, count, o->differs.at, &found)) {
+    if (before && o->differs.at + PUBLISHED_SLOT_S > now && gw_published_contradicts(o, o->differs.at, &found)) {
         o->differs = found; /* still */
         o->differs.since = since;
         o->differed++;
         return;
     }
-    bool before = o->differs.at != 0;
     o->differs = (struct gw_differs){.at = 0};
-    for (int64_t at = o->near_from; at < end && o->differs.at == 0; at += PUBLISHED_SLOT_S)
-        if (at + PUBLISHED_SLOT_S > now && gw_published_contradicts(o, spans, count, at, &found))
+    for (unsigned slot = 0; slot < PUBLISHED_NEAR && o->differs.at == 0; slot++) {
+        int64_t at = o->near_from + (int64_t)slot * PUBLISHED_SLOT_S;
+        if (at + PUBLISHED_SLOT_S > now && gw_published_contradicts(o, at, &found))
             o->differs = found;
+    }
     if (o->differs.at == 0) {
         o->differed = 0;
         return;
@@ -85,13 +101,6 @@ void gw_published_look(struct gw_published *o, const struct dav_span *spans, siz
 static unsigned digit_of(enum dav_busy kind)
 {
     return kind == DAV_TENTATIVE ? 1 : kind == DAV_BUSY ? 2 : kind == DAV_OOF ? 3 : 0;
-}
-
-static unsigned near_digit(const struct gw_published *o, int64_t at)
-{
-    int64_t slot = (at - o->near_from) / PUBLISHED_SLOT_S;
-
-    return slot >= 0 && slot < (int64_t)o->near_count ? o->near[slot / 4] >> slot % 4 * 2 & 3 : 0;
 }
 
 static bool is_in_calendar(const struct dav_span *span)

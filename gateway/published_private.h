@@ -21,6 +21,12 @@ struct gw_published {
     unsigned near_count;
     uint8_t near[PUBLISHED_NEAR / 4];
 
+    /* the calendar's next hours, as it was last read: kinds that a quarter may have, four bits, and must have, two */
+    int64_t calendar_from;
+    unsigned calendar_count;
+    uint8_t may[PUBLISHED_NEAR / 2];
+    uint8_t must[PUBLISHED_NEAR / 4];
+
     struct gw_differs differs;
     unsigned differed; /* looks in a row */
     bool told;
@@ -29,12 +35,12 @@ struct gw_published {
 /* published_compare.c: pure. */
 void gw_published_keep_near(struct gw_published *o, const struct dav_result *result, int64_t now);
 
-/* Does what was published for the quarter that holds `at` contradict these appointments? Tells how in *ret. */
-bool gw_published_contradicts(const struct gw_published *o, const struct dav_span *spans, size_t count, int64_t at,
-                              struct gw_differs *ret);
+void gw_published_keep_calendar(struct gw_published *o, const struct dav_result *result, int64_t now);
 
-/* One more look: the appointments are those of the calendar in [now, until). True: `differs` or `told` may have
- * changed. */
-void gw_published_look(struct gw_published *o, const struct dav_span *spans, size_t count, int64_t now, int64_t until);
+/* Does what is published for the quarter that holds `at` contradict the calendar? Tells how in *ret. */
+bool gw_published_contradicts(const struct gw_published *o, int64_t at, struct gw_differs *ret);
+
+/* One more look, after an answer of either: sets `differs` and `differed`. */
+void gw_published_look(struct gw_published *o, int64_t now);
 
 #endif

@@ -84,6 +84,9 @@ enum sim_fault {
     SIM_F_FB_ANY_AGENT,
     SIM_F_FB_UNKNOWN,
     SIM_F_FB_MONTHS,
+    SIM_F_FB_DELAY,
+    SIM_F_FB_ROW,
+    SIM_F_FB_STATUS,
     SIM_F_URL_LIMIT,
     /* changes */
     SIM_F_SUBSCRIBE,

@@ -2,8 +2,8 @@
  * sim_freebusy: GET /public/?cmd=freebusy&start=&end=&interval=&u=&u=...: one digit a slot for each person, and first
  * the merged row of all. An OWA request: it wants a browser of the time, and no Translate: f.
  *
- * The digits are what the server publishes: busystatus as stored, cancelled and declined meetings left out, from the
- * start of the current month (on the mailbox's wall clock) for some months; 4 outside.
+ * The digits are what the server has published (sim_publish.c), from the start of the current month (on the mailbox's
+ * wall clock) for some months; 4 outside.
  */
 #include "base/arena.h"
 #include "base/buf.h"
@@ -12,9 +12,10 @@
 #include "base/utc.h"
 #include "base/xml.h"
 #include "sim.h"
-#include "sim_recur.h"
+#include "sim_publish.h"
 #include "sim_reply.h"
 #include "sim_store.h"
+#include "sim_value.h"
 #include "sim_zone.h"
 
 #include <stdio.h>
@@ -56,10 +57,9 @@ static void mark(struct raster *t, int64_t from, int64_t to, char digit)
             t->digits[i] = digit;
 }
 
-static void mark_instance(void *arg, const struct sim_instance *in)
+static void mark_run(void *arg, int64_t start, int64_t end, enum sim_busy busy)
 {
-    if (in->busy <= SIM_OOF)
-        mark(arg, in->start, in->end, (char)('0' + in->busy));
+    mark(arg, start, end, (char)('0' + busy));
 }
 
 /* First moment of the month that lies `months` after the current one, on the mailbox's wall clock. */
@@ -71,22 +71,13 @@ static int64_t month_start(const struct sim_request *r, const struct sim_mailbox
     return sim_zone_to_utc(m->zone, utc_from_civil((int)(month0 / 12), (int)(month0 % 12) + 1, 1, 0, 0, 0));
 }
 
-static void draw_mailbox(struct raster *t, const struct sim_mailbox *m)
+static void draw_mailbox(struct raster *t, struct sim_mailbox *m)
 {
     memset(t->digits, '0', t->slots);
-    for (size_t i = 0; i < m->count; i++) {
-        const struct sim_item *item = m->items[i];
-        struct sim_instance whole;
-        if (item->cancelled || item->response == 4 || !item->has_end)
-            continue;
-        sim_recur_whole(item, &whole);
-        if (whole.type == SIM_SINGLE)
-            mark_instance(t, &whole);
-        else
-            sim_recur_expand(item, t->start, t->end, mark_instance, t);
-    }
-    int64_t first = month_start(t->r, m, 0);
-    int64_t past = month_start(t->r, m, sim_fault_number(&t->r->sim->faults, m, SIM_F_FB_MONTHS));
+    const struct sim_faults *f = &t->r->sim->faults;
+    int64_t first = month_start(t->r, m, 0), past = month_start(t->r, m, sim_fault_number(f, m, SIM_F_FB_MONTHS));
+    sim_publish(m, sim_now(t->r->sim), sim_fault_number(f, m, SIM_F_FB_DELAY), first, past);
+    sim_published_each(m, mark_run, t);
     mark(t, t->start, first < t->end ? first : t->end, '4');
     mark(t, past > t->start ? past : t->start, t->end, '4');
 }
@@ -106,12 +97,48 @@ static void add_item(struct buf *out, const char *name, const char *email, const
     buf_adds(out, "</a:fbdata></a:item>");
 }
 
+/* As the switch has it. */
+static void add_row(struct raster *t, const struct sim_mailbox *m, const char *address)
+{
+    const char *odd = m != NULL ? sim_fault_text(&t->r->sim->faults, m, SIM_F_FB_ROW) : NULL;
+    const char *name = m != NULL ? m->display : address, *email = m != NULL ? m->address : address;
+    size_t slots = t->slots;
+    if (odd != NULL && strcmp(odd, "missing") == 0)
+        return;
+    if (odd != NULL && strcmp(odd, "short") == 0)
+        slots--;
+    if (odd != NULL && strcmp(odd, "letter") == 0)
+        t->digits[slots / 2] = 'x';
+    if (odd != NULL && strcmp(odd, "stranger") == 0)
+        email = sim_arena_printf(t->r->arena, "primary.%s", email);
+    if (odd != NULL && strcmp(odd, "long") == 0)
+        t->digits[slots++] = '0';
+    add_item(&t->items, name, email, t->digits, slots);
+    if (odd != NULL && strcmp(odd, "twice") == 0) {
+        memset(t->digits, '3', slots);
+        add_item(&t->items, name, email, t->digits, slots);
+    }
+}
+
+/* A status with which one of the people spoils the whole answer; 0: nobody does. */
+static int spoilt(struct sim_request *r)
+{
+    const char *u;
+    for (unsigned n = 0; n < USERS_MAX && (u = sim_query(r, "u", n)) != NULL; n++) {
+        const struct sim_mailbox *m = sim_store_mailbox(r->sim->store, str_starts_nocase(u, "SMTP:") ? u + 5 : u);
+        int64_t status = sim_fault_number(&r->sim->faults, m, SIM_F_FB_STATUS);
+        if (status > 0)
+            return (int)status;
+    }
+    return 0;
+}
+
 /* False: this person spoils the whole request, by a switch. */
 static bool add_person(struct raster *t, const char *u)
 {
     const struct sim_faults *f = &t->r->sim->faults;
     const char *address = str_starts_nocase(u, "SMTP:") ? u + 5 : u;
-    const struct sim_mailbox *m = sim_store_mailbox(t->r->sim->store, address);
+    struct sim_mailbox *m = sim_store_mailbox(t->r->sim->store, address);
     if (m != NULL && sim_fault_on(f, m, SIM_F_ABSENT))
         m = NULL;
     if (m == NULL && sim_fault_is(f, NULL, SIM_F_FB_UNKNOWN, "404"))
@@ -123,7 +150,7 @@ static bool add_person(struct raster *t, const char *u)
     for (size_t i = 0; i < t->slots; i++)
         if (t->merged[i] < t->digits[i])
             t->merged[i] = t->digits[i];
-    add_item(&t->items, m != NULL ? m->display : address, m != NULL ? m->address : address, t->digits, t->slots);
+    add_row(t, m, address);
     return true;
 }
 
@@ -156,7 +183,7 @@ static bool begin(struct raster *t)
     t->slot_s = interval * 60;
     t->slots = (size_t)((t->end - t->start) / t->slot_s);
     t->merged = t->slots <= SLOTS_MAX ? arena_alloc(t->r->arena, t->slots + 1) : NULL;
-    t->digits = arena_alloc(t->r->arena, t->slots + 1);
+    t->digits = arena_alloc(t->r->arena, t->slots + 2);
     if (t->slots == 0 || t->merged == NULL || t->digits == NULL)
         return false;
     memset(t->merged, '0', t->slots);
@@ -213,6 +240,15 @@ void sim_freebusy(struct sim_request *r)
         return;
     }
     struct raster t = {.r = r};
+    int status = spoilt(r);
+    if (status == 200) {
+        sim_owa_page(r);
+        return;
+    }
+    if (status > 0) {
+        sim_reply_error(r, status);
+        return;
+    }
     if (!begin(&t)) {
         sim_reply_error(r, 400);
         return;

@@ -40,6 +40,7 @@ static void mailbox_free(struct sim_mailbox *m)
     free(m->display);
     free(m->calendar);
     free(m->language);
+    free(m->published);
     free(m);
 }
 

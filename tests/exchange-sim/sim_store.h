@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 struct map;
+struct sim_published;
 struct sim_zone;
 
 enum sim_busy { SIM_FREE, SIM_TENTATIVE, SIM_BUSY, SIM_OOF, SIM_BUSY_NONE /* the property is absent */ };
@@ -80,7 +81,8 @@ struct sim_mailbox {
     unsigned revision; /* of the calendar's content */
     int64_t changed_at;
     uint64_t guid;
-    char *faults[SIM_FAULT_COUNT]; /* see sim_faults.h */
+    struct sim_published *published; /* see sim_publish.c; one allocation, NULL */
+    char *faults[SIM_FAULT_COUNT];   /* see sim_faults.h */
 };
 
 /* Why Windows lets somebody not in; also the state of an account, where SIM_LET_IN is the normal one. */

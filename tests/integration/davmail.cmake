@@ -12,3 +12,8 @@ add_test(NAME exchange-davmail-ntlm
     --profile 2007 --ntlm --work ${CMAKE_BINARY_DIR}/artefacts/exchange-davmail-ntlm)
 set_tests_properties(exchange-davmail-ntlm PROPERTIES LABELS "integration;peers" TIMEOUT 300
   ENVIRONMENT "FB_BUILD=${CMAKE_BINARY_DIR};FB_SOURCE=${PROJECT_SOURCE_DIR}")
+add_test(NAME exchange-davmail-freebusy-50
+  COMMAND ${PYTHON3} ${PROJECT_SOURCE_DIR}/tests/integration/exchange_davmail_50.py --sim $<TARGET_FILE:exchange-sim>
+    --work ${CMAKE_BINARY_DIR}/artefacts/exchange-davmail-freebusy-50)
+set_tests_properties(exchange-davmail-freebusy-50 PROPERTIES LABELS integration TIMEOUT 300
+  ENVIRONMENT "FB_BUILD=${CMAKE_BINARY_DIR};FB_SOURCE=${PROJECT_SOURCE_DIR};PYTHONDONTWRITEBYTECODE=1")

@@ -486,7 +486,7 @@ static void on_step(void *arg, const struct dav_step_report *r)
 {
     size_t len = strlen(steps);
 
-    (void)arg;
+    assert_int_equal(((struct outcome *)arg)->calls, 0); /* it is ours */
     snprintf(steps + len, sizeof(steps) - len, "%s%s ", r->ok ? "" : "!", dav_step_name(r->step));
 }
 
