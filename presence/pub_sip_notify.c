@@ -151,7 +151,7 @@ static void on_done(void *arg, enum pres_sip_end end, const struct pres_sip_mess
     w->call = NULL;
     int64_t after = answer ? pres_sip_number(answer, "Retry-After") : -1;
     bool later = answer && answer->status >= 500 && after >= 0;
-    bool good = end == PRES_SIP_ANSWERED && answer->status < 300;
+    bool good = end == PRES_SIP_ANSWERED && answer && answer->status < 300;
     if ((good && w->ending && !w->changed) || (!good && !later && end != PRES_SIP_LOST) || (!good && w->ending)) {
         pres_sip_watch_end(w);
     } else if (later) {
