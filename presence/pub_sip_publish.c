@@ -185,7 +185,6 @@ static void on_done(void *arg, enum pres_sip_end end, const struct pres_sip_mess
 {
     struct publication *p = arg;
     struct pub_sip *x = p->outlet;
-    bool was_full = !pres_pub_sip_room(x);
     p->call = NULL;
     if (answer)
         x->heard_at = mono_ms(x);
@@ -214,7 +213,7 @@ static void on_done(void *arg, enum pres_sip_end end, const struct pres_sip_mess
     }
     if (x->up && x->going > 0)
         pres_pub_sip_remove_going(x);
-    if (x->up && was_full)
+    if (x->up) /* there is room for one more */
         pres_publisher_room(x->publisher);
 }
 

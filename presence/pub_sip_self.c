@@ -26,7 +26,8 @@ static void on_late(void *arg);
 static void on_published(void *arg, enum pres_sip_end end, const struct pres_sip_message *answer);
 static void on_asked(void *arg, enum pres_sip_end end, const struct pres_sip_message *answer);
 static void on_removed(void *arg, enum pres_sip_end end, const struct pres_sip_message *answer);
-static bool went_well(const char *step, enum pres_sip_end end, const struct pres_sip_message *answer);
+static bool went_well(struct pub_sip *x, const char *step, enum pres_sip_end end,
+                      const struct pres_sip_message *answer);
 
 void pres_pub_sip_self_init(struct pub_sip *x)
 {
@@ -104,7 +105,7 @@ static void on_published(void *arg, enum pres_sip_end end, const struct pres_sip
     struct pub_sip *x = arg;
     char here[UDP_TEXT_MAX];
     x->self_call = NULL;
-    if (!went_well("publishing", end, answer))
+    if (!went_well(x, "publishing", end, answer))
         return;
     const char *tag = pres_sip_head_get(&answer->head, "SIP-ETag");
     x->self_tag = tag ? mem_strdup(tag) : NULL;
@@ -119,7 +120,7 @@ static void on_asked(void *arg, enum pres_sip_end end, const struct pres_sip_mes
 {
     struct pub_sip *x = arg;
     x->self_call = NULL;
-    if (went_well("asking for", end, answer) && !x->self_nonce[0])
+    if (went_well(x, "asking for", end, answer) && !x->self_nonce[0])
         take_back(x); /* the NOTIFY was quicker */
 }
 
@@ -148,11 +149,12 @@ static void on_removed(void *arg, enum pres_sip_end end, const struct pres_sip_m
 {
     struct pub_sip *x = arg;
     x->self_call = NULL;
-    went_well("removing", end, answer);
+    went_well(x, "removing", end, answer);
 }
 
-static bool went_well(const char *step, enum pres_sip_end end, const struct pres_sip_message *answer)
+static bool went_well(struct pub_sip *x, const char *step, enum pres_sip_end end, const struct pres_sip_message *answer)
 {
+    pres_publisher_room(x->publisher); /* we took a place in the window */
     if (end == PRES_SIP_ANSWERED && answer->status < 300)
         return true;
     log_info("sip", "%s a state of our own did not work status=%u", step, answer ? answer->status : 0);

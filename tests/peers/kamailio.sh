@@ -4,6 +4,7 @@
 # starts it and prints "PORT TLS_PORT PID": UDP and TCP on one port, TLS on the other; stop it with kill PID.
 # "memory" keeps nothing in a database (then it loses a document at a refresh without one); "auth" asks for digests of the realm im.example,
 # password "pw" for every name. With PEER_PORTS="PORT TLS_PORT" it takes these (to start it again at the same place; the database stays).
+# PEER_MEMORY is the megabytes of shared memory (128): each request holds some for five seconds.
 # Packages: kamailio kamailio-presence-modules kamailio-sqlite-modules kamailio-tls-modules sqlite3
 set -eu
 dir=$1
@@ -109,7 +110,7 @@ for attempt in 1 2 3 4 5; do
     ports=${PEER_PORTS:-$(/usr/bin/python3 "$(dirname "$0")/peer.py" 2)}
     port=${ports% *} tls_port=${ports#* }
     write_config "$port" "$tls_port" >"$dir/kamailio.cfg"
-    PATH=$PATH:/usr/sbin kamailio -f "$dir/kamailio.cfg" -DD -E -m 128 -M 16 -w "$dir" -Y "$dir" -P "$dir/pid" >"$dir/log" 2>&1 </dev/null &
+    PATH=$PATH:/usr/sbin kamailio -f "$dir/kamailio.cfg" -DD -E -m "${PEER_MEMORY:-128}" -M 16 -w "$dir" -Y "$dir" -P "$dir/pid" >"$dir/log" 2>&1 </dev/null &
     pid=$!
     tries=0
     while kill -0 "$pid" 2>/dev/null && [ $tries -lt 600 ]; do
