@@ -138,7 +138,7 @@ static void start_simple(struct dav_call *c)
 
     buf_init(&line, LINE_MAX_LEN);
     if (c->auth && c->auth->scheme == DAV_SCHEME_FORMS)
-        any = c->request.host == &s->hosts[0] && s->jar && dav_jar_line(s->jar, &line); /* never to another host */
+        any = c->request.host->jar && dav_jar_line(c->request.host->jar, &line);
     else if (c->auth)
         any = ok = c->auth->line(s->account.user, s->secret, &line) && !line.failed;
     if (ok) {
@@ -157,14 +157,14 @@ static void on_simple(void *arg, const struct fetch_answer *answer)
 {
     struct dav_call *c = arg;
     struct dav_session *s = c->session;
+    struct dav_host *host = c->request.host;
 
     c->fetch = NULL;
     /* cookies may change with any answer; of two answers the one to the later request has the younger ones */
-    if (c->auth && c->auth->scheme == DAV_SCHEME_FORMS && s->jar && c->request.host == &s->hosts[0] &&
-        c->epoch == s->secret_epoch && c->number >= s->jar_number &&
-        dav_jar_take(s->jar, answer->fetch, answer->status)) {
-        s->jar_epoch++;
-        s->jar_number = c->number;
+    if (c->auth && c->auth->scheme == DAV_SCHEME_FORMS && host->jar && c->epoch == s->secret_epoch &&
+        c->number >= host->jar_number && dav_jar_take(host->jar, answer->fetch, answer->status)) {
+        host->jar_epoch++;
+        host->jar_number = c->number;
     }
     dav_call_answered(c, answer);
 }

@@ -3,10 +3,10 @@
  * the logon page); afterwards the cookies in the session's jar are the credential of every request.
  *
  * The walk: GET of the account's own URL leads to the page (FIND, PAGE, over redirects and pages that are only a
- * script); the form in it says where it is to be sent and with which hidden fields (POST). All of it stays on the
- * account's own host. That a POST is answered by a redirect and cookies does not mean that the password was right:
- * Exchange does the same when it was wrong, and only the first use of the cookies tells. That is the session's
- * business.
+ * script); the form in it says where it is to be sent and with which hidden fields (POST). All of it stays on one
+ * host, the account's own or one that a redirect led to. That a POST is answered by a redirect and cookies does not mean
+ * that the password was right: Exchange does the same when it was wrong, and only the first use of the cookies tells.
+ * That is the caller's business.
  */
 #include "auth_form.h"
 
@@ -37,6 +37,7 @@ enum step {
 
 struct dav_form_logon {
     struct dav_session *session;
+    struct dav_host *host;
     const struct secret *secret; /* the session's */
     dav_form_fn *done;
     void *arg;
@@ -71,8 +72,8 @@ const struct dav_auth_ops dav_auth_forms = {
     .accepts = accepts,
 };
 
-struct dav_form_logon *dav_form_logon_start(struct dav_session *s, const struct secret *secret, dav_form_fn *done,
-                                            void *arg)
+struct dav_form_logon *dav_form_logon_start(struct dav_session *s, struct dav_host *host, const struct secret *secret,
+                                            dav_form_fn *done, void *arg)
 {
     struct dav_form_logon *f = mem_calloc(1, sizeof(*f));
 
@@ -82,11 +83,12 @@ struct dav_form_logon *dav_form_logon_start(struct dav_session *s, const struct 
     f->arg = arg;
     f->arena = arena_new(ARENA_MAX);
     buf_init(&f->url, URL_MAX);
-    dav_jar_free(&s->jar);
-    s->jar = dav_jar_new();
-    s->jar_epoch++;
-    s->jar_number = s->sent;
-    buf_adds(&f->url, s->hosts[0].origin);
+    f->host = host;
+    dav_jar_free(&host->jar);
+    host->jar = dav_jar_new();
+    host->jar_epoch++;
+    host->jar_number = s->sent;
+    buf_adds(&f->url, host->origin);
     buf_adds(&f->url, s->base_path);
     get(f, STEP_FIND);
     return f;
@@ -129,17 +131,16 @@ static void get(struct dav_form_logon *f, enum step step)
 /* Without "Translate: f", which a logon page answers by 403. */
 static void send(struct dav_form_logon *f, const char *method, const struct buf *body)
 {
-    struct dav_session *s = f->session;
     const char *headers[5] = {"Accept: text/html", "Accept-Language: en-us"};
     struct buf cookies;
     size_t n = 2;
 
     buf_init(&cookies, COOKIES_MAX);
-    if (dav_jar_line(s->jar, &cookies))
+    if (dav_jar_line(f->host->jar, &cookies))
         headers[n++] = cookies.data;
     if (body)
         headers[n++] = "Content-Type: application/x-www-form-urlencoded";
-    f->fetch = fetch_start(s->hosts[0].client, &(struct fetch_request){.method = method,
+    f->fetch = fetch_start(f->host->client, &(struct fetch_request){.method = method,
                                                                        .url = f->url.data,
                                                                        .headers = headers,
                                                                        .body = body ? body->data : NULL,
@@ -168,7 +169,7 @@ static void on_answer(void *arg, const struct fetch_answer *answer)
         finish(f, &(struct dav_form_verdict){.end = DAV_FORM_WIRE, .answer = answer});
         return;
     }
-    cookies = dav_jar_take(f->session->jar, answer->fetch, answer->status);
+    cookies = dav_jar_take(f->host->jar, answer->fetch, answer->status);
     if (f->step == STEP_POST)
         on_posted(f, answer, cookies);
     else
@@ -212,7 +213,7 @@ static void follow(struct dav_form_logon *f, const char *link)
     f->url = url;
     if (!ok)
         end(f, DAV_FORM_STUCK, "forms-changed", "a link of the logon page cannot be used");
-    else if (!dav_url_same_origin(&to, &f->session->home))
+    else if (!dav_url_same_origin(&to, &f->host->url))
         end(f, DAV_FORM_STUCK, "redirect-foreign", "the logon page is on another host: %s", shown(f, text));
     else if (++f->hops > HOPS_MAX)
         end(f, DAV_FORM_STUCK, "redirect-loop", "on the way to the logon page, at %s", shown(f, text));
@@ -233,13 +234,13 @@ static void fill_in(struct dav_form_logon *f)
     buf_init(&body, DAV_FORM_BODY_MAX);
     buf_init(&name, 1024);
     buf_init(&home, URL_MAX);
-    buf_adds(&home, s->hosts[0].origin);
+    buf_adds(&home, f->host->origin);
     buf_adds(&home, s->base_path);
     password = secret_bytes(f->secret, &len);
     user = user_for(&s->account, &name, &objection);
     if (!dav_form_resolve(f->url.data, f->page.action, &url) || !dav_url_parse(url.data, &to))
         end(f, DAV_FORM_STUCK, "forms-changed", "the form of %s leads nowhere", shown(f, text));
-    else if (!dav_url_same_origin(&to, &s->home))
+    else if (!dav_url_same_origin(&to, &f->host->url))
         end(f, DAV_FORM_STUCK, "redirect-foreign", "the form would send the password to another host");
     else if (!user)
         end(f, DAV_FORM_STUCK, "config-account", "%s", objection);
@@ -354,7 +355,7 @@ static char *shown(const struct dav_form_logon *f, char out[120])
 {
     struct dav_url u;
     const char *from =
-        dav_url_parse(f->url.data, &u) && dav_url_same_origin(&u, &f->session->home) ? u.path : f->url.data;
+        dav_url_parse(f->url.data, &u) && dav_url_same_origin(&u, &f->host->url) ? u.path : f->url.data;
 
     return str_printable(from, strcspn(from, "?"), out, 120);
 }

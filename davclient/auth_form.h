@@ -12,6 +12,7 @@
 
 struct arena;
 struct buf;
+struct dav_host;
 struct dav_session;
 struct fetch;
 struct fetch_answer;
@@ -89,9 +90,10 @@ typedef void dav_form_fn(void *arg, const struct dav_form_verdict *verdict);
 
 struct dav_form_logon;
 
-/* Begins with an empty session->jar and fills it. The callback comes from the loop, once, and not after cancel. */
-struct dav_form_logon *dav_form_logon_start(struct dav_session *s, const struct secret *secret, dav_form_fn *done,
-                                            void *arg);
+/* At this host. Begins with an empty host->jar and fills it. The callback comes from the loop, once, and not after
+ * cancel. */
+struct dav_form_logon *dav_form_logon_start(struct dav_session *s, struct dav_host *host, const struct secret *secret,
+                                            dav_form_fn *done, void *arg);
 void dav_form_logon_cancel(struct dav_form_logon **f);
 
 /* Does this URL stand for a logon page? *ret_reason gets the number behind "reason=", -1 for none. */

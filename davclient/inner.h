@@ -1,8 +1,8 @@
 /*
  * inner: what session, query and check know of each other. Flavours do not include this.
  *
- * A session owns its queries by lists: a query is in exactly one of waiting, flying, doubtful and doomed (its state
- * says in which), and in `all`, oldest first, for the deadline. Three questions, three functions: dav_session_enter()
+ * A session owns its queries by lists: a query is in exactly one of waiting, flying, doubtful, abroad and doomed (its
+ * state says in which), and in `all`, oldest first, for the deadline. Three questions, three functions: dav_session_enter()
  * (what do I do now), dav_session_answer() (what did the peer say), dav_session_event() (what happened on the wire).
  */
 #ifndef DAVCLIENT_INNER_H
@@ -53,6 +53,7 @@ enum dav_query_state {
     DAV_QUERY_WAITING,  /* for the session to be ready, a connection and the pace */
     DAV_QUERY_FLYING,   /* for an answer */
     DAV_QUERY_DOUBTFUL, /* was answered 401: for the session to find out whom that meant */
+    DAV_QUERY_ABROAD,   /* for the logon at the host that a redirect led to */
     DAV_QUERY_DOOMED,   /* for its bad news to be given */
     DAV_QUERY_ENDED,    /* for the end of the turn */
 };
@@ -70,6 +71,13 @@ struct dav_host {
     struct dav_lane *lanes; /* connections that NTLM logs on, each with a client of its own */
     const struct dav_auth_ops *auth; /* of a host that wants another logon than the account's own; NULL: the session's */
     dav_auth_set offered;            /* by it */
+    struct dav_session *session;
+    unsigned good;               /* epoch + 1 of the secret that it took; 0: none, or that is not sure */
+    struct dav_jar *jar;         /* cookies of its form */
+    unsigned jar_epoch;          /* counts their changes ... */
+    uint64_t jar_number;         /* ... by the answer to this request */
+    struct dav_call *own;        /* session_abroad.c */
+    struct dav_form_logon *form; /* the same */
 };
 
 /* One whose mailbox answered that we come too often (session_throttle.c). */
@@ -133,9 +141,7 @@ struct dav_session {
     bool shows_each;          /* every request shows the password (Basic) ... */
     unsigned shown_beside;    /* ... so many beside one other: none as long as one at a time keeps up */
     int64_t backlog_since_ms; /* mono, of questions that wait for their turn; 0: none do */
-    struct dav_jar *jar;      /* cookies of the form */
-    unsigned jar_epoch;       /* counts their changes ... */
-    uint64_t jar_number;      /* ... by the answer to this request */
+    unsigned abroad_refused;  /* epoch + 1 of the secret that a host was refused with, to which a redirect led */
     uint64_t handshakes;
     dav_auth_set seen; /* what mailboxes want where the base asks nobody; 0: not known */
     bool probed;       /* `offered` is what the server said */
@@ -146,7 +152,7 @@ struct dav_session {
     uint64_t good;  /* number of the youngest one that was not answered 401 */
     char *good_url; /* something that answered to the credentials where the base is not guarded; NULL */
 
-    struct dav_query_list waiting, flying, doubtful, doomed, all;
+    struct dav_query_list waiting, flying, doubtful, abroad, doomed, all;
     unsigned waiting_count, flying_count;
     struct dav_pace pace;
     struct dav_ms *spare[DAV_SPARE_PARSERS];
@@ -210,6 +216,7 @@ struct dav_query {
     bool suspect;      /* sent again, alone, to find out whether a 440 meant it or the cookies */
     unsigned jar_epoch; /* of the cookies it was sent with */
     unsigned stale;     /* how often those were outdated when it was denied */
+    unsigned walks;     /* logons abroad that it waited for */
     struct dav_ms *ms;
     struct buf body;
 
@@ -259,6 +266,11 @@ void dav_session_first_401(struct dav_session *s, const struct fetch_answer *ans
 void dav_session_doubt(struct dav_session *s, struct dav_query *q); /* q was answered 401 or 440 */
 void dav_session_settle_doubt(struct dav_session *s);
 bool dav_session_inside(const struct dav_session *s, const struct fetch_answer *answer); /* a 401 from behind the logon */
+
+/* session_abroad.c: forms of other hosts. False: there is none that may be used. */
+bool dav_session_abroad(struct dav_session *s, struct dav_host *host, struct dav_query *q);
+bool dav_session_abroad_refuses(struct dav_session *s, struct dav_host *host, struct dav_query *q);
+void dav_session_abroad_stop(struct dav_session *s); /* who waits for a logon there waits for the session again */
 
 /* session_queue.c: who goes next. */
 void dav_session_wake(struct dav_session *s); /* the pump runs soon, from the loop */

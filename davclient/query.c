@@ -39,6 +39,7 @@ static void on_wire_failure(struct dav_query *q, const struct fetch_answer *answ
 static void end_unreached(struct dav_query *q, const char *code, const char *evidence);
 static void on_unreadable(struct dav_query *q, enum dav_ms_result why, int status);
 static void on_whole(struct dav_query *q, const struct fetch_answer *answer);
+static bool wants_forms(const struct dav_query *q);
 static void on_redirect(struct dav_query *q, const struct fetch_answer *answer);
 static void on_denied(struct dav_query *q, const struct fetch_answer *answer);
 static void deliver(struct dav_query *q, const struct fetch_answer *answer);
@@ -207,6 +208,9 @@ static void send_ask(struct dav_query *q)
         dav_query_end(q, "redirect-foreign", text);
         return;
     }
+    if (s->abroad_refused == s->secret_epoch + 1 && dav_session_auth(s, host)->scheme != DAV_SCHEME_FORMS &&
+        dav_session_abroad_refuses(s, host, q))
+        return;
     if (dav_session_auth(s, host)->shows_secret && !dav_session_private_line(&host->url)) {
         snprintf(text, sizeof(text), "%.120s is neither https nor on this machine", host->origin);
         dav_query_end(q, "auth-cleartext-refused", text);
@@ -243,7 +247,7 @@ static void fly(struct dav_query *q, struct dav_host *host)
     q->requests++;
     q->number = ++s->sent;
     q->epoch = s->secret_epoch;
-    q->jar_epoch = s->jar_epoch;
+    q->jar_epoch = host->jar_epoch;
     q->call = dav_call_start(s, &request);
 }
 
@@ -386,6 +390,8 @@ static void on_whole(struct dav_query *q, const struct fetch_answer *answer)
     q->retry_after_s = 0;
     q->suspect = q->suspect && answer->status == 440;
     dav_session_answer(s, q, answer);
+    if (s->host_count > 1 && answer->status / 100 == 2 && q->epoch == s->secret_epoch)
+        dav_session_host(s, q->url.data)->good = s->secret_epoch + 1;
     if (answer->status == 429 || q->retry_after_s > 0) {
         snprintf(text, sizeof(text), "answered %d", answer->status);
         dav_query_end(q, q->throttled_alone ? "mailbox-throttled" : "throttled", text);
@@ -398,6 +404,14 @@ static void on_whole(struct dav_query *q, const struct fetch_answer *answer)
     }
 }
 
+/* A redirect to a logon page asks for that: of the account's own host where it is how one logs on, of others always. */
+static bool wants_forms(const struct dav_query *q)
+{
+    struct dav_session *s = q->session;
+
+    return s->auth->scheme == DAV_SCHEME_FORMS || dav_session_host(s, q->url.data) != &s->hosts[0];
+}
+
 /* The same method and body again, elsewhere. Whether credentials may go there is what dav_redirect_decide() decides. */
 static void on_redirect(struct dav_query *q, const struct fetch_answer *answer)
 {
@@ -407,7 +421,7 @@ static void on_redirect(struct dav_query *q, const struct fetch_answer *answer)
     struct buf url;
     int reason;
 
-    if (location && q->session->auth->scheme == DAV_SCHEME_FORMS && dav_form_is_page(location, &reason)) {
+    if (location && wants_forms(q) && dav_form_is_page(location, &reason)) {
         on_denied(q, answer); /* the logon page: a session that has ended looks so, too */
         return;
     }
@@ -448,11 +462,17 @@ static void on_denied(struct dav_query *q, const struct fetch_answer *answer)
     const char *code = NULL;
     char text[160];
 
-    if (host != &s->hosts[0] && dav_session_auth(s, host)->scheme == DAV_SCHEME_FORMS) {
+    if (host != &s->hosts[0] && (answer->status != 401 || dav_session_auth(s, host)->scheme == DAV_SCHEME_FORMS)) {
         if (dav_session_logon_there(s, host, answer)) {
             dav_session_put(s, q, DAV_QUERY_WAITING);
             return;
         }
+        if (answer->status != 401 && q->jar_epoch != host->jar_epoch && q->stale++ < STALE_MAX) {
+            dav_session_put(s, q, DAV_QUERY_WAITING); /* cookies that have been replaced since */
+            return;
+        }
+        if (answer->status != 401 && dav_session_abroad(s, host, q))
+            return;
         snprintf(text, sizeof(text), "%.80s wants a logon of its own that we may not use", host->origin);
         dav_query_end(q, "auth-none-usable", text);
         return;
@@ -460,10 +480,13 @@ static void on_denied(struct dav_query *q, const struct fetch_answer *answer)
     if (answer->status == 401 && q->shown)
         verdict = dav_session_inside(s, answer) ? DAV_AUTH_DENIED
                                                 : dav_auth_verdict_of(answer->body, answer->body_len, &code);
+    if (answer->status == 401 && q->shown && verdict == DAV_AUTH_REJECTED && q->epoch == s->secret_epoch &&
+        s->accepted && dav_session_abroad_refuses(s, host, q))
+        return;
     if (q->epoch != s->secret_epoch && !q->resent) { /* it was the old secret that was refused */
         q->resent = true;
         dav_session_put(s, q, DAV_QUERY_WAITING);
-    } else if (q->jar_epoch != s->jar_epoch && answer->status != 401 && q->stale < STALE_MAX) {
+    } else if (q->jar_epoch != host->jar_epoch && answer->status != 401 && q->stale < STALE_MAX) {
         q->stale++; /* it was cookies that have been replaced since */
         dav_session_put(s, q, DAV_QUERY_WAITING);
     } else if (verdict == DAV_AUTH_DENIED || q->pardoned ||

@@ -106,6 +106,7 @@ struct dav_session *dav_session_new(struct loop *loop, const struct dav_account 
     TAILQ_INIT(&s->waiting);
     TAILQ_INIT(&s->flying);
     TAILQ_INIT(&s->doubtful);
+    TAILQ_INIT(&s->abroad);
     TAILQ_INIT(&s->doomed);
     TAILQ_INIT(&s->all);
     s->good_at_ms = -1;
@@ -213,6 +214,8 @@ void dav_session_enter(struct dav_session *s, enum dav_session_state next, const
         dav_call_cancel(&s->own);
         dav_discover_cancel(&s->discover);
         dav_form_logon_cancel(&s->form);
+        if (next != DAV_SESSION_READY && next != DAV_SESSION_DOUBT)
+            dav_session_abroad_stop(s);
         loop_timer_stop(s->timer);
         if (row->deadline_ms > 0)
             loop_timer_in(s->timer, row->deadline_ms);
@@ -400,7 +403,8 @@ static enum dav_session_state entry_closed(struct dav_session *s)
     secret_free(&s->secret);
     secret_free(&s->previous);
     secret_free(&s->refused);
-    dav_jar_free(&s->jar);
+    for (size_t i = 0; i < s->host_count; i++)
+        dav_jar_free(&s->hosts[i].jar);
     loop_reap(s->loop, session_free, s);
     return DAV_SESSION_CLOSED;
 }

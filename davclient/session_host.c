@@ -79,7 +79,7 @@ const struct dav_auth_ops *dav_session_auth(const struct dav_session *s, const s
 
 /*
  * A host that a redirect led to refuses, and wants another logon than the account's own host: from now on it gets that.
- * False: it has nothing else to offer that we may use. (Its forms are not for us: cookies belong to one host.)
+ * False: it has nothing else to offer that we may use. (Its forms are session_abroad.c's business.)
  */
 bool dav_session_logon_there(struct dav_session *s, struct dav_host *host, const struct fetch_answer *answer)
 {
@@ -169,6 +169,7 @@ static struct dav_host *add_host(struct dav_session *s, const struct dav_url *ur
     host->url = *url;
     host->url.path = "";
     host->origin = buf_take(&origin);
+    host->session = s;
     host->client = dav_session_client(s, s->account.max_connections, 0);
     return host;
 }

@@ -60,7 +60,7 @@ enum dav_session_state dav_session_probe(struct dav_session *s)
 enum dav_session_state dav_session_logon(struct dav_session *s)
 {
     if (s->auth->scheme == DAV_SCHEME_FORMS)
-        s->form = dav_form_logon_start(s, s->secret, on_form, s);
+        s->form = dav_form_logon_start(s, &s->hosts[0], s->secret, on_form, s);
     else
         ask(s, NULL, LOGON, on_logon);
     return DAV_SESSION_LOGGING_ON;
@@ -387,8 +387,8 @@ static bool is_refusal(const struct dav_session *s, const struct fetch_answer *a
     return *ret_code;
 }
 
-/* A 401 that Exchange wrote, and not the web server in front of it, whose pages are numbered: the logon had passed. Where
- * the probe without any logon was answered with Exchange's header as well, that tells nothing. */
+/* A 401 that Exchange wrote, and not the web server in front of it, whose pages are numbered: the logon had passed.
+ * Where the probe without any logon was answered with Exchange's header as well, that tells nothing. */
 bool dav_session_inside(const struct dav_session *s, const struct fetch_answer *answer)
 {
     return !s->storage_outside && fetch_header(answer->fetch, "MS-WebStorage", 0) &&
@@ -522,5 +522,7 @@ static void pardon(struct dav_session *s, struct dav_query *q)
     q->pardoned = !q->suspect;
     q->denied = !q->suspect;
     s->denies_by_401 = s->denies_by_401 || q->denied_status == 401;
+    if (s->host_count > 1 && q->denied_status == 401)
+        dav_session_host(s, q->url.data)->good = 0; /* of the account's own host this is not looked at */
     dav_session_put(s, q, DAV_QUERY_WAITING);
 }

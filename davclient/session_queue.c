@@ -29,8 +29,10 @@ static void on_wake(void *session);
 static const unsigned edges[DAV_QUERY_STATES] = {
     [DAV_QUERY_WAITING] = 1U << DAV_QUERY_FLYING | 1U << DAV_QUERY_DOOMED | 1U << DAV_QUERY_ENDED,
     [DAV_QUERY_FLYING] =
-        1U << DAV_QUERY_WAITING | 1U << DAV_QUERY_DOUBTFUL | 1U << DAV_QUERY_DOOMED | 1U << DAV_QUERY_ENDED,
+        1U << DAV_QUERY_WAITING | 1U << DAV_QUERY_DOUBTFUL | 1U << DAV_QUERY_ABROAD | 1U << DAV_QUERY_DOOMED |
+        1U << DAV_QUERY_ENDED,
     [DAV_QUERY_DOUBTFUL] = 1U << DAV_QUERY_WAITING | 1U << DAV_QUERY_DOOMED | 1U << DAV_QUERY_ENDED,
+    [DAV_QUERY_ABROAD] = 1U << DAV_QUERY_WAITING | 1U << DAV_QUERY_ENDED,
     [DAV_QUERY_DOOMED] = 1U << DAV_QUERY_ENDED,
     [DAV_QUERY_ENDED] = 0,
 };
@@ -136,7 +138,7 @@ void dav_session_on_deadline(void *session)
     struct dav_query *q;
 
     while (s->state != DAV_SESSION_CLOSED && (q = TAILQ_FIRST(&s->all)) && q->due_ms <= now) {
-        bool asked = q->state == DAV_QUERY_FLYING || q->state == DAV_QUERY_DOUBTFUL;
+        bool asked = q->state == DAV_QUERY_FLYING || q->state == DAV_QUERY_DOUBTFUL || q->state == DAV_QUERY_ABROAD;
 
         if (q->state == DAV_QUERY_DOOMED)
             dav_query_end(q, q->code, q->evidence);
@@ -161,6 +163,8 @@ static struct dav_query_list *list_of(struct dav_session *s, enum dav_query_stat
         return &s->flying;
     case DAV_QUERY_DOUBTFUL:
         return &s->doubtful;
+    case DAV_QUERY_ABROAD:
+        return &s->abroad;
     case DAV_QUERY_DOOMED:
     case DAV_QUERY_ENDED:
         break;

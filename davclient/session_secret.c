@@ -63,6 +63,7 @@ void dav_session_set_proxy_secret(struct dav_session *s, const struct secret *se
         dav_query_recall(q);
     dav_call_cancel(&s->own);
     dav_form_logon_cancel(&s->form);
+    dav_session_abroad_stop(s);
     dav_account_proxy_secret(&s->account, secret);
     dav_session_reconnect(s);
     if (s->state != DAV_SESSION_REFUSED || by_proxy)

@@ -537,6 +537,68 @@ def redirected(folder):
               "no cookie there")
 
 
+def redirected_to_forms(folder):
+    """Mailboxes that live where one logs on by a form: there is a logon at that host, with cookies of its own."""
+    with Simulator(os.path.join(folder, "there"), switches=("auth=forms",)) as there, \
+            Simulator(os.path.join(folder, "here"), switches=("auth=forms",)) as here:
+        for name in ("bob", "carl"):
+            here.ask("PUT", "/faults", {"mailbox": f"{name}@corp.example", "moved": f"http://127.0.0.1:{there.port}"})
+        allowed = {"allowed_host": f"127.0.0.1:{there.port}"}
+        with Query(folder, here.url, auth="forms", **allowed) as query:
+            equal(query.ask(30), {"ok": 30}, "two are elsewhere")
+            equal((here.logons(), there.logons()), ({"accepted": 1, "rejected": 0},) * 2, "logons")
+            there.ask("DELETE", "/sessions")
+            equal(query.ask(30), {"ok": 30}, "after the sessions there have ended")
+            there.ask("PUT", "/faults", {"mailbox": "carl@corp.example", "deny": "440"})
+            for _ in range(3):
+                equal(query.ask(9), {"ok": 6, "receive-as-missing": 3}, "one is closed there")
+            equal(there.logons(), {"accepted": 2, "rejected": 0}, "logons there")
+            there.ask("PUT", "/faults", {"mailbox": "carl@corp.example", "deny": None})
+            # the password is another there, and the session ends
+            there.ask("PUT", "/accounts", {"account": "svc", "password": "Other-9"})
+            there.ask("DELETE", "/sessions")
+            for _ in range(3):
+                equal(query.ask(30), {"ok": 10, "logon-rejected": 20}, "refused there, and anna is here")
+            equal((there.logons()["rejected"], query.info()["rejected_logons"]), (1, 1), "one rejected logon")
+            equal(query.info()["state"], "ready", "state")
+            there.ask("PUT", "/accounts", {"account": "svc", "password": PASSWORD})
+            query.say("unbreak")
+            equal(query.ask(9), {"ok": 9}, "after an administrator's word")
+        with Query(folder, here.url, auth="forms") as query:
+            equal(query.ask(3), {"ok": 1, "mailbox-moved": 2}, "a host that is not allowed")
+        # another way of logging on here, and one after the other of both
+        here.ask("PUT", "/faults", {"auth": "basic"})
+        with Query(folder, here.url, auth="basic,forms", **allowed) as query:
+            equal(query.ask(30), {"ok": 30}, "Basic here, a form there")
+        with Query(folder, here.url, auth="basic", **allowed) as query:
+            equal(query.ask(9), {"ok": 3, "auth-none-usable": 6}, "forms are not allowed")
+
+
+def redirected_and_refused(folder):
+    """The host that mailboxes have moved to refuses the account: it is shown the password once, and nobody else waits."""
+    with Simulator(os.path.join(folder, "there"), switches=("auth=basic",)) as there, \
+            Simulator(os.path.join(folder, "here"), switches=("auth=basic",)) as here:
+        for name in ("bob", "carl"):
+            here.ask("PUT", "/faults", {"mailbox": f"{name}@corp.example", "moved": f"http://127.0.0.1:{there.port}"})
+        there.ask("PUT", "/accounts", {"account": "svc", "password": "Other-9"})
+        with Query(folder, here.url, auth="basic", allowed_host=f"127.0.0.1:{there.port}") as query:
+            for _ in range(3):
+                equal(query.ask(30), {"ok": 10, "logon-rejected": 20}, "refused there, and anna is here")
+            equal((there.logons()["rejected"], here.logons()["rejected"]), (1, 0), "rejected logons")
+            there.ask("PUT", "/accounts", {"account": "svc", "password": PASSWORD})
+            query.say("unbreak")
+            equal(query.ask(30), {"ok": 30}, "after an administrator's word")
+            # it changes there in the middle of the work: once more to be sure of the account, and then no more
+            there.ask("PUT", "/accounts", {"account": "svc", "password": "Other-9"})
+            query.ask(9)
+            query.ask(9)
+            seen = there.logons()["rejected"]
+            for _ in range(3):
+                equal(query.ask(9), {"ok": 3, "logon-rejected": 6}, "silence")
+            equal(there.logons()["rejected"], seen, "rejected logons after that")
+            check(seen <= 3, f"rejected logons there: {seen}")
+
+
 def check_steps(folder):
     """Each step with what was seen, and nothing secret in it."""
     with Simulator(os.path.join(folder, "sim")) as sim, \

@@ -46,6 +46,8 @@ def start(folder, scheme, password=OLD, people=PEOPLE, interval="30s", stale="2m
         file.write("address\n" + "".join(f"{p}\n" for p in people))
     # From the calendar: what is published makes everybody fresh before most have been asked about by name.
     more = f"    read: calendar\n    max_requests_per_second: 500\n    max_connections: {CONNECTIONS}\n"
+    # Each calendar is read each time: what a server tells by itself would leave too few questions.
+    more += "    changes: { contenttag: false, subscribe: false }\n"
     yaml = company.yaml(sim.url, more_users=["{ file: users.csv, server: hq }"], interval=interval, stale=stale,
                         server_more=more).replace("[basic]", f"[{scheme}]")
     return sim, harness.Daemon(folder, yaml)
@@ -164,9 +166,9 @@ def what_is_shown(folder):
     judge = winbind.Winbind(os.path.join(folder, "winbind"), users={"svc-presence": (OLD, "")}, domain="EXAMPLE")
     data = company.company("appointment anna@example.test now-1h +12h busy",
                            "mailbox o'brien@example.test password=x fault.deny=403")
-    sim = harness.Simulator(folder, data, args=["--set", "auth=ntlm-basic", "--ntlm-helper", judge.helper, "--tls-cert",
-                                                os.path.join(certs, "soon.pem"), "--tls-key",
-                                                os.path.join(certs, "soon.key")])
+    args = ["--set", "public=404", "--set", "auth=ntlm-basic", "--ntlm-helper", judge.helper,
+            "--tls-cert", os.path.join(certs, "soon.pem"), "--tls-key", os.path.join(certs, "soon.key")]
+    sim = harness.Simulator(folder, data, args=args)
     yaml = company.yaml(f"https://localhost:{sim.port}/exchange/", ["anna@example.test", "o'brien@example.test"],
                         server_more=f"    tls: {{ ca_file: {os.path.join(certs, 'ca.pem')} }}\n").replace("[basic]",
                                                                                                           "[ntlm, basic]")

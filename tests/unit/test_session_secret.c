@@ -412,7 +412,8 @@ static bool exchange_at_the_door(struct httpd_req *req, const char *method, cons
     if (authorized)
         return closed_by_exchange(req, method, path, authorized);
     server.at_once--;
-    httpd_reply(req, 401, (const char *const[]){"WWW-Authenticate: Basic realm=\"x\"", "MS-WebStorage: 6.5.7638", NULL}, "", 0);
+    httpd_reply(req, 401, (const char *const[]){"WWW-Authenticate: Basic realm=\"x\"", "MS-WebStorage: 6.5.7638", NULL},
+                "", 0);
     return true;
 }
 
