@@ -25,7 +25,8 @@
 #define ADDRESS_MAX 1000
 #define DAY_S 86400
 #define WAY                                                                                                            \
-    "the scheduling outbox: the server decides what counts; private, cancelled, tentative and unanswered events may be " \
+    "the scheduling outbox: the server decides what counts; private, cancelled, tentative and unanswered events may "  \
+    "be "                                                                                                              \
     "missing or plainly busy"
 
 enum phase { LOOKING_FOR_US, LOOKING_FOR_OUTBOX, ASKING };
@@ -280,7 +281,8 @@ static void write_request(struct asking *a, struct buf *out)
         if (e->state != DAV_BATCH_PENDING)
             continue;
         buf_init(&address, 3 * ADDRESS_MAX);
-        if (strlen(e->address) < ADDRESS_MAX && str_percent_encode(&address, e->address, strlen(e->address), "@+!&'*=/"))
+        if (strlen(e->address) < ADDRESS_MAX &&
+            str_percent_encode(&address, e->address, strlen(e->address), "@+!&'*=/"))
             add_line(out, "ATTENDEE:mailto:", address.data);
         buf_free(&address);
     }
@@ -368,7 +370,8 @@ static struct dav_batch_entry *entry_of(struct asking *a, const char *recipient,
 static void take_periods(struct asking *a, size_t i, const struct dav_outbox_row *row)
 {
     const struct dav_question *question = dav_query_question(a->q);
-    struct dav_ical_setup setup = {.from = question->from, .until = question->until, .on_span = on_span, .arg = a->batch};
+    struct dav_ical_setup setup = {
+        .from = question->from, .until = question->until, .on_span = on_span, .arg = a->batch};
     size_t first = a->batch->spans.len / sizeof(struct dav_span);
     struct dav_ical *ical = dav_ical_new(&setup);
     enum dav_ical_verdict verdict = dav_ical_read(ical, row->data, row->data_len);

@@ -1,6 +1,6 @@
 /*
- * caldav_outbox_read: C:schedule-response as rows: for each C:response the texts of its C:recipient, C:request-status and
- * C:calendar-data. SOGo writes the recipient as text, the others as a D:href in it: all text below counts.
+ * caldav_outbox_read: C:schedule-response as rows: for each C:response the texts of its C:recipient, C:request-status
+ * and C:calendar-data. SOGo writes the recipient as text, the others as a D:href in it: all text below counts.
  */
 #include <string.h>
 
@@ -81,7 +81,8 @@ static bool on_end(void *arg, const char *ns, const char *name)
     if (r->depth == 3)
         r->part = PARTS;
     if (r->depth == 2 && r->in_response) {
-        struct dav_outbox_row row = {.cut = r->text[RECIPIENT].failed || r->text[STATUS].failed || r->text[DATA].failed};
+        struct dav_outbox_row row = {.cut =
+                                         r->text[RECIPIENT].failed || r->text[STATUS].failed || r->text[DATA].failed};
 
         row.recipient = trimmed(&r->text[RECIPIENT]);
         row.status = trimmed(&r->text[STATUS]);

@@ -51,7 +51,8 @@ bool dav_discover_is_domain(const char *url)
     if (len == 0 || len > 253 || url[0] == '.' || url[0] == '-')
         return false;
     for (const char *at = url; *at != '\0'; at++)
-        if ((*at < 'a' || *at > 'z') && (*at < 'A' || *at > 'Z') && (*at < '0' || *at > '9') && *at != '.' && *at != '-')
+        if ((*at < 'a' || *at > 'z') && (*at < 'A' || *at > 'Z') && (*at < '0' || *at > '9') && *at != '.' &&
+            *at != '-')
             return false;
     return true;
 }
@@ -108,8 +109,8 @@ static void on_hosts(void *arg, const struct srv_answer *answer)
         snprintf(text, sizeof(text), "%s%s", services[d->service], d->setup->domain);
         d->srv = srv_find_text(d->loop, text, d->setup->server, on_text, d);
     } else {
-        snprintf(text, sizeof(text), "%s%.120s is served by %.120s, which is not in allowed_hosts", services[d->service],
-                 d->setup->domain, answer->hosts[0].host);
+        snprintf(text, sizeof(text), "%s%.120s is served by %.120s, which is not in allowed_hosts",
+                 services[d->service], d->setup->domain, answer->hosts[0].host);
         tell(d, NULL, "redirect-foreign", text);
     }
 }

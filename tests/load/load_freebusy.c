@@ -8,8 +8,8 @@
  * limit is icalparser_parse_string() and nothing after it. Both read each calendar, in turns, and only their own time
  * counts.
  *
- * Where they are installed (python3-recurring-ical-events, php-sabre-vobject, php-cli), programs of others read a few of
- * the calendars as well, and the line says how many times as fast ours is.
+ * Where they are installed (python3-recurring-ical-events, php-sabre-vobject, php-cli), programs of others read a few
+ * of the calendars as well, and the line says how many times as fast ours is.
  *
  *   load-freebusy [--smoke | --calendars N | --write FOLDER N]      --write: the first N calendars as files, for other
  * programs to read

@@ -2,8 +2,8 @@
  * caldav_outbox: many people by one POST, and outboxes that answer with half of it, nonsense, or somebody else's time.
  */
 #include "caldav_outbox.h"
-#include "davclient/batch.h"
 #include "dav_server.h"
+#include "davclient/batch.h"
 
 #define CAL "urn:ietf:params:xml:ns:caldav"
 #define MS(props)                                                                                                      \
@@ -11,7 +11,7 @@
     "</prop><status>HTTP/1.1 200 OK</status></propstat></response></multistatus>"
 #define US MS("<current-user-principal><href>/p/svc/</href></current-user-principal>")
 #define OUTBOX                                                                                                         \
-    MS("<C:schedule-outbox-URL><href>/svc/outbox/</href></C:schedule-outbox-URL><C:calendar-user-address-set>"          \
+    MS("<C:schedule-outbox-URL><href>/svc/outbox/</href></C:schedule-outbox-URL><C:calendar-user-address-set>"         \
        "<href>/p/svc/</href><href>mailto:svc@example.org</href></C:calendar-user-address-set>")
 #define ANSWER(rows) "<C:schedule-response xmlns:D='DAV:' xmlns:C='" CAL "'>" rows "</C:schedule-response>"
 #define ROW(recipient, status, data)                                                                                   \
@@ -74,7 +74,8 @@ static void on_batch(void *arg, const struct dav_batch_result *result)
 
 static void ask_about(const struct dav_batch_person *persons, size_t count)
 {
-    struct dav_batch_question question = {.persons = persons, .count = count, .from = NOON - DAY, .until = NOON + 7 * DAY};
+    struct dav_batch_question question = {
+        .persons = persons, .count = count, .from = NOON - DAY, .until = NOON + 7 * DAY};
 
     got.calls = 0;
     assert_non_null(dav_batch_start(session, &question, on_batch, NULL));
@@ -153,8 +154,8 @@ static void pieces(void **state)
     (void)state;
     outbox_answer = ANSWER("");
     for (int i = 0; i < 120; i++) {
-        snprintf(names[i], sizeof(names[i]), "somebody-with-quite-a-long-name-and-a-number-%d@a-department.of-a-company.example",
-                 i);
+        snprintf(names[i], sizeof(names[i]),
+                 "somebody-with-quite-a-long-name-and-a-number-%d@a-department.of-a-company.example", i);
         persons[i] = (struct dav_batch_person){names[i], NULL};
     }
     ask_about(persons, 120);

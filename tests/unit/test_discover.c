@@ -27,8 +27,10 @@ static size_t add_record(unsigned char *out, const struct record *r)
 
     memcpy(out, (const unsigned char[]){0xc0, 12, 0, (unsigned char)r->type, 0, 1, 0, 0, 0, 60, 0, 0}, head);
     if (r->type == ns_t_srv) {
-        memcpy(out + head, (const unsigned char[]){0, (unsigned char)r->priority, 0, 0, (unsigned char)(r->port >> 8),
-                                                   (unsigned char)r->port}, 6);
+        memcpy(out + head,
+               (const unsigned char[]){0, (unsigned char)r->priority, 0, 0, (unsigned char)(r->port >> 8),
+                                       (unsigned char)r->port},
+               6);
         len = 6 + (size_t)ns_name_compress(r->text, out + head + 6, 300, NULL, NULL);
     } else {
         out[head] = (unsigned char)strlen(r->text);
@@ -190,7 +192,8 @@ static void no_records(void **state)
 static void what_is_a_domain(void **state)
 {
     static const char *const domains[] = {"example.org", "localhost", "cal-1.example.org"};
-    static const char *const others[] = {"", "https://example.org/", "example.org/dav", "a b", "example.org:443", ".org", "ü.org"};
+    static const char *const others[] = {
+        "", "https://example.org/", "example.org/dav", "a b", "example.org:443", ".org", "ü.org"};
 
     (void)state;
     for (size_t i = 0; i < sizeof(domains) / sizeof(domains[0]); i++)
