@@ -28,6 +28,7 @@
 #define VAIN_MAX 3      /* failures without any success, and there is nothing to be had */
 #define DEAD_S 600      /* for so long it is not tried again then */
 #define LEARNT_S 86400  /* what is known of the longest URL is forgotten after */
+#define USUAL_SPANS 24  /* of a person in a fortnight */
 #define PIECE_MS 25000
 #define SINGLE_MS 15000
 
@@ -281,6 +282,9 @@ static void ask(struct dav_query *q, struct fb *f)
     struct buf url;
 
     buf_init(&url, FB_URL_MAX);
+    buf_room(&url, FB_URL_MAX); /* at once, not in ten steps; so for the spans */
+    if (f->batch->spans.cap == 0)
+        buf_room(&f->batch->spans, f->batch->count * USUAL_SPANS * sizeof(struct dav_span));
     if (write_url(f, &url))
         a.url = arena_strndup(dav_query_arena(q), url.data, url.len);
     f->url_len = url.len;
