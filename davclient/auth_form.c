@@ -4,9 +4,9 @@
  *
  * The walk: GET of the account's own URL leads to the page (FIND, PAGE, over redirects and pages that are only a
  * script); the form in it says where it is to be sent and with which hidden fields (POST). All of it stays on one
- * host, the account's own or one that a redirect led to. That a POST is answered by a redirect and cookies does not mean
- * that the password was right: Exchange does the same when it was wrong, and only the first use of the cookies tells.
- * That is the caller's business.
+ * host, the account's own or one that a redirect led to. That a POST is answered by a redirect and cookies does not
+ * mean that the password was right: Exchange does the same when it was wrong, and only the first use of the cookies
+ * tells. That is the caller's business.
  */
 #include "auth_form.h"
 
@@ -141,15 +141,15 @@ static void send(struct dav_form_logon *f, const char *method, const struct buf 
     if (body)
         headers[n++] = "Content-Type: application/x-www-form-urlencoded";
     f->fetch = fetch_start(f->host->client, &(struct fetch_request){.method = method,
-                                                                       .url = f->url.data,
-                                                                       .headers = headers,
-                                                                       .body = body ? body->data : NULL,
-                                                                       .body_len = body ? body->len : 0,
-                                                                       .total_ms = DAV_REQUEST_TOTAL_MS,
-                                                                       .max_body = DAV_FORM_PAGE_MAX,
-                                                                       .compressed = true,
-                                                                       .done = on_answer,
-                                                                       .arg = f});
+                                                                    .url = f->url.data,
+                                                                    .headers = headers,
+                                                                    .body = body ? body->data : NULL,
+                                                                    .body_len = body ? body->len : 0,
+                                                                    .total_ms = DAV_REQUEST_TOTAL_MS,
+                                                                    .max_body = DAV_FORM_PAGE_MAX,
+                                                                    .compressed = true,
+                                                                    .done = on_answer,
+                                                                    .arg = f});
     buf_wipe(&cookies);
 }
 
@@ -354,8 +354,7 @@ static void form_free(void *arg)
 static char *shown(const struct dav_form_logon *f, char out[120])
 {
     struct dav_url u;
-    const char *from =
-        dav_url_parse(f->url.data, &u) && dav_url_same_origin(&u, &f->host->url) ? u.path : f->url.data;
+    const char *from = dav_url_parse(f->url.data, &u) && dav_url_same_origin(&u, &f->host->url) ? u.path : f->url.data;
 
     return str_printable(from, strcspn(from, "?"), out, 120);
 }

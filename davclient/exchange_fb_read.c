@@ -39,7 +39,8 @@ static bool item_end(struct dav_fb_reader *r);
 struct dav_fb_reader *dav_fb_reader_new(size_t max_bytes)
 {
     static const struct xml_handler handler = {on_start, on_end, on_text};
-    const struct xml_limits limits = {.max_bytes = max_bytes, .max_depth = DEPTH_MAX, .hold = true, .hold_max = HOLD_MAX};
+    const struct xml_limits limits = {
+        .max_bytes = max_bytes, .max_depth = DEPTH_MAX, .hold = true, .hold_max = HOLD_MAX};
     struct dav_fb_reader *r = mem_calloc(1, sizeof(*r));
 
     r->xml = xml_reader_new(&handler, r, &limits);

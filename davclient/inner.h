@@ -2,8 +2,9 @@
  * inner: what session, query and check know of each other. Flavours do not include this.
  *
  * A session owns its queries by lists: a query is in exactly one of waiting, flying, doubtful, abroad and doomed (its
- * state says in which), and in `all`, oldest first, for the deadline. Three questions, three functions: dav_session_enter()
- * (what do I do now), dav_session_answer() (what did the peer say), dav_session_event() (what happened on the wire).
+ * state says in which), and in `all`, oldest first, for the deadline. Three questions, three functions:
+ * dav_session_enter() (what do I do now), dav_session_answer() (what did the peer say), dav_session_event() (what
+ * happened on the wire).
  */
 #ifndef DAVCLIENT_INNER_H
 #define DAVCLIENT_INNER_H
@@ -23,8 +24,8 @@
 #define DAV_QUERY_TOTAL_MS 120000  /* a question is answered within */
 #define DAV_REQUEST_TOTAL_MS 60000 /* one request of it */
 #define OWN_REQUEST_DEADLINE_MS 90000
-#define DAV_ERROR_PAGE_MAX 65536   /* of an answer that is not the 207 we wanted */
-#define DAV_HOSTS 16               /* the account's own and those that redirects led to */
+#define DAV_ERROR_PAGE_MAX 65536 /* of an answer that is not the 207 we wanted */
+#define DAV_HOSTS 16             /* the account's own and those that redirects led to */
 #define DAV_SPARE_PARSERS 8
 #define DAV_ACCUSED 16
 
@@ -69,8 +70,9 @@ struct dav_host {
     char *origin;       /* "https://ex2.example.com" */
     struct fetch_client *client;
     struct dav_lane *lanes; /* connections that NTLM logs on, each with a client of its own */
-    const struct dav_auth_ops *auth; /* of a host that wants another logon than the account's own; NULL: the session's */
-    dav_auth_set offered;            /* by it */
+    /* of a host that wants another logon than the account's own; NULL: the session's */
+    const struct dav_auth_ops *auth;
+    dav_auth_set offered; /* by it */
     struct dav_session *session;
     unsigned good;               /* epoch + 1 of the secret that it took; 0: none, or that is not sure */
     struct dav_jar *jar;         /* cookies of its form */
@@ -102,16 +104,16 @@ struct dav_session {
     struct secret *refused; /* the file's, while the one before it stays in use; NULL */
     bool second_chance;     /* is due to it: the one in use was good after it was refused */
     char secret_note[160];
-    int64_t retry_ms;      /* REFUSED: until the one retry, -1: none */
-    unsigned unjudged;     /* logons in a row that showed the secret and got no verdict */
+    int64_t retry_ms;              /* REFUSED: until the one retry, -1: none */
+    unsigned unjudged;             /* logons in a row that showed the secret and got no verdict */
     uint64_t accused[DAV_ACCUSED]; /* persons whose 401 could not be told from a refused logon */
     unsigned accused_next;
     struct dav_throttled throttled[DAV_THROTTLED]; /* of whom it was said to come later */
     unsigned throttled_next;
     uint64_t served;    /* good answers about others */
     bool denies_by_401; /* it was seen to say 401 to the right account, for a closed mailbox */
-    char *domain;             /* of which DNS told the url, NULL: the url was configured */
-    bool found;               /* it has, and the server there was not missed since */
+    char *domain;       /* of which DNS told the url, NULL: the url was configured */
+    bool found;         /* it has, and the server there was not missed since */
     struct dav_discover_setup discovery;
     struct dav_url home;
     char *base_path; /* with trailing slash */
@@ -130,12 +132,12 @@ struct dav_session {
 
     const struct dav_auth_ops *auth;
     dav_auth_set offered;
-    dav_auth_set unfit;  /* schemes that failed without a verdict on the secret, since the last pause */
+    dav_auth_set unfit;     /* schemes that failed without a verdict on the secret, since the last pause */
     const char *unfit_code; /* of the first of them */
     char unfit_evidence[200];
     bool unfit_stays; /* over the next pause */
     char chosen_because[160];
-    char server_says[160];   /* what an NTLM challenge told of the server */
+    char server_says[160];    /* what an NTLM challenge told of the server */
     struct dav_call *showing; /* between showing the secret and the verdict; others wait with it */
     bool crowded;             /* one of them had to be put back */
     bool shows_each;          /* every request shows the password (Basic) ... */
@@ -143,14 +145,14 @@ struct dav_session {
     int64_t backlog_since_ms; /* mono, of questions that wait for their turn; 0: none do */
     unsigned abroad_refused;  /* epoch + 1 of the secret that a host was refused with, to which a redirect led */
     uint64_t handshakes;
-    dav_auth_set seen; /* what mailboxes want where the base asks nobody; 0: not known */
-    bool probed;       /* `offered` is what the server said */
+    dav_auth_set seen;    /* what mailboxes want where the base asks nobody; 0: not known */
+    bool probed;          /* `offered` is what the server said */
     bool storage_outside; /* that 401 had a header of Exchange's */
-    bool guarded;   /* the base answers 401 without credentials, so anything else with them proves them */
-    bool accepted;  /* this secret was accepted */
-    uint64_t sent;  /* requests with credentials, numbered */
-    uint64_t good;  /* number of the youngest one that was not answered 401 */
-    char *good_url; /* something that answered to the credentials where the base is not guarded; NULL */
+    bool guarded;         /* the base answers 401 without credentials, so anything else with them proves them */
+    bool accepted;        /* this secret was accepted */
+    uint64_t sent;        /* requests with credentials, numbered */
+    uint64_t good;        /* number of the youngest one that was not answered 401 */
+    char *good_url;       /* something that answered to the credentials where the base is not guarded; NULL */
 
     struct dav_query_list waiting, flying, doubtful, abroad, doomed, all;
     unsigned waiting_count, flying_count;
@@ -168,7 +170,7 @@ struct dav_session {
 
     dav_hint_fn *on_hint;
     void *hint_arg;
-    void *shared; /* of the flavour */
+    void *shared;       /* of the flavour */
     void *batch_shared; /* of its questions about many */
     bool batch_served;  /* one of them was answered */
     char product[80];
@@ -181,7 +183,7 @@ struct dav_session {
 struct dav_query {
     TAILQ_ENTRY(dav_query) entry; /* of the list that `state` names */
     TAILQ_ENTRY(dav_query) in_all;
-    struct dav_session *session; /* NULL when ended */
+    struct dav_session *session;       /* NULL when ended */
     const struct dav_flavour *flavour; /* the session's, or that one's `batch` */
     enum dav_query_state state;
     struct dav_question question; /* texts in the arena */
@@ -205,15 +207,15 @@ struct dav_query {
     struct buf origin; /* of the host that serves this person */
     unsigned hops;     /* redirects followed for this ask */
     struct dav_call *call;
-    bool shown; /* the answer is a verdict on the secret */
+    bool shown;      /* the answer is a verdict on the secret */
     int64_t flew_ms; /* mono, of the request that is in the air */
     uint64_t number; /* of the request, see dav_session.sent */
     unsigned epoch;
-    bool resent;   /* once already, with a newer secret */
-    bool pardoned; /* a 401 of this query was proven to be personal ... */
-    bool denied;   /* ... and is what the flavour has to hear next ... */
-    int denied_status; /* ... as 401, or 440 where one logs on by a form */
-    bool suspect;      /* sent again, alone, to find out whether a 440 meant it or the cookies */
+    bool resent;        /* once already, with a newer secret */
+    bool pardoned;      /* a 401 of this query was proven to be personal ... */
+    bool denied;        /* ... and is what the flavour has to hear next ... */
+    int denied_status;  /* ... as 401, or 440 where one logs on by a form */
+    bool suspect;       /* sent again, alone, to find out whether a 440 meant it or the cookies */
     unsigned jar_epoch; /* of the cookies it was sent with */
     unsigned stale;     /* how often those were outdated when it was denied */
     unsigned walks;     /* logons abroad that it waited for */
@@ -231,7 +233,7 @@ struct dav_query {
 
 /* account.c */
 void dav_account_copy(struct dav_account *to, const struct dav_account *from); /* deep, with defaults filled in */
-void dav_account_move(struct dav_account *account, const char *url); /* to another URL */
+void dav_account_move(struct dav_account *account, const char *url);           /* to another URL */
 void dav_account_clear(struct dav_account *account);
 void dav_account_proxy_secret(struct dav_account *account, const struct secret *secret); /* a copy; NULL: none */
 
@@ -255,7 +257,7 @@ bool dav_session_hold(struct dav_session *s); /* no proof now: the secret may be
 enum dav_session_state dav_session_rejected(struct dav_session *s); /* it had: what follows */
 
 /* session_throttle.c */
-void dav_session_served(struct dav_session *s, const struct dav_query *q);         /* a good answer */
+void dav_session_served(struct dav_session *s, const struct dav_query *q);        /* a good answer */
 bool dav_session_throttles_one(struct dav_session *s, const struct dav_query *q); /* or everybody? */
 
 /* session_logon.c: the session's own requests. Each returns the state that follows. */
@@ -265,7 +267,8 @@ enum dav_session_state dav_session_prove(struct dav_session *s);
 void dav_session_first_401(struct dav_session *s, const struct fetch_answer *answer, const char *where, bool shown);
 void dav_session_doubt(struct dav_session *s, struct dav_query *q); /* q was answered 401 or 440 */
 void dav_session_settle_doubt(struct dav_session *s);
-bool dav_session_inside(const struct dav_session *s, const struct fetch_answer *answer); /* a 401 from behind the logon */
+bool dav_session_inside(const struct dav_session *s,
+                        const struct fetch_answer *answer); /* a 401 from behind the logon */
 
 /* session_abroad.c: forms of other hosts. False: there is none that may be used. */
 bool dav_session_abroad(struct dav_session *s, struct dav_host *host, struct dav_query *q);
@@ -283,7 +286,7 @@ void dav_session_on_deadline(void *session);
 
 /* session_host.c */
 bool dav_session_add_home(struct dav_session *s);
-bool dav_session_move_home(struct dav_session *s, const char *url); /* the account's host is another one */
+bool dav_session_move_home(struct dav_session *s, const char *url);        /* the account's host is another one */
 struct dav_host *dav_session_host(struct dav_session *s, const char *url); /* NULL: not allowed, or too many */
 bool dav_session_private_line(const struct dav_url *url);
 const struct dav_auth_ops *dav_session_auth(const struct dav_session *s, const struct dav_host *host);

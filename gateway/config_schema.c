@@ -40,7 +40,8 @@ static const struct gw_option changes_options[] = {
      .sentence = "A numeric address and UDP port of this machine where the server may send notifications, such as "
                  "192.0.2.7:5602; without it there are none. They are hints only: nothing they say is believed."},
     {"notify_host", GW_OPT_TEXT, IN(gw_config_changes, notify_host),
-     .sentence = "The name or address by which the server reaches this machine, where it is not that of notify_listen."},
+     .sentence =
+         "The name or address by which the server reaches this machine, where it is not that of notify_listen."},
     {"full_read", GW_OPT_S, .dflt = "30m", .min = 60000, .max = 86400000, IN(gw_config_changes, full_read_s),
      .sentence = "How long signs that nothing has changed are believed before the calendar is read all the same."},
 };
@@ -55,11 +56,13 @@ static const struct gw_option server_options[] = {
      .sentence = "How users, log lines and commands call this server."},
     {"kind", GW_OPT_CHOICE, .words = "exchange caldav ifb", .later = "ews relay", .required = true,
      IN(gw_config_server, kind),
-     .sentence = "What it speaks: exchange is WebDAV as in Exchange 2000, 2003 and 2007; caldav is RFC 4791; ifb is any "
-                 "web server with a free/busy file for each person."},
+     .sentence =
+         "What it speaks: exchange is WebDAV as in Exchange 2000, 2003 and 2007; caldav is RFC 4791; ifb is any "
+         "web server with a free/busy file for each person."},
     {"url", GW_OPT_TEXT, .required = true, IN(gw_config_server, url),
-     .sentence = "Where mailboxes or calendars begin, such as https://mail.example.com/exchange/; with caldav also a domain "
-                 "alone, whose DNS says where (RFC 6764)."},
+     .sentence =
+         "Where mailboxes or calendars begin, such as https://mail.example.com/exchange/; with caldav also a domain "
+         "alone, whose DNS says where (RFC 6764)."},
     {"account", GW_OPT_TEXT, .required = true, IN(gw_config_server, account),
      .sentence = "The service account: DOMAIN\\user, user@domain or user."},
     {"password_file", GW_OPT_FILE, IN(gw_config_server, password_file),
@@ -252,12 +255,11 @@ static const struct gw_option xmpp_text_options[] = {
     GW_SAY(oof, 4, "Out of office[ until {until}]"),
     GW_SAY(unknown, 5, "Calendar unknown"),
 };
-static const struct gw_section xmpp_text_section = {
-    .key = "text",
-    .sentence = GW_TEXT_SENTENCE,
-    .out = offsetof(struct gw_config_xmpp, text),
-    .options = xmpp_text_options,
-    .option_count = ROWS(xmpp_text_options)};
+static const struct gw_section xmpp_text_section = {.key = "text",
+                                                    .sentence = GW_TEXT_SENTENCE,
+                                                    .out = offsetof(struct gw_config_xmpp, text),
+                                                    .options = xmpp_text_options,
+                                                    .option_count = ROWS(xmpp_text_options)};
 
 static const struct gw_option xmpp_options[] = {
     {"component", GW_OPT_TEXT, IN(gw_config_xmpp, component),
@@ -296,8 +298,9 @@ static const struct gw_section xmpp_section = {.key = "xmpp",
                                                .sections = xmpp_sections,
                                                .section_count = ROWS(xmpp_sections)};
 
-static const struct gw_section *const publish_sections[] = {&http_section, &xmpp_section, &gw_config_identity_section, &gw_config_sip_section,
-                                                            &gw_config_mqtt_section, &gw_config_webhooks_section};
+static const struct gw_section *const publish_sections[] = {
+    &http_section,          &xmpp_section,           &gw_config_identity_section,
+    &gw_config_sip_section, &gw_config_mqtt_section, &gw_config_webhooks_section};
 static const struct gw_section publish_section = {.key = "publish",
                                                   .sentence = "Where presence can be had.",
                                                   .sections = publish_sections,

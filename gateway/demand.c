@@ -2,10 +2,10 @@
  * demand: who is watched, and what follows for the polls. Event streams and outlets are asked whom they tell of; the
  * answer is kept as a set for a few seconds, so that nothing is to be kept in step with every subscription.
  *
- * Two uses. With `poll.demand: watched` nobody is asked about whom nobody watches, and whoever is watched from now on is
- * asked about at once: a timer looks for them, and a new event stream makes it look soon. And where a server's budget is
- * smaller than what is due, those who are watched by name come first, then those whose state is about to change, then
- * the others (poller.c sees to it that these come at all).
+ * Two uses. With `poll.demand: watched` nobody is asked about whom nobody watches, and whoever is watched from now on
+ * is asked about at once: a timer looks for them, and a new event stream makes it look soon. And where a server's
+ * budget is smaller than what is due, those who are watched by name come first, then those whose state is about to
+ * change, then the others (poller.c sees to it that these come at all).
  */
 #include "demand.h"
 

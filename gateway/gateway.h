@@ -45,9 +45,9 @@ struct gw_server_view {
     const struct gw_config_server *config;
     struct dav_session_info session;
     size_t persons, fresh, ageing, stale,
-        unknown;               /* ageing: last poll failed, but not stale yet. fresh+ageing+stale+unknown = persons */
-    bool asked;                /* answered once, or its failure is known: counts for readyz */
-    int64_t oldest_as_of;      /* of its persons, 0: none read */
+        unknown;          /* ageing: last poll failed, but not stale yet. fresh+ageing+stale+unknown = persons */
+    bool asked;           /* answered once, or its failure is known: counts for readyz */
+    int64_t oldest_as_of; /* of its persons, 0: none read */
     struct gw_budget budget;
     double per_poll;           /* requests that a poll takes, lately; 0: nobody was asked yet */
     const char *secret_note;   /* e.g. "new secret refused, old one still in use"; NULL */
@@ -82,10 +82,10 @@ struct gw_person_view {
     const char *path;                                /* override, NULL */
     const char *remember;                            /* where the calendar was found, NULL */
     int64_t last_asked_at, last_ok_at, next_poll_at; /* wall s, 0: never / not planned */
-    const char *code;     /* of the last failure when it is newer than the last success, NULL */
-    const char *evidence; /* this person's own, if it is kept: the last of each cause is; NULL */
-    unsigned skipped;     /* broken items left out of the last answer */
-    const char *way;      /* how the calendar is read and what cannot be known that way, NULL */
+    const char *code;          /* of the last failure when it is newer than the last success, NULL */
+    const char *evidence;      /* this person's own, if it is kept: the last of each cause is; NULL */
+    unsigned skipped;          /* broken items left out of the last answer */
+    const char *way;           /* how the calendar is read and what cannot be known that way, NULL */
     struct gw_differs differs; /* at 0: what is published and the calendar agree, or it is not known yet */
 };
 void gw_person_view(const struct gateway *g, pres_id id, struct gw_person_view *ret);
@@ -130,8 +130,8 @@ int gw_listen_fd(const struct gateway *g, unsigned listener);
  * file alone. */
 void gw_account(const struct gw_config *config, const struct gw_config_server *server, struct dav_account *ret);
 
-/* The password for the server's proxy, to be put into the account and freed by the caller. NULL: none is configured, or it cannot
- * be read (why). */
+/* The password for the server's proxy, to be put into the account and freed by the caller. NULL: none is configured, or
+ * it cannot be read (why). */
 struct secret;
 struct secret *gw_proxy_secret(const struct gw_config_server *server, char *why, size_t why_size);
 
@@ -143,8 +143,9 @@ struct gw_http;
 struct gw_http *gw_http_new(struct gateway *g, char *why, size_t why_size); /* one httpd per configured listener */
 void gw_http_free(struct gw_http **h);
 size_t gw_http_subscribers(const struct gw_http *h);
-bool gw_http_watched(const struct gw_http *h, void (*fn)(void *arg, pres_id id), void *arg); /* by event streams; as pres_watch_each() */
-void gw_demand_changed(struct gateway *g); /* somebody watches others than before; see demand.c */
+bool gw_http_watched(const struct gw_http *h, void (*fn)(void *arg, pres_id id),
+                     void *arg);                                 /* by event streams; as pres_watch_each() */
+void gw_demand_changed(struct gateway *g);                       /* somebody watches others than before; see demand.c */
 unsigned gw_http_port(const struct gw_http *h, size_t listener); /* bound port, for tests and the demo */
 struct gw_ctl;
 struct gw_ctl *gw_ctl_new(struct gateway *g, char *why, size_t why_size);

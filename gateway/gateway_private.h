@@ -37,16 +37,16 @@ enum { GW_CLASSES = GW_CLASS_STALE + 1 };
 
 /* By pres_id, beside the table's and the poller's records. */
 struct gw_person {
-    struct gw_extra *extra; /* NULL: nothing special */
-    const char *way;        /* how it is read, from the last answer; static, NULL */
+    struct gw_extra *extra;         /* NULL: nothing special */
+    const char *way;                /* how it is read, from the last answer; static, NULL */
     struct gw_published *published; /* see published.h; NULL */
-    uint16_t skipped;       /* broken items in the last answer */
-    uint8_t cause;          /* of the last failure, see causes.h; 0: the last answer was good, or there was none */
-    uint8_t class;          /* enum gw_class */
-    uint8_t unknown;        /* state last reported was unknown */
+    uint16_t skipped;               /* broken items in the last answer */
+    uint8_t cause;   /* of the last failure, see causes.h; 0: the last answer was good, or there was none */
+    uint8_t class;   /* enum gw_class */
+    uint8_t unknown; /* state last reported was unknown */
     uint8_t was_read;
-    uint8_t held;           /* rules_epoch of the last whole answer, which is in the table; 0: there is none to build on */
-    uint8_t ways;           /* enum gw_poller_way */
+    uint8_t held; /* rules_epoch of the last whole answer, which is in the table; 0: there is none to build on */
+    uint8_t ways; /* enum gw_poller_way */
     uint8_t used;
     uint32_t kept_hash, kept_as_of; /* of the row in the state file, see keep_person.c */
 };
@@ -95,7 +95,7 @@ struct gateway {
     struct gw_person *persons;
     size_t person_capacity;
     struct pres_rules rules;
-    uint8_t rules_epoch; /* counts their changes, never 0 */
+    uint8_t rules_epoch;     /* counts their changes, never 0 */
     struct map *group_rules; /* group -> struct group_rules, see feed.c */
     struct pres_interval *scratch;
     size_t scratch_size;

@@ -1,7 +1,7 @@
 /*
- * http_events: server-sent events. Each open stream is one pres_watch read at the pace of its socket: httpd asks for bytes when there is room,
- * and the watch yields the next event or nothing. No stream has a queue of its own; one that falls off the journal's tail is told so and
- * ended, and its last event id lets it catch up when it comes back.
+ * http_events: server-sent events. Each open stream is one pres_watch read at the pace of its socket: httpd asks for
+ * bytes when there is room, and the watch yields the next event or nothing. No stream has a queue of its own; one that
+ * falls off the journal's tail is told so and ended, and its last event id lets it catch up when it comes back.
  *
  * One timer serves all streams with a comment line every 15 s, so that proxies and clients see a living connection.
  */
@@ -126,8 +126,8 @@ void gw_http_get_events(struct gw_face *face, struct httpd_req *req, const char 
 }
 
 /*
- * The persons named by `address` parameters, as far as there are any, and the members of `group`; NULL for everybody. Answers the request itself when it sets
- * *ret_ok to false.
+ * The persons named by `address` parameters, as far as there are any, and the members of `group`; NULL for everybody.
+ * Answers the request itself when it sets *ret_ok to false.
  */
 static pres_id *asked_for(struct gw_face *face, struct httpd_req *req, size_t *ret_n, bool *ret_ok)
 {
@@ -213,8 +213,8 @@ static ssize_t pull(void *arg, char *out, size_t max)
 }
 
 /*
- * The comment that shows a living connection, with the present cursor as a bare id: a subscriber to quiet people then does not fall off the
- * journal's tail. An event block without data is not dispatched by clients, its id counts.
+ * The comment that shows a living connection, with the present cursor as a bare id: a subscriber to quiet people then
+ * does not fall off the journal's tail. An event block without data is not dispatched by clients, its id counts.
  */
 static size_t put_comment(struct stream *s, char *out, size_t room)
 {
@@ -245,7 +245,8 @@ static size_t put_event(struct stream *s, char *out, size_t room, bool *ret_idle
         buf_adds(b, "id: ");
         buf_adds(b, event.cursor);
         buf_adds(b, "\nevent: presence\ndata: ");
-        pres_render_json(b, event.removed ? event.removed : pres_table_publish_as(gw_table(s->owner->gateway), event.id),
+        pres_render_json(b,
+                         event.removed ? event.removed : pres_table_publish_as(gw_table(s->owner->gateway), event.id),
                          &event.now);
         buf_adds(b, "\n\n");
         s->ended = false;

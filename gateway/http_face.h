@@ -1,6 +1,6 @@
 /*
- * http_face: one way in. The HTTP listeners and the control socket serve the same resources through the same tables; the control socket is
- * an administrator's face and has more of them (ctl_cmds.c).
+ * http_face: one way in. The HTTP listeners and the control socket serve the same resources through the same tables;
+ * the control socket is an administrator's face and has more of them (ctl_cmds.c).
  */
 #ifndef GATEWAY_HTTP_FACE_H
 #define GATEWAY_HTTP_FACE_H
@@ -28,11 +28,12 @@ typedef void gw_http_route_fn(struct gw_face *face, struct httpd_req *req, const
 struct gw_http_route {
     const char *method; /* "GET" serves HEAD too */
     const char *path;
-    bool prefix;        /* everything below path, which ends in '/' */
+    bool prefix; /* everything below path, which ends in '/' */
     gw_http_route_fn *fn;
 };
 
-/* Looks in `extra` (may be NULL; ends with a NULL path), then among the public routes. The httpd_handler_fn of a face calls this. */
+/* Looks in `extra` (may be NULL; ends with a NULL path), then among the public routes. The httpd_handler_fn of a face
+ * calls this. */
 void gw_http_dispatch(struct gw_face *face, struct httpd_req *req, const struct gw_http_route *extra);
 
 /* RFC 9457: {"type","title","status","code","detail"}. `code` is stable, `detail` one sentence for this case. */
@@ -48,7 +49,8 @@ void gw_http_nobody(struct httpd_req *req);
 struct gw_events *gw_events_new(struct gateway *g);
 void gw_events_free(struct gw_events **e); /* after the httpd that carries them */
 size_t gw_events_count(const struct gw_events *e);
-bool gw_events_watched(const struct gw_events *e, void (*fn)(void *arg, pres_id id), void *arg); /* as pres_watch_each() */
+bool gw_events_watched(const struct gw_events *e, void (*fn)(void *arg, pres_id id),
+                       void *arg); /* as pres_watch_each() */
 void gw_http_get_events(struct gw_face *face, struct httpd_req *req, const char *rest);
 
 /* GET / (http_page.c), GET /metrics (metrics.c). */

@@ -1,6 +1,7 @@
 /*
- * http_server: one httpd for each configured listener, all serving the same face. gw_new and gw_reload make a whole new set before the old one
- * goes, so that a certificate that cannot be used changes nothing; the sockets are the gateway's (gw_listen_fd).
+ * http_server: one httpd for each configured listener, all serving the same face. gw_new and gw_reload make a whole new
+ * set before the old one goes, so that a certificate that cannot be used changes nothing; the sockets are the gateway's
+ * (gw_listen_fd).
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -91,7 +92,8 @@ static bool open_all(struct gw_http *h, const struct gw_config *config, char *wh
             break;
         }
         h->count++;
-        log_info("http", "listening on=%s port=%u tls=%s", http->listen[i], httpd_port(h->listeners[i]), cert ? "yes" : "no");
+        log_info("http", "listening on=%s port=%u tls=%s", http->listen[i], httpd_port(h->listeners[i]),
+                 cert ? "yes" : "no");
     }
     if (key)
         mem_wipe(key, strlen(key));

@@ -23,7 +23,8 @@ void gw_outlets_free(struct gw_outlets **o);
 size_t gw_outlet_count(const struct gateway *g);
 void gw_outlet_status(const struct gateway *g, size_t i, struct pres_publisher_status *ret);
 size_t gw_outlet_counts(const struct gateway *g, size_t i, struct pres_count *rows, size_t max);
-bool gw_outlets_watched(const struct gateway *g, void (*fn)(void *arg, pres_id id), void *arg); /* as pres_watch_each() */
+bool gw_outlets_watched(const struct gateway *g, void (*fn)(void *arg, pres_id id),
+                        void *arg);            /* as pres_watch_each() */
 bool gw_outlets_well(const struct gateway *g); /* none is down */
 
 /* outlet_store.c: rows in the state file (read here: before anything is written to it); db NULL: in memory only. The db

@@ -1,8 +1,8 @@
 /*
  * secrets: the files that are watched: each server's secret, its proxy's, and the CSV files of people. Every few
- * seconds a job goes to the worker, because a file may lie on a slow disk: it looks at time stamps, and reads what has changed. Back in
- * the loop a new secret goes to its session, a new roster to people.c. A file that is gone or cannot be used changes
- * nothing, and says so once.
+ * seconds a job goes to the worker, because a file may lie on a slow disk: it looks at time stamps, and reads what has
+ * changed. Back in the loop a new secret goes to its session, a new roster to people.c. A file that is gone or cannot
+ * be used changes nothing, and says so once.
  *
  * One job at a time. It holds a reference on the configuration it looks at, so that a reload meanwhile pulls nothing
  * from under it, and its findings are dropped when the configuration is not in use any more.

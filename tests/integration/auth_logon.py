@@ -575,7 +575,8 @@ def redirected_to_forms(folder):
 
 
 def redirected_and_refused(folder):
-    """The host that mailboxes have moved to refuses the account: it is shown the password once, and nobody else waits."""
+    """The host that mailboxes have moved to refuses the account: it is shown the password once, and nobody else
+    waits."""
     with Simulator(os.path.join(folder, "there"), switches=("auth=basic",)) as there, \
             Simulator(os.path.join(folder, "here"), switches=("auth=basic",)) as here:
         for name in ("bob", "carl"):

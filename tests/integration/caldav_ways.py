@@ -1,6 +1,7 @@
 #!/usr/bin/python3
-"""How our CalDAV client works with the real servers, seen from their side: calendars found without any path; an unchanged calendar read again
-for one request, a changed one for what changed; and, where a server can grant free/busy alone, that way and what it says of itself.
+"""How our CalDAV client works with the real servers, seen from their side: calendars found without any path; an
+unchanged calendar read again for one request, a changed one for what changed; and, where a server can grant free/busy
+alone, that way and what it says of itself.
 
     caldav_ways.py SERVER --davquery PROGRAM
 """
@@ -20,14 +21,20 @@ import time
 import caldav_cases as common
 import caldav_servers as servers
 
-# What discovery comes to: "found", or the code. Xandikos knows one principal and Cyrus shows everybody the asker's own home: these need paths.
-DISCOVERY = {"radicale": "found", "xandikos": "calendar-not-found", "davical": "found", "cyrus": "calendar-forbidden", "sogo": "found"}
-EVENT = "\r\n".join(["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//freebusyd//test//EN", "BEGIN:VEVENT", "UID:new-%d", "DTSTAMP:20110101T000000Z",
+# What discovery comes to: "found", or the code. Xandikos knows one principal and Cyrus shows everybody the asker's own
+# home: these need paths.
+DISCOVERY = {"radicale": "found", "xandikos": "calendar-not-found", "davical": "found", "cyrus": "calendar-forbidden",
+             "sogo": "found"}
+EVENT = "\r\n".join(["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//freebusyd//test//EN", "BEGIN:VEVENT", "UID:new-%d",
+                     "DTSTAMP:20110101T000000Z",
                      "DTSTART:%s", "DTEND:%s", "SUMMARY:new", "END:VEVENT", "END:VCALENDAR", ""])
 OUTSIDE_HOURS = 64  # of davclient/result.h
-HOURS = "\r\n".join(["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//freebusyd//test//EN", "BEGIN:VAVAILABILITY", "UID:hours",
-                     "DTSTAMP:20110101T000000Z", "DTSTART:20110601T000000Z", "DTEND:20110602T000000Z", "ORGANIZER:mailto:a@example.org",
-                     "BEGIN:AVAILABLE", "UID:hours-1", "DTSTAMP:20110101T000000Z", "DTSTART:20110601T080000Z", "DTEND:20110601T170000Z",
+HOURS = "\r\n".join(["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//freebusyd//test//EN", "BEGIN:VAVAILABILITY",
+                     "UID:hours",
+                     "DTSTAMP:20110101T000000Z", "DTSTART:20110601T000000Z", "DTEND:20110602T000000Z",
+                     "ORGANIZER:mailto:a@example.org",
+                     "BEGIN:AVAILABLE", "UID:hours-1", "DTSTAMP:20110101T000000Z", "DTSTART:20110601T080000Z",
+                     "DTEND:20110601T170000Z",
                      "SUMMARY:there", "END:AVAILABLE", "END:VAVAILABILITY", "END:VCALENDAR", ""])
 KEEPS_HOURS = {"cyrus", "radicale"}
 
@@ -44,9 +51,12 @@ class Client:
 
     def __init__(self, davquery, server, case, *more):
         self.process = subprocess.Popen(
-            [davquery, "--stay", "--kind", "caldav", "--url", server.url + server.root, "--ca-file", server.ca_file, "--user", "svc",
-             "--password-file", server.password_file, "--address", case["person"], "--from", "20110101T000000Z", "--until",
-             "20111231T000000Z", "--zone", case["calendar_tz"], *more], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            [davquery, "--stay", "--kind", "caldav", "--url", server.url + server.root, "--ca-file", server.ca_file,
+             "--user", "svc",
+             "--password-file", server.password_file, "--address", case["person"], "--from", "20110101T000000Z",
+             "--until",
+             "20111231T000000Z", "--zone", case["calendar_tz"],
+             *more], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.first, self.spans = True, []
 
     def ask(self):
@@ -80,7 +90,8 @@ def discovery(args, server, case):
     starts, result = client.ask()
     client.stop()
     word = "found" if result["code"] is None and starts else result["code"]
-    return check("calendars found without a path", word == DISCOVERY[args.server], f"{word} {result['requests']} {result['evidence'] or ''}")
+    return check("calendars found without a path", word == DISCOVERY[args.server],
+                 f"{word} {result['requests']} {result['evidence'] or ''}")
 
 
 class Dns:
@@ -102,7 +113,8 @@ class Dns:
             question, sender = self.socket.recvfrom(2000)
             end = question.index(b"\x00", 12) + 1
             data = self.records.get((question[12:end], question[end + 1]))
-            answer = question[:2] + (b"\x81\x80" if data else b"\x81\x83") + struct.pack(">HHHH", 1, 1 if data else 0, 0, 0) + question[12:end + 4]
+            answer = question[:2] + (b"\x81\x80" if data else b"\x81\x83") + struct.pack(">HHHH", 1, 1 if data else 0,
+                                                                                         0, 0) + question[12:end + 4]
             if data:
                 answer += b"\xc0\x0c" + question[end:end + 4] + struct.pack(">IH", 60, len(data)) + data
             self.socket.sendto(answer, sender)
@@ -117,7 +129,8 @@ def by_domain(args, server, case):
         starts, result = client.ask()
         client.stop()
         word = "found" if result["code"] is None and starts else result["code"]
-        good &= check("the domain alone is enough" + (", without a path" if path is None else ""), word == DISCOVERY[args.server],
+        good &= check("the domain alone is enough" + (", without a path" if path is None else ""),
+                      word == DISCOVERY[args.server],
                       f"{word} {result['requests']} {result['evidence'] or ''}")
     return good
 
@@ -141,7 +154,8 @@ def changes(args, server, case):
     starts, result = client.ask()
     good &= check("an event taken away is gone at once", starts == before, result["requests"])
     for i in range(2, 6):
-        server.ask(case, "PUT", f"{path}new-{i}.ics", EVENT % (i, f"2011030{i}T090000Z", f"2011030{i}T100000Z"), "text/calendar")
+        server.ask(case, "PUT", f"{path}new-{i}.ics", EVENT % (i, f"2011030{i}T090000Z", f"2011030{i}T100000Z"),
+                   "text/calendar")
         starts, result = client.ask()
         good &= check("changes within a second are seen, each", len(starts) == len(before) + i - 1, result["requests"])
     time.sleep(2.5)
@@ -149,18 +163,21 @@ def changes(args, server, case):
     server.ask(case, "DELETE", path + "new-5.ics")
     server.ask(case, "PUT", path + "new-5.ics", EVENT % (5, "20110320T090000Z", "20110320T100000Z"), "text/calendar")
     starts, result = client.ask()
-    good &= check("made anew under the name of one taken away", "20110320T090000Z" in starts and "20110305T090000Z" not in starts,
+    good &= check("made anew under the name of one taken away",
+                  "20110320T090000Z" in starts and "20110305T090000Z" not in starts,
                   result["requests"])
     time.sleep(2.5)
     client.ask()
     starts, result = client.ask()
-    good &= check("unchanged costs one request", len(starts) == len(before) + 4 and result["requests"] == 1, result["requests"])
+    good &= check("unchanged costs one request", len(starts) == len(before) + 4 and result["requests"] == 1,
+                  result["requests"])
     client.stop()
     return good
 
 
 def working_hours(args, server, case):
-    """A VAVAILABILITY in the calendar, where the server stores one: then the rest of the day is outside the hours, and the events are as before."""
+    """A VAVAILABILITY in the calendar, where the server stores one: then the rest of the day is outside the hours, and
+    the events are as before."""
     status, _ = server.ask(case, "PUT", server.calendar(case) + "hours.ics", HOURS, "text/calendar")
     client = Client(args.davquery, server, case, "--calendar", server.template)
     client.ask()
@@ -169,7 +186,8 @@ def working_hours(args, server, case):
     server.ask(case, "DELETE", server.calendar(case) + "hours.ics")
     if args.server not in KEEPS_HOURS:
         return check("working hours are not stored", not outside, status)
-    return check("working hours", status in (201, 204) and outside == ["20110601T000000Z", "20110601T170000Z"], f"{status} {outside}")
+    return check("working hours", status in (201, 204) and outside == ["20110601T000000Z", "20110601T170000Z"],
+                 f"{status} {outside}")
 
 
 def free_and_busy(args, server, case):
@@ -185,13 +203,16 @@ def free_and_busy(args, server, case):
     starts, result = client.ask()
     again, second = client.ask()
     client.stop()
-    good = check("free/busy alone: the calendar answers", result["code"] is None and len(starts) >= 2 and again == starts and second["requests"] == 1,
+    good = check("free/busy alone: the calendar answers",
+                 result["code"] is None and len(starts) >= 2 and again == starts and second["requests"] == 1,
                  f"{result['code']} {result['evidence']} {len(starts)} {second['requests']}")
-    good &= check("free/busy alone: the answer says so", (result["way"] or "").startswith("free-busy-query"), result["way"])
+    good &= check("free/busy alone: the answer says so", (result["way"] or "").startswith("free-busy-query"),
+                  result["way"])
     client = Client(args.davquery, server, case, "--calendar", home)
     starts, result = client.ask()
     client.stop()
-    return check("free/busy alone: the home is not believed", result["code"] is not None, f"{result['code']} {result['evidence']}") and good
+    return check("free/busy alone: the home is not believed", result["code"] is not None,
+                 f"{result['code']} {result['evidence']}") and good
 
 
 def main():

@@ -1,5 +1,5 @@
-"""Calendars that are made to hurt, on a CalDAV server that this test plays: each costs bounded time and memory, is named, leaves everybody else
-alone, and makes nobody free."""
+"""Calendars that are made to hurt, on a CalDAV server that this test plays: each costs bounded time and memory, is
+named, leaves everybody else alone, and makes nobody free."""
 import base64
 import http.server
 import re
@@ -34,12 +34,16 @@ SELF_ZONE = ("BEGIN:VTIMEZONE\r\nTZID:Mine\r\nBEGIN:STANDARD\r\nDTSTART;TZID=Min
 # What each has in the calendar; and what comes of it: a state, and a code or how many items are named as refused.
 PEOPLE = {
     "good": (calendar(MEETING), "busy", 0),
-    "secondly": (calendar(event(["DTSTART:19260101T000000Z", "DURATION:PT1S", "RRULE:FREQ=SECONDLY;UNTIL=21260101T000000Z"])), "busy", 1),
-    "self-zone": (calendar(SELF_ZONE + event([f"DTSTART;TZID=Mine:{stamp(-1)[:-1]}", f"DTEND;TZID=Mine:{stamp(12)[:-1]}"])), "busy", 0),
+    "secondly": (calendar(event(["DTSTART:19260101T000000Z", "DURATION:PT1S",
+                                 "RRULE:FREQ=SECONDLY;UNTIL=21260101T000000Z"])), "busy", 1),
+    "self-zone": (calendar(SELF_ZONE + event([f"DTSTART;TZID=Mine:{stamp(-1)[:-1]}",
+                                              f"DTEND;TZID=Mine:{stamp(12)[:-1]}"])), "busy", 0),
     "far-years": (calendar(event(["DTSTART:00000101T000000Z", "DTEND:00000102T000000Z"], "0") + MEETING +
-                           event(["DTSTART:99991231T000000Z", "DTEND:99991231T235959Z", "RRULE:FREQ=YEARLY"], "9999")), "busy", 0),
+                           event(["DTSTART:99991231T000000Z", "DTEND:99991231T235959Z", "RRULE:FREQ=YEARLY"], "9999")),
+                  "busy", 0),
     "backwards": (calendar(event([f"DTSTART:{stamp(-2)}", f"DTEND:{stamp(-3)}"])), "busy", 1),
-    "no-utf8": (calendar(event(["SUMMARY:\udcff\udcfe\udcc3", f"DTSTART:{stamp(-1)}", f"DTEND:{stamp(12)}"])), "busy", 0),
+    "no-utf8": (calendar(event(["SUMMARY:\udcff\udcfe\udcc3", f"DTSTART:{stamp(-1)}", f"DTEND:{stamp(12)}"])), "busy",
+                0),
     "no-date": (calendar(event(["DTSTART:sometime", "DURATION:PT1H"])), "unknown", "items-unreadable"),
     "huge": (None, "unknown", "answer-too-large"),
     "long-line": (None, "unknown", "answer-too-large"),
@@ -113,14 +117,17 @@ class Peer(http.server.BaseHTTPRequestHandler):
             self.reply(207, MS % f"<sync-token>{re.search('<D:sync-token>(.*?)<', body)[1]}</sync-token>")
 
     def send_events(self, name):
-        begin = MS.split("%s", maxsplit=1)[0] + f"<response><href>/{name}/1.ics</href><propstat><prop><C:calendar-data>BEGIN:VCALENDAR\r\n"
+        begin = MS.split("%s",
+                         maxsplit=1)[0] + f"<response><href>/{name}/1.ics</href><propstat><prop><C:calendar-data>BEGIN:VCALENDAR\r\n"
         if name == "huge":
-            self.pour(name, begin, (event(["DTSTART:20200101T000000Z", "DTEND:20200101T010000Z"]) * 1000).encode(), 2200)
+            self.pour(name, begin, (event(["DTSTART:20200101T000000Z", "DTEND:20200101T010000Z"]) * 1000).encode(),
+                      2200)
         elif name == "long-line":
             self.pour(name, begin + "DTSTART:", b"x" * 100000, 500)
         else:
             text = calendar(MEETING) if name in self.forgotten else PEOPLE[name][0]
-            self.reply(207, MS % ROW % (f"/{name}/1.ics", "<getetag>1</getetag><C:calendar-data>%s</C:calendar-data>" % text))
+            self.reply(207, MS % ROW % (f"/{name}/1.ics",
+                                        "<getetag>1</getetag><C:calendar-data>%s</C:calendar-data>" % text))
 
     do_PROPFIND = do_REPORT = do_GET = do_OPTIONS = handle_any
 
@@ -165,7 +172,8 @@ def hostile_calendars(folder):
         person = daemon.ctl_json("show", name + "@example.org")
         _, state, named = PEOPLE[name]
         code = person["failure"]["code"] if person.get("failure") else None
-        well = person["state"] == state and (code == named if isinstance(named, str) else person["broken_items"] == named and not code)
+        well = person["state"] == state and (code == named if isinstance(named, str)
+                                             else person["broken_items"] == named and not code)
         return well and person
 
     for name in PEOPLE:
@@ -177,9 +185,11 @@ def hostile_calendars(folder):
     Peer.broken.add("later-page")      # the meeting that is known stands; the page does not make it free time
     Peer.forgotten.add("forgetful")    # and what happened meanwhile is found
     daemon.wait_state("forgetful@example.org", "busy", 60)
-    wait_until(lambda: (daemon.ctl_json("show", "later-page@example.org")["failure"] or {}).get("code") == "answer-malformed",
+    wait_until(lambda: (daemon.ctl_json("show", "later-page@example.org")["failure"]
+                        or {}).get("code") == "answer-malformed",
                "the page to be noticed", 60)
-    check_equal(daemon.presence("later-page@example.org")["state"], "busy", "somebody whose server began to answer with a page")
+    check_equal(daemon.presence("later-page@example.org")["state"], "busy",
+                "somebody whose server began to answer with a page")
     check_equal(daemon.presence("good@example.org")["state"], "busy", "the neighbour")
     check("fails as a whole" not in daemon.program.log(), "the server works for the others")
     peak = memory(daemon.program.process.pid)

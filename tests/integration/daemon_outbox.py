@@ -1,5 +1,5 @@
-"""Free and busy time of many people by one POST to the service account's scheduling outbox (RFC 6638), with the real servers that answer: the whole
-daemon, set to `read: freebusy`. One function for each server."""
+"""Free and busy time of many people by one POST to the service account's scheduling outbox (RFC 6638), with the real
+servers that answer: the whole daemon, set to `read: freebusy`. One function for each server."""
 import contextlib
 import os
 
@@ -37,8 +37,10 @@ def run(folder, name):
             check_equal(server.load(case), ([], []), case["id"])
         daemon = harness.Daemon(folder, yaml(server, cases), args=["--clock", CLOCK])
         for case in cases:
-            harness.wait_until(lambda c=case: daemon.presence(c["person"])["state"] != "unknown", f"{case['id']} to be read", 60)
-            got = common.join([list(p) for p in daemon.periods(case["person"], START, END)], {"start": START, "end": END})
+            harness.wait_until(lambda c=case: daemon.presence(c["person"])["state"] != "unknown",
+                               f"{case['id']} to be read", 60)
+            got = common.join([list(p) for p in daemon.periods(case["person"], START, END)],
+                              {"start": START, "end": END})
             inside = {"start": max(START, case["window"]["start"]), "end": min(END, case["window"]["end"])}
             got, want = common.join(got, inside), common.join(expected(case), inside)
             print(f"{case['id']:28} {'right' if got == want else 'WRONG':10} expected {want}, got {got}", flush=True)

@@ -10,7 +10,8 @@ PEOPLE = [f"p{i}@example.test" for i in range(12)]
 
 def asked(sim):
     """Persons whose calendar was read since the counters were cleared."""
-    return {a for a, methods in sim.control("GET", "/counters")["users"].items() if any(m in methods for m in ("SEARCH", "PROPFIND", "POLL"))}
+    return {a for a, methods in sim.control("GET", "/counters")["users"].items()
+            if any(m in methods for m in ("SEARCH", "PROPFIND", "POLL"))}
 
 
 def watched_only(folder):
@@ -18,7 +19,8 @@ def watched_only(folder):
     lines = [f"appointment {p} now-10m +2h busy" for p in PEOPLE]
     harness.secret_file(folder, "password", "svc-secret")
     sim = harness.Simulator(folder, company.company(*lines), args=("--set", "subscribe=501"))
-    yaml = company.yaml(sim.url, PEOPLE, server_more="    read: calendar\n").replace("window: 14d", "window: 14d, demand: watched")
+    yaml = company.yaml(sim.url, PEOPLE, server_more="    read: calendar\n").replace("window: 14d",
+                                                                                     "window: 14d, demand: watched")
     daemon = harness.Daemon(folder, yaml)
     wait_until(lambda: daemon.get("/readyz")[0] == 200, "a daemon that has nobody to ask about to be ready", 60)
     check_equal(asked(sim), set(), "persons asked about before anybody watches")
@@ -59,7 +61,8 @@ def budget_shown(folder):
     check("raise max_requests_per_second (now 2)" in text and "instead of 1 s" in text, f"the words for it: {text}")
     daemon.write(company.yaml(daemon_url(daemon), PEOPLE, interval="30s"))
     check_equal(daemon.ctl("reload")[0], 0, "reload")
-    wait_until(lambda: budget()["limited_by"] is None and budget()["requests_per_poll"] > 0, "the budget to be enough", 60)
+    wait_until(lambda: budget()["limited_by"] is None and budget()["requests_per_poll"] > 0, "the budget to be enough",
+               60)
     check("of 50 allowed" in daemon.ctl("servers")[1], "the words for that")
 
 

@@ -351,7 +351,8 @@ def check_freebusyd(programs, sim, data, davmail, start, end):
     os.makedirs(folder, exist_ok=True)
     harness.secret_file(folder, 'password', 'svc-secret')
     yaml = company.yaml(f'http://127.0.0.1:{sim.ports["port"]}/exchange/',
-                        davmail, server_more='    read: calendar\n').replace('svc-presence', 'svc').replace('[basic]', '[forms]')
+                        davmail, server_more='    read: calendar\n').replace('svc-presence', 'svc').replace('[basic]',
+                                                                                                            '[forms]')
     daemon = harness.Daemon(folder, yaml)
     for person, theirs in davmail.items():
         harness.wait_until(lambda p=person: daemon.presence(p)['state'] != 'unknown', f'{person} to be read')

@@ -1,4 +1,5 @@
-"""Metrics as Prometheus' own linter likes them; alert rules and dashboard ask for nothing that the daemon does not have."""
+"""Metrics as Prometheus' own linter likes them; alert rules and dashboard ask for nothing that the daemon does not
+have."""
 import json
 import os
 import re
@@ -12,7 +13,8 @@ HERE = os.path.join(os.environ["FB_SOURCE"], "packaging", "monitoring")
 
 
 def promtool(*arguments, text=None):
-    done = subprocess.run(["promtool", *arguments], input=text, capture_output=True, text=True, cwd=HERE, timeout=120, check=False)
+    done = subprocess.run(["promtool", *arguments], input=text, capture_output=True, text=True, cwd=HERE, timeout=120,
+                          check=False)
     check_equal(done.returncode, 0, f"promtool {' '.join(arguments)}:\n{done.stdout}{done.stderr}")
 
 
@@ -22,7 +24,8 @@ def names_in(expression):
 
 def metrics_linted(folder):
     """With a server that answers, one that does not, and persons with odd names."""
-    sim, daemon = company.start(folder, ["appointment anna@example.test now-1h +5h busy"], ["anna@example.test", "absent@example.test"])
+    sim, daemon = company.start(folder, ["appointment anna@example.test now-1h +5h busy"],
+                                ["anna@example.test", "absent@example.test"])
     daemon.wait_state("anna@example.test", "busy", 60)
     status, text, _ = daemon.get("/metrics")
     check_equal(status, 200, "metrics")

@@ -63,7 +63,8 @@ def whole(folder):
     check_equal(said["address"], ANNA, "the JSON's address")
 
     code, text, _ = daemon.ctl("check")
-    check(code == 0 and "publish    ok       mqtt: connected and let in since " in text and "delivered to itself at" in text, f"check: {text}")
+    check(code == 0 and "publish    ok       mqtt: connected and let in since " in text
+          and "delivered to itself at" in text, f"check: {text}")
 
     for p in people:
         meeting(sim, p)
@@ -90,7 +91,8 @@ def whole(folder):
     wait_until(lambda: outlet(daemon, "mqtt").get("state") == "waiting", "the outlet to notice", 60)
     check_equal(daemon.ctl("status")[0], 1, "status is not well while an outlet is down")
     code, text, _ = daemon.ctl("check")
-    check(code == 1 and "publish    FAILED   tcp-re" in text and "what to do" in text, f"check without a broker: {text}")
+    check(code == 1 and "publish    FAILED   tcp-re" in text and "what to do" in text,
+          f"check without a broker: {text}")
     broker.start()
     wait_up(daemon, "mqtt")
     sub = Subscriber(folder, broker.port, "mosquitto_sub2")

@@ -1,7 +1,8 @@
 """All outlets at once, each failing at random: in the end everybody who watches knows what the calendar says.
 
-A simulated company, the daemon, and for each outlet its real peer behind a line that is cut, held up or loses messages: Prosody with slixmpp, mosquitto
-behind mqtt_relay.py with its own subscriber, a webhook receiver that misbehaves, and an event stream that is torn off. Meetings come and go meanwhile.
+A simulated company, the daemon, and for each outlet its real peer behind a line that is cut, held up or loses messages:
+Prosody with slixmpp, mosquitto behind mqtt_relay.py with its own subscriber, a webhook receiver that misbehaves, and an
+event stream that is torn off. Meetings come and go meanwhile.
 
     outlets_all.py short             half a minute of it (ctest)
     outlets_all.py long [SECONDS]    five minutes
@@ -201,9 +202,11 @@ def storm(folder, seconds, seed):
             check_equal(len(listed), 1, f"appointments of {p}")
             expected[p] = listed[0].get("busy", "busy")
         wait_until(lambda: not everybody_knows(daemon, client, sub, sink, stream, expected),
-                   "everybody to know, but " + "; ".join(everybody_knows(daemon, client, sub, sink, stream, expected)[:3]), 180)
+                   "everybody to know, but " + "; ".join(everybody_knows(daemon, client, sub, sink, stream,
+                                                                         expected)[:3]), 180)
         rows = {o["name"]: o for o in daemon.ctl_json("status")["outlets"]}
-        print(f"        seed {seed}: {changes} changes in {seconds} s; troubles {dict(sorted(counts.items()))}", flush=True)
+        print(f"        seed {seed}: {changes} changes in {seconds} s; troubles {dict(sorted(counts.items()))}",
+              flush=True)
         print("        " + ", ".join(f"{n}: {r['messages']} messages, {r['failures']} failures, {r['replaced']} replaced" for n, r in rows.items()),
               flush=True)
         check(all(not everybody_knows(daemon, client, sub, sink, stream, expected) for _ in range(3)), "it stays so")

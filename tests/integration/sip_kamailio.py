@@ -1,5 +1,5 @@
-"""The outlet that publishes, through the whole program: a simulated company, the daemon, Kamailio as presence server, baresip and a watcher
-of our own as phones. The first argument is Kamailio's mode: memory or database."""
+"""The outlet that publishes, through the whole program: a simulated company, the daemon, Kamailio as presence server,
+baresip and a watcher of our own as phones. The first argument is Kamailio's mode: memory or database."""
 import os
 import signal
 import subprocess
@@ -54,7 +54,8 @@ def whole(folder):
         seen = len(watcher.documents)
         daemon.start()
         wait_up(daemon)
-        wait_until(lambda: outlet(daemon)["publications"] >= 2 and outlet(daemon)["under_way"] == 0 and outlet(daemon)["delivered"] >= 2,
+        wait_until(lambda: outlet(daemon)["publications"] >= 2 and outlet(daemon)["under_way"] == 0
+                   and outlet(daemon)["delivered"] >= 2,
                    "everybody to be published again")
         watcher.wait(lambda w: len(w.documents) > seen, "to hear of it")
         check("<rpid:busy/>" in watcher.documents[-1], "still busy after our crash")
@@ -95,13 +96,16 @@ def whole(folder):
 
 
 def digest(folder):
-    """A password over UDP, a wrong one named, the right one taken without a restart; sipsak reads what was published."""
+    """A password over UDP, a wrong one named, the right one taken without a restart; sipsak reads what was
+    published."""
     sim, server = simulator(folder, [CAROL]), Kamailio(folder, *options("auth"))
     harness.secret_file(folder, "sip-password", "wrong")
-    sip = [f'server: "sip:127.0.0.1:{server.port};transport=udp"', "user: svc", "password_file: sip-password", f"domain: {DOMAIN}"]
+    sip = [f'server: "sip:127.0.0.1:{server.port};transport=udp"', "user: svc", "password_file: sip-password",
+           f"domain: {DOMAIN}"]
     try:
         daemon = harness.Daemon(folder, yaml(sim, [CAROL], sip))
-        wait_until(lambda: outlet(daemon).get("code") == "sip-not-authorized", f"the wrong password to be named ({outlet(daemon)})")
+        wait_until(lambda: outlet(daemon).get("code") == "sip-not-authorized",
+                   f"the wrong password to be named ({outlet(daemon)})")
         harness.secret_file(folder, "sip-password", "pw")
         daemon.write(yaml(sim, [CAROL], sip + ["rate: 400"]))
         check_equal(daemon.ctl("reload")[0], 0, "reload")
@@ -121,7 +125,8 @@ def digest(folder):
 def ways(folder):
     """TLS with the server's name proved and not proved; more than a datagram holds goes over TCP; 423 is heeded."""
     certs = os.path.join(folder, "certs")
-    subprocess.run([os.path.join(harness.SOURCE, "tests", "peers", "certs.sh"), certs, "good"], check=True, stdout=subprocess.DEVNULL, timeout=120)
+    subprocess.run([os.path.join(harness.SOURCE, "tests", "peers", "certs.sh"), certs, "good"], check=True,
+                   stdout=subprocess.DEVNULL, timeout=120)
     pem, key = os.path.join(certs, "good.pem"), os.path.join(certs, "good.key")
     sim, server = simulator(folder, [CAROL]), Kamailio(folder, *options(f"tls={pem},{key}", "min=700"))
     tls = [f'server: "sips:localhost:{server.ports[1]}"', f"domain: {DOMAIN}", f'ca_file: "{certs}/ca.pem"']
@@ -136,7 +141,8 @@ def ways(folder):
 
         daemon.write(yaml(sim, [CAROL], [line.replace("localhost", "127.0.0.2") for line in tls]))
         daemon.ctl("reload")
-        wait_until(lambda: outlet(daemon).get("code") in ("tls-untrusted", "tcp-refused"), "a name that is not in the certificate")
+        wait_until(lambda: outlet(daemon).get("code") in ("tls-untrusted", "tcp-refused"),
+                   "a name that is not in the certificate")
 
         for hour in range(2, 18):
             meeting(sim, CAROL, int(time.time()) + 3600 * hour, 600)
@@ -145,7 +151,8 @@ def ways(folder):
         check_equal(daemon.ctl("reload")[0], 0, "reload")
         wait_up(daemon)
         text = watcher.wait_document("<ts:timed-status", "what comes next")
-        wait_until(lambda: watcher.poll() or watcher.documents[-1].count("<ts:timed-status") >= 15, "all of what comes next")
+        wait_until(lambda: watcher.poll() or watcher.documents[-1].count("<ts:timed-status") >= 15,
+                   "all of what comes next")
         check(len(watcher.documents[-1]) > 1300, f"more than a datagram holds: {len(text)}")
         watcher.close()
     except harness.Failed as failed:

@@ -1,5 +1,6 @@
-"""Our own presence server, through the whole program. With "baresip" as first argument: a phone watches us by UDP and TCP, passwords, both
-sides' restarts, what a phone must be told when. With "sipp": fifty watchers at once with SIPp, floods and broken messages."""
+"""Our own presence server, through the whole program. With "baresip" as first argument: a phone watches us by UDP and
+TCP, passwords, both sides' restarts, what a phone must be told when. With "sipp": fifty watchers at once with SIPp,
+floods and broken messages."""
 import os
 import re
 import signal
@@ -68,7 +69,8 @@ def dialog(folder):
     for expires, event, code in ((10, "presence", "423"), (600, "dialog", "489")):
         w = Watcher(port, CAROL, name="x")
         w.subscribe(expires, event=event)
-        w.wait(lambda w, c=code: w.answers and w.answers[-1].startswith("SIP/2.0 " + c), f"{code} for {expires} {event}")
+        w.wait(lambda w, c=code: w.answers and w.answers[-1].startswith("SIP/2.0 " + c),
+               f"{code} for {expires} {event}")
         w.close()
     wrong = Watcher(port, CAROL, name="wrong")
     wrong.subscribe(headers="Accept: text/plain\r\n")
@@ -81,7 +83,8 @@ def dialog(folder):
     gone = Watcher(port, CAROL, name="gone")
     gone.subscribe()
     wait_until(lambda: gone.poll("481 Gone") and gone.notifies, "its notification")
-    wait_until(lambda: gone.poll("481 Gone") or outlet(daemon, NAME)["watchers"] == before, "481 to end the subscription")
+    wait_until(lambda: gone.poll("481 Gone") or outlet(daemon, NAME)["watchers"] == before,
+               "481 to end the subscription")
 
     # after our crash the dialog is unknown: 481, and a new one works
     daemon.stop(signal.SIGKILL)
@@ -113,21 +116,26 @@ def stop_watched(daemon, watcher):
 def tls(folder):
     """Over TLS, pipelined, with a ping; and a reload that takes nothing from anybody."""
     certs = os.path.join(folder, "certs")
-    subprocess.run([os.path.join(harness.SOURCE, "tests", "peers", "certs.sh"), certs, "good"], check=True, stdout=subprocess.DEVNULL, timeout=120)
+    subprocess.run([os.path.join(harness.SOURCE, "tests", "peers", "certs.sh"), certs, "good"], check=True,
+                   stdout=subprocess.DEVNULL, timeout=120)
     sim, port = simulator(folder, [CAROL]), free_port()
-    daemon = harness.Daemon(folder, yaml(sim, [CAROL], [f'listen: ["tls:127.0.0.1:{port}"]', f"domain: {DOMAIN}", "trusted: [127.0.0.1]",
-                                                        f'certificate_file: "{certs}/good.pem"', f'key_file: "{certs}/good.key"']))
+    daemon = harness.Daemon(folder, yaml(sim, [CAROL], [f'listen: ["tls:127.0.0.1:{port}"]', f"domain: {DOMAIN}",
+                                                        "trusted: [127.0.0.1]",
+                                                        f'certificate_file: "{certs}/good.pem"',
+                                                        f'key_file: "{certs}/good.key"']))
     wait_up(daemon, NAME)
     daemon.wait_state(CAROL, "free")
     context = ssl.create_default_context(cafile=os.path.join(certs, "ca.pem"))
-    with socket.create_connection(("127.0.0.1", port), timeout=60) as plain, context.wrap_socket(plain, server_hostname="localhost") as stream:
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as plain, context.wrap_socket(plain,
+                                                                                                 server_hostname="localhost") as stream:
         stream.sendall(b"\r\n\r\n" + subscribe_text("TLS", 1).encode())
         got = b""
         while b"</presence>" not in got:
             more = stream.recv(65536)
             check(more, f"the connection ends: {got}")
             got += more
-        check(got.startswith(b"\r\n") and b"SIP/2.0 200 OK" in got and b"NOTIFY sip:eve@127.0.0.1" in got, f"over TLS: {got}")
+        check(got.startswith(b"\r\n") and b"SIP/2.0 200 OK" in got and b"NOTIFY sip:eve@127.0.0.1" in got,
+              f"over TLS: {got}")
     check_equal(daemon.stop(), 0, "exit code")
 
 
@@ -143,10 +151,14 @@ def sipp(folder):
     meeting(sim, CAROL)
     daemon.wait_state(CAROL, "busy")
     for mode in ("u1", "t1"):
-        done = subprocess.run(["sipp", f"127.0.0.1:{port}", "-sf", os.path.join(harness.SOURCE, "tests", "peers", "sipp_watch.xml"), "-key", "person",
-                               "carol", "-au", "sipp", "-ap", "pw", "-t", mode, "-i", "127.0.0.1", "-p", str(free_port()), "-m", "50", "-r", "50", "-nostdin",
-                               "-timeout", "60s", "-timeout_error", "-trace_err", "-error_file", os.path.join(folder, f"sipp-{mode}.err")],
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=folder, timeout=120, check=False)
+        done = subprocess.run(["sipp", f"127.0.0.1:{port}", "-sf",
+                               os.path.join(harness.SOURCE, "tests", "peers", "sipp_watch.xml"), "-key", "person",
+                               "carol", "-au", "sipp", "-ap", "pw", "-t", mode, "-i", "127.0.0.1", "-p",
+                               str(free_port()), "-m", "50", "-r", "50", "-nostdin",
+                               "-timeout", "60s", "-timeout_error", "-trace_err", "-error_file",
+                               os.path.join(folder, f"sipp-{mode}.err")],
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=folder, timeout=120,
+                              check=False)
         errors = open(os.path.join(folder, f"sipp-{mode}.err"), encoding="utf-8", errors="replace").read() \
             if os.path.exists(os.path.join(folder, f"sipp-{mode}.err")) else ""
         check_equal(done.returncode, 0, f"SIPp by {mode}: {done.stdout[-1500:]} {errors[:1500]}")
@@ -161,22 +173,27 @@ def hostile(folder):
     udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     good = subscribe_text("UDP", 0)
     head = good[:-len("Content-Length: 0\r\n\r\n")]
-    bad = [head + "".join(f"X-{i}: y\r\n" for i in range(1000)) + "\r\n", head + "Content-Length: 500\r\n\r\nshort", head + "Content-Length: -1\r\n\r\n",
-           head + "Content-Length: 0\r\nl: 9\r\n\r\n", good[:70], good.replace("CSeq: 1", "CSeq: 99999999999"), "\r\n\r\n", "x", "\0" * 500,
-           good.replace("Via: ", "Via: SIP/2.0/UDP a;branch=b, " * 100), good.replace("<sip:carol", "<<<<sip:" + "a" * 5000),
+    bad = [head + "".join(f"X-{i}: y\r\n" for i in range(1000)) + "\r\n", head + "Content-Length: 500\r\n\r\nshort",
+           head + "Content-Length: -1\r\n\r\n",
+           head + "Content-Length: 0\r\nl: 9\r\n\r\n", good[:70], good.replace("CSeq: 1", "CSeq: 99999999999"),
+           "\r\n\r\n", "x", "\0" * 500,
+           good.replace("Via: ", "Via: SIP/2.0/UDP a;branch=b, " * 100),
+           good.replace("<sip:carol", "<<<<sip:" + "a" * 5000),
            head + "Subject: " + "\r\n ".join("folded" for _ in range(2000)) + "\r\n\r\n"]
     for text in bad:
         udp.sendto(text.encode()[:60000], ("127.0.0.1", port))
     for i in range(100):  # more watchers than there may be
         udp.sendto(subscribe_text("UDP", 100 + i).encode(), ("127.0.0.1", port))
-    for text in (b"X" * 200000, b"SUBSCRIBE sip:a SIP/2.0\r\nContent-Length: 70000\r\n\r\n", b"\r\n" * 5000, b"NOTIFY " + b"\r\n " * 40000):
+    for text in (b"X" * 200000, b"SUBSCRIBE sip:a SIP/2.0\r\nContent-Length: 70000\r\n\r\n", b"\r\n" * 5000,
+                 b"NOTIFY " + b"\r\n " * 40000):
         with socket.create_connection(("127.0.0.1", port), timeout=60) as stream:
             try:
                 stream.sendall(text)
                 stream.sendall(b"\r\n\r\n")
             except OSError:
                 pass  # cut off already
-    wait_until(lambda: outlet(daemon, NAME)["malformed"] >= 8 and outlet(daemon, NAME)["refused"] >= 70, "all that to be looked at")
+    wait_until(lambda: outlet(daemon, NAME)["malformed"] >= 8 and outlet(daemon, NAME)["refused"] >= 70,
+               "all that to be looked at")
     check(outlet(daemon, NAME)["watchers"] <= 20, "no more watchers than there may be")
     udp.close()
     wait_until(lambda: outlet(daemon, NAME)["watchers"] == 0, "watchers who answer nothing to be forgotten", 120)

@@ -1,4 +1,5 @@
-"""What the tests of the SIP outlets share: Kamailio (tests/peers/kamailio.sh), baresip as a phone, and a watcher of our own over a socket."""
+"""What the tests of the SIP outlets share: Kamailio (tests/peers/kamailio.sh), baresip as a phone, and a watcher of our
+own over a socket."""
 import os
 import re
 import signal
@@ -24,7 +25,8 @@ class Kamailio:
 
     def start(self):
         env = {**os.environ, **({"PEER_PORTS": f"{self.ports[0]} {self.ports[1]}"} if self.ports else {})}
-        done = subprocess.run([os.path.join(harness.SOURCE, "tests", "peers", "kamailio.sh"), self.folder, *self.options], env=env,
+        done = subprocess.run([os.path.join(harness.SOURCE, "tests", "peers", "kamailio.sh"), self.folder,
+                               *self.options], env=env,
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False, timeout=180)
         check(done.returncode == 0, f"kamailio does not start: {done.stderr[-2000:]}")
         port, tls_port, self.pid = (int(word) for word in done.stdout.split())
@@ -55,8 +57,8 @@ def ended(pid):
 
 
 class Baresip:
-    """A phone without a terminal or a sound card that watches people; what it saw of each is what its output says. The first state of
-    somebody it only shows in its trace."""
+    """A phone without a terminal or a sound card that watches people; what it saw of each is what its output says. The
+    first state of somebody it only shows in its trace."""
 
     def __init__(self, folder, people, outbound, name="bob", password="", transport="udp"):
         home = os.path.join(folder, "baresip-" + name)
@@ -82,7 +84,8 @@ class Baresip:
 
     def wait_first(self, person, text, seconds=60):
         self._wait(lambda: re.search(rf"NOTIFY sip:(?:(?!NOTIFY sip:)[\s\S])*From: <sip:{re.escape(person)}>(?:(?!NOTIFY sip:)[\s\S])*"
-                                     + re.escape(text), self.text()), f"the phone to be told of {person}: {text}", seconds)
+                                     + re.escape(text), self.text()), f"the phone to be told of {person}: {text}",
+                   seconds)
 
     def wait(self, person, state, what, seconds=60):
         self._wait(lambda: self.last(person) == state, f"the phone to show {person} {state}: {what}", seconds)
@@ -174,7 +177,8 @@ class Watcher:
 
     def wait_document(self, text, what, seconds=60):
         try:
-            self.wait(lambda w: w.documents and text in w.documents[-1], f"{what}: {text} in what {self.person}'s watcher is told", seconds)
+            self.wait(lambda w: w.documents and text in w.documents[-1],
+                      f"{what}: {text} in what {self.person}'s watcher is told", seconds)
         except harness.Failed as failed:
             raise harness.Failed(f"{failed}\nthe last it was told: {self.documents[-1:]}, the last answers: {self.answers[-2:]}") from failed
         return self.documents[-1]
@@ -185,7 +189,9 @@ class Watcher:
 
 def yaml(sim, people, sip, more_users=()):
     base = company.yaml(sim.url, people, more_users=more_users)
-    return base.replace("publish:\n", "publish:\n  sip:\n" + "".join(f"    {line}\n" for line in sip)) + "state: { directory: \"{folder}\" }\n"
+    return base.replace("publish:\n",
+                        "publish:\n  sip:\n" + "".join(f"    {line}\n"
+                                                       for line in sip)) + "state: { directory: \"{folder}\" }\n"
 
 
 def simulator(folder, people):
@@ -198,17 +204,20 @@ def outlet(daemon, name="sip"):
 
 
 def wait_up(daemon, name="sip", seconds=60):
-    wait_until(lambda: outlet(daemon, name).get("state") == "up", f"the outlet {name} to be up ({outlet(daemon, name)})", seconds)
+    wait_until(lambda: outlet(daemon, name).get("state") == "up",
+               f"the outlet {name} to be up ({outlet(daemon, name)})", seconds)
 
 
 def wait_quiet(daemon):
     """Nothing is under way: whatever happens now, no answer is lost, and so no ghost is left at the server."""
-    wait_until(lambda: (o := outlet(daemon)) and o["under_way"] == 0 and o["waiting"] == 0 and o, "the outlet to be quiet")
+    wait_until(lambda: (o := outlet(daemon)) and o["under_way"] == 0 and o["waiting"] == 0 and o,
+               "the outlet to be quiet")
 
 
 def meeting(sim, address, begin=None, length=3600, kind="busy"):
     begin = begin or int(time.time()) - 60
-    return sim.control("POST", "/appointments", {"mailbox": address, "start": harness.utc(begin), "end": harness.utc(begin + length), "busy": kind})
+    return sim.control("POST", "/appointments", {"mailbox": address, "start": harness.utc(begin),
+                                                 "end": harness.utc(begin + length), "busy": kind})
 
 
 def remove(sim, made):

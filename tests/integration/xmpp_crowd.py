@@ -1,4 +1,5 @@
-"""A thousand watchers of one contact, each a connection of its own: all of them see the meeting begin and end, and see it again after the daemon's crash.
+"""A thousand watchers of one contact, each a connection of its own: all of them see the meeting begin and end, and see
+it again after the daemon's crash.
 
 The clients are as small as clients can be: they register themselves, log in, subscribe, and count.
 """

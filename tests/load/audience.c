@@ -83,7 +83,8 @@ static uint64_t count(const char *text, size_t len)
 static int seat_new(unsigned port, unsigned i, audience_hello_fn *hello)
 {
     static char words[AUDIENCE_HELLO_MAX];
-    struct sockaddr_in where = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in where = {
+        .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     int fd = socket(AF_INET, SOCK_STREAM, 0);
     size_t len = hello(i, words, sizeof(words)), sent = 0;
     if (fd < 0 || connect(fd, (struct sockaddr *)&where, sizeof(where)) != 0) {
@@ -130,7 +131,8 @@ static void listen_for_ever(unsigned port, unsigned connections, audience_hello_
     for (unsigned i = 0;;) {
         if (i < connections) { /* one after the other, and reading meanwhile */
             seats[i].fd = seat_new(port, i, hello);
-            epoll_ctl(epoll, EPOLL_CTL_ADD, seats[i].fd, &(struct epoll_event){.events = EPOLLIN, .data.ptr = &seats[i]});
+            epoll_ctl(epoll, EPOLL_CTL_ADD, seats[i].fd,
+                      &(struct epoll_event){.events = EPOLLIN, .data.ptr = &seats[i]});
             i++;
         }
         int n = epoll_wait(epoll, ready, READY_MAX, i < connections ? 0 : -1);

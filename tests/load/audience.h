@@ -1,5 +1,6 @@
 /*
- * audience: a process on the other core that holds connections and reads what comes, as fast as it can. It counts events, which end with
+ * audience: a process on the other core that holds connections and reads what comes, as fast as it can. It counts
+ * events, which end with
  * "}\n\n" whoever sends them, and tells through shared memory.
  */
 #ifndef LOAD_AUDIENCE_H

@@ -1,6 +1,6 @@
 /*
- * bare_stream: see bare_stream.h. The connections are suspended until all are there; then every one is asked for bytes until it has written
- * its events, which are copied from one that was made before. Blocks have 16 KiB.
+ * bare_stream: see bare_stream.h. The connections are suspended until all are there; then every one is asked for bytes
+ * until it has written its events, which are copied from one that was made before. Blocks have 16 KiB.
  */
 #include "bare_stream.h"
 
@@ -47,8 +47,8 @@ static ssize_t on_pull(void *arg, uint64_t pos, char *out, size_t max)
     return (ssize_t)len;
 }
 
-static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, const char *url, const char *method, const char *version,
-                                  const char *data, size_t *len, void **request)
+static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, const char *url, const char *method,
+                                  const char *version, const char *data, size_t *len, void **request)
 {
     struct bare *b = arg;
     (void)url, (void)method, (void)version, (void)data, (void)len;
@@ -75,8 +75,8 @@ static void turn(struct MHD_Daemon *daemon, int epoll)
 struct bare_stream_time bare_stream(unsigned connections, unsigned events, unsigned bytes)
 {
     struct bare b = {.streams = calloc(connections, sizeof(struct stream)), .event = malloc(bytes), .bytes = bytes};
-    struct MHD_Daemon *daemon = MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_request, &b,
-                                                 MHD_OPTION_CONNECTION_LIMIT, connections + 10, MHD_OPTION_END);
+    struct MHD_Daemon *daemon = MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_request,
+                                                 &b, MHD_OPTION_CONNECTION_LIMIT, connections + 10, MHD_OPTION_END);
     if (!daemon || !b.event || !b.streams)
         abort();
     memset(b.event, 'x', bytes);

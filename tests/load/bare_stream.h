@@ -1,4 +1,5 @@
-/* bare_stream: the limit of load-nine-oclock: libmicrohttpd alone, writing as many events of as many bytes to as many connections. */
+/* bare_stream: the limit of load-nine-oclock: libmicrohttpd alone, writing as many events of as many bytes to as many
+ * connections. */
 #ifndef LOAD_BARE_STREAM_H
 #define LOAD_BARE_STREAM_H
 

@@ -1,6 +1,6 @@
 /*
- * brokers: see brokers.h. Both protocols are written by hand, packets made once for each channel, so that the publisher costs next to nothing.
- * The broker runs on the core where the gateway ran; publisher and subscribers share the other.
+ * brokers: see brokers.h. Both protocols are written by hand, packets made once for each channel, so that the publisher
+ * costs next to nothing. The broker runs on the core where the gateway ran; publisher and subscribers share the other.
  */
 #include "brokers.h"
 
@@ -42,7 +42,8 @@ static unsigned free_port(void)
 
 static int connect_to(unsigned port)
 {
-    struct sockaddr_in where = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in where = {
+        .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     int fd = socket(AF_INET, SOCK_STREAM, 0);
     if (fd >= 0 && connect(fd, (struct sockaddr *)&where, sizeof(where)) == 0)
         return fd;
@@ -106,8 +107,8 @@ static void publish(int fd, const struct broker *b, unsigned channels, unsigned 
     free(text);
 }
 
-static bool measure(const struct broker *b, pid_t pid, unsigned port, unsigned channels, unsigned messages, unsigned bytes,
-                    struct broker_time *ret)
+static bool measure(const struct broker *b, pid_t pid, unsigned port, unsigned channels, unsigned messages,
+                    unsigned bytes, struct broker_time *ret)
 {
     struct audience audience;
     char first[64];
@@ -118,7 +119,8 @@ static bool measure(const struct broker *b, pid_t pid, unsigned port, unsigned c
         return false;
     send_all(fd, first, b->connect(first));
     audience_start(&audience, port, channels, b->hello);
-    for (uint64_t seen = 1; seen != audience_bytes(&audience) || seen == 0; usleep(300000)) /* until all have subscribed */
+    for (uint64_t seen = 1; seen != audience_bytes(&audience) || seen == 0;
+         usleep(300000)) /* until all have subscribed */
         seen = audience_bytes(&audience);
     double cpu = stopwatch_cpu_of(pid), wall = stopwatch_now();
     publish(fd, b, channels, messages, bytes);
@@ -164,8 +166,18 @@ bool brokers_redis(unsigned channels, unsigned messages, unsigned bytes, struct 
     unsigned port = free_port();
     char number[16];
     snprintf(number, sizeof(number), "%u", port);
-    const char *const argv[] = {"/usr/bin/redis-server", "--port", number, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no",
-                          "--client-output-buffer-limit", "pubsub 0 0 0", NULL};
+    const char *const argv[] = {"/usr/bin/redis-server",
+                                "--port",
+                                number,
+                                "--bind",
+                                "127.0.0.1",
+                                "--save",
+                                "",
+                                "--appendonly",
+                                "no",
+                                "--client-output-buffer-limit",
+                                "pubsub 0 0 0",
+                                NULL};
     return access(argv[0], X_OK) == 0 && measure(&redis, start(argv), port, channels, messages, bytes, ret);
 }
 
@@ -224,7 +236,9 @@ bool brokers_mosquitto(unsigned channels, unsigned messages, unsigned bytes, str
     int fd = mkstemp(config);
     if (fd < 0)
         return false;
-    dprintf(fd, "listener %u 127.0.0.1\nallow_anonymous true\nmax_queued_messages 0\nset_tcp_nodelay true\nlog_type none\n", port);
+    dprintf(fd,
+            "listener %u 127.0.0.1\nallow_anonymous true\nmax_queued_messages 0\nset_tcp_nodelay true\nlog_type none\n",
+            port);
     fchmod(fd, 0644); /* it gives up root */
     close(fd);
     bool ok = access(argv[0], X_OK) == 0 && measure(&mosquitto, start(argv), port, channels, messages, bytes, ret);

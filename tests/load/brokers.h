@@ -1,6 +1,6 @@
 /*
- * brokers: the same messages through Redis (PUBLISH, pipelined) and through mosquitto (QoS 0), each started for this on a port of its own.
- * `channels` of them, with one subscriber each; `messages` in all, one channel after the other.
+ * brokers: the same messages through Redis (PUBLISH, pipelined) and through mosquitto (QoS 0), each started for this on
+ * a port of its own. `channels` of them, with one subscriber each; `messages` in all, one channel after the other.
  */
 #ifndef LOAD_BROKERS_H
 #define LOAD_BROKERS_H

@@ -1,6 +1,7 @@
 /*
- * company: see company.h. The people's calendars are given to the table as the poller's answers would be; the polls themselves go on
- * beside that at the rate that the driver allows, which is next to nothing where they are not what is measured.
+ * company: see company.h. The people's calendars are given to the table as the poller's answers would be; the polls
+ * themselves go on beside that at the rate that the driver allows, which is next to nothing where they are not what is
+ * measured.
  */
 #include "company.h"
 
@@ -44,12 +45,15 @@ static void write_files(const struct company *c, unsigned server_port, double po
     }
     fclose(file);
     file = create(c, "c.yaml");
-    fprintf(file,
-            "servers:\n  - { name: canned, kind: exchange, url: 'http://127.0.0.1:%u/exchange/', account: 'EXAMPLE\\svc',\n"
-            "      password_file: pw, auth: [basic], max_requests_per_second: %.3f, changes: { contenttag: false, subscribe: false } }\n"
-            "users: [ { file: people.csv } ]\npoll: { interval: 1d }\npresence: { stale_after: 7d }\n"
-            "publish: { http: { listen: ['127.0.0.1:0'], max_connections: 60000 } }\ncontrol: { socket: %s/control.sock }\n",
-            server_port, polls, c->folder);
+    fprintf(
+        file,
+        "servers:\n  - { name: canned, kind: exchange, url: 'http://127.0.0.1:%u/exchange/', account: 'EXAMPLE\\svc',\n"
+        "      password_file: pw, auth: [basic], max_requests_per_second: %.3f, changes: { contenttag: false, "
+        "subscribe: false } }\n"
+        "users: [ { file: people.csv } ]\npoll: { interval: 1d }\npresence: { stale_after: 7d }\n"
+        "publish: { http: { listen: ['127.0.0.1:0'], max_connections: 60000 } }\ncontrol: { socket: %s/control.sock "
+        "}\n",
+        server_port, polls, c->folder);
     fclose(file);
 }
 
@@ -120,7 +124,8 @@ void company_meet(struct company *c, int64_t first, int64_t step, unsigned jitte
             int64_t start = first + (jitter ? n % jitter / 60 * 60 : 0) + 2 * i * step;
             meetings[i] = (struct pres_interval){start, start + step, PRES_BUSY};
         }
-        pres_table_update(table, id, meetings, COMPANY_INTERVALS, now - now % DAY_S, now + (int64_t)WINDOW_DAYS * DAY_S, now);
+        pres_table_update(table, id, meetings, COMPANY_INTERVALS, now - now % DAY_S, now + (int64_t)WINDOW_DAYS * DAY_S,
+                          now);
         if (n % 1000 == 0)
             loop_turn(c->loop, 0);
     }

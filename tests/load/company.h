@@ -1,6 +1,6 @@
 /*
- * company: a whole gateway, in this process, with as many people as a driver likes: configuration file, CSV file of people, listener on a
- * free port of the loopback, and a canned Exchange server behind it.
+ * company: a whole gateway, in this process, with as many people as a driver likes: configuration file, CSV file of
+ * people, listener on a free port of the loopback, and a canned Exchange server behind it.
  */
 #ifndef LOAD_COMPANY_H
 #define LOAD_COMPANY_H
@@ -31,8 +31,9 @@ void company_close(struct company *c);
 char *company_address(unsigned n, char out[32]);
 
 /*
- * Everybody has COMPANY_INTERVALS meetings of `step` seconds, each `step` seconds after the one before, from `first` on: so a change of
- * everybody every `step` seconds. With `jitter` that is not the same second for all, but one minute or another of so many seconds.
+ * Everybody has COMPANY_INTERVALS meetings of `step` seconds, each `step` seconds after the one before, from `first`
+ * on: so a change of everybody every `step` seconds. With `jitter` that is not the same second for all, but one minute
+ * or another of so many seconds.
  */
 void company_meet(struct company *c, int64_t first, int64_t step, unsigned jitter);
 

@@ -1,9 +1,10 @@
 /*
- * load-growth: CPU time of one poll and of one change at ten thousand, a hundred thousand and a million people. Each line's limit is what it
- * took with the fewest people; linear growth is a ratio of 1, and 1.3 is allowed.
+ * load-growth: CPU time of one poll and of one change at ten thousand, a hundred thousand and a million people. Each
+ * line's limit is what it took with the fewest people; linear growth is a ratio of 1, and 1.3 is allowed.
  *
- * A poll is the whole way: the poller's choice, request, answer of 20 appointments, table. Twenty thousand of them are measured at each size: a
- * cycle is as many as there are people. A change is everybody's at one second, from the table's timer to the journal, for which nobody waits.
+ * A poll is the whole way: the poller's choice, request, answer of 20 appointments, table. Twenty thousand of them are
+ * measured at each size: a cycle is as many as there are people. A change is everybody's at one second, from the
+ * table's timer to the journal, for which nobody waits.
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -90,7 +91,8 @@ static struct cost measure(unsigned people)
         exit(write(ends[1], &cost, sizeof(cost)) != sizeof(cost));
     }
     close(ends[1]);
-    if (child < 0 || read(ends[0], &cost, sizeof(cost)) != sizeof(cost) || waitpid(child, &status, 0) != child || status != 0)
+    if (child < 0 || read(ends[0], &cost, sizeof(cost)) != sizeof(cost) || waitpid(child, &status, 0) != child ||
+        status != 0)
         exit(1);
     close(ends[0]);
     return cost;

@@ -1,8 +1,9 @@
 /*
- * load-http: presence look-ups a second of CPU time, through the whole HTTP interface, beside nginx serving a static file of the same size.
+ * load-http: presence look-ups a second of CPU time, through the whole HTTP interface, beside nginx serving a static
+ * file of the same size.
  *
- * A gateway in this process and nginx in another, both on one core, in turns; the client on the other core keeps some connections and asks on
- * each as soon as the answer is there. The round with the median ratio counts.
+ * A gateway in this process and nginx in another, both on one core, in turns; the client on the other core keeps some
+ * connections and asks on each as soon as the answer is there. The round with the median ratio counts.
  */
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -42,8 +43,9 @@ struct line {
 static void ask(struct line *line, const char *file, unsigned n)
 {
     char request[256], address[32];
-    int len = snprintf(request, sizeof(request), "GET %s%s HTTP/1.1\r\nHost: localhost\r\nAccept: application/json\r\n\r\n",
-                       file ? file : "/v1/presence/", file ? "" : company_address(n % PEOPLE, address));
+    int len =
+        snprintf(request, sizeof(request), "GET %s%s HTTP/1.1\r\nHost: localhost\r\nAccept: application/json\r\n\r\n",
+                 file ? file : "/v1/presence/", file ? "" : company_address(n % PEOPLE, address));
     line->len = 0;
     if (write(line->fd, request, (size_t)len) != len)
         exit(1);
@@ -59,7 +61,8 @@ static size_t whole_body(const struct line *line)
 
 static int connect_to(unsigned port)
 {
-    struct sockaddr_in where = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in where = {
+        .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     int fd = socket(AF_INET, SOCK_STREAM, 0);
     if (fd >= 0 && connect(fd, (struct sockaddr *)&where, sizeof(where)) == 0)
         return fd;
@@ -168,8 +171,10 @@ static pid_t nginx_start(const char *folder, size_t size, unsigned port)
     file = create(folder, "nginx.conf");
     fprintf(file,
             "daemon off; master_process off; worker_processes 1; pid %s/pid; error_log /dev/null crit;\n"
-            "events { worker_connections 1000; }\nhttp { access_log off; sendfile on; tcp_nopush on; keepalive_requests 1000000000;\n"
-            "client_body_temp_path %s/t; proxy_temp_path %s/t; fastcgi_temp_path %s/t; uwsgi_temp_path %s/t; scgi_temp_path %s/t;\n"
+            "events { worker_connections 1000; }\nhttp { access_log off; sendfile on; tcp_nopush on; "
+            "keepalive_requests 1000000000;\n"
+            "client_body_temp_path %s/t; proxy_temp_path %s/t; fastcgi_temp_path %s/t; uwsgi_temp_path %s/t; "
+            "scgi_temp_path %s/t;\n"
             "types { application/json json; } open_file_cache max=10;\n"
             "server { listen 127.0.0.1:%u; root %s; } }\n",
             folder, folder, folder, folder, folder, folder, port, folder);
@@ -249,6 +254,7 @@ int main(int argc, char **argv)
     clean(folder);
     company_close(&c);
     qsort(results, rounds, sizeof(results[0]), by_ratio);
-    stopwatch_print("http", "look-ups/s CPU", results[rounds / 2].ours, results[rounds / 2].nginx, "nginx, a static file of the same size");
+    stopwatch_print("http", "look-ups/s CPU", results[rounds / 2].ours, results[rounds / 2].nginx,
+                    "nginx, a static file of the same size");
     return 0;
 }

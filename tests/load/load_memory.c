@@ -1,7 +1,7 @@
 /*
- * load-memory: resident bytes a person, at ten thousand, a hundred thousand and a million people with a fortnight of forty intervals each, in
- * a whole gateway; and what a day of polls that all bring another calendar leaves behind. At most 512 bytes a person are allowed, and three
- * percent more after the day than before.
+ * load-memory: resident bytes a person, at ten thousand, a hundred thousand and a million people with a fortnight of
+ * forty intervals each, in a whole gateway; and what a day of polls that all bring another calendar leaves behind. At
+ * most 512 bytes a person are allowed, and three percent more after the day than before.
  *
  * Each size is a process of its own, which compares itself with how large it was when it had one person.
  */
@@ -45,7 +45,8 @@ static void measure(unsigned people)
     company_close(&c);
 }
 
-/* Every poll brings everybody's calendar an hour later than before: all sets are made anew, all at sizes of their own. */
+/* Every poll brings everybody's calendar an hour later than before: all sets are made anew, all at sizes of their own.
+ */
 static void churn(unsigned people)
 {
     struct company c;
@@ -59,7 +60,8 @@ static void churn(unsigned people)
         company_meet(&c, in_an_hour() + i * 60, HOUR_S / 2 - 60 * (i % 7), HOUR_S);
     company_meet(&c, in_an_hour(), HOUR_S / 2, HOUR_S);
     snprintf(driver, sizeof(driver), "memory-day-%u", people);
-    stopwatch_print(driver, "bytes", (double)company_resident(), (double)before, "before a day of polls with other calendars");
+    stopwatch_print(driver, "bytes", (double)company_resident(), (double)before,
+                    "before a day of polls with other calendars");
     company_close(&c);
 }
 

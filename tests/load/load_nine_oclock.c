@@ -1,10 +1,11 @@
 /*
- * load-nine-oclock: a million people change at one second. How long until the last byte of it has been read, by one subscriber to everybody,
- * and by a thousand subscribers to a thousand people each; beside as many bytes from a bare libmicrohttpd loop, and as many messages through
- * Redis and mosquitto.
+ * load-nine-oclock: a million people change at one second. How long until the last byte of it has been read, by one
+ * subscriber to everybody, and by a thousand subscribers to a thousand people each; beside as many bytes from a bare
+ * libmicrohttpd loop, and as many messages through Redis and mosquitto.
  *
- * A whole gateway in this process, its audience on the other core. Everybody changes again every few seconds; the quickest of some rounds
- * counts, of ours as of the limit's, because what disturbs a shared machine only adds. CPU time is the serving process's alone.
+ * A whole gateway in this process, its audience on the other core. Everybody changes again every few seconds; the
+ * quickest of some rounds counts, of ours as of the limit's, because what disturbs a shared machine only adds. CPU time
+ * is the serving process's alone.
  */
 #include <microhttpd.h>
 #include <stdint.h>
@@ -44,7 +45,8 @@ static size_t one_group(unsigned group, char *out, size_t max)
     size_t len = (size_t)snprintf(out, max, "GET /v1/events");
     for (unsigned i = 0; i < people / groups; i++) {
         char address[32];
-        len += (size_t)snprintf(out + len, max - len, "%saddress=%s", i ? "&" : "?", company_address(i * groups + group, address));
+        len += (size_t)snprintf(out + len, max - len, "%saddress=%s", i ? "&" : "?",
+                                company_address(i * groups + group, address));
     }
     return len + (size_t)snprintf(out + len, max - len, " HTTP/1.1\r\nHost: a\r\n\r\n");
 }
@@ -57,7 +59,8 @@ static void rest(struct company *c, const struct audience *a, int64_t first, int
         seen = audience_events(a);
         for (double until = stopwatch_now() + REST_MS / 1000.0; stopwatch_now() < until;)
             loop_turn(c->loop, 10);
-    } while (audience_events(a) != seen || seen < people || (clk_wall_ms(clk_system()) - first * 1000) % (step * 1000) > (step - 1) * 1000);
+    } while (audience_events(a) != seen || seen < people ||
+             (clk_wall_ms(clk_system()) - first * 1000) % (step * 1000) > (step - 1) * 1000);
 }
 
 static void keep_best(struct taken *best, double cpu, double wall)
@@ -97,7 +100,8 @@ static struct taken ours(unsigned connections, audience_hello_fn *hello)
     return best;
 }
 
-static void compare(const char *shape, const char *beside, const struct taken *mine, double cpu, double wall, const char *what)
+static void compare(const char *shape, const char *beside, const struct taken *mine, double cpu, double wall,
+                    const char *what)
 {
     char driver[80];
     if (wall <= 0)

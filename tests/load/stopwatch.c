@@ -56,12 +56,12 @@ bool stopwatch_smoke(int argc, char **argv)
 
 void stopwatch_print(const char *driver, const char *unit, double ours, double limit, const char *limit_is)
 {
-    printf("{\"driver\":\"%s\",\"unit\":\"%s\",\"ours\":%.1f,\"limit\":%.1f,\"ratio\":%.3f,\"limit_is\":\"%s\"}\n", driver,
-           unit, ours, limit, limit > 0 ? ours / limit : 0, limit_is);
+    printf("{\"driver\":\"%s\",\"unit\":\"%s\",\"ours\":%.1f,\"limit\":%.1f,\"ratio\":%.3f,\"limit_is\":\"%s\"}\n",
+           driver, unit, ours, limit, limit > 0 ? ours / limit : 0, limit_is);
 }
 
 void stopwatch_print_s(const char *driver, double ours, double limit, const char *limit_is)
 {
-    printf("{\"driver\":\"%s\",\"unit\":\"s\",\"ours\":%.3f,\"limit\":%.3f,\"ratio\":%.3f,\"limit_is\":\"%s\"}\n", driver, ours, limit,
-           limit > 0 ? ours / limit : 0, limit_is);
+    printf("{\"driver\":\"%s\",\"unit\":\"s\",\"ours\":%.3f,\"limit\":%.3f,\"ratio\":%.3f,\"limit_is\":\"%s\"}\n",
+           driver, ours, limit, limit > 0 ? ours / limit : 0, limit_is);
 }

@@ -1,5 +1,6 @@
 #!/usr/bin/python3
-"""Apache over TLS, and with it a folder of `.ifb` files behind WebDAV and a password: each person writes her own, `svc` reads all.
+"""Apache over TLS, and with it a folder of `.ifb` files behind WebDAV and a password: each person writes her own, `svc`
+reads all.
 
 Debian packages apache2-bin and openssl. DIR/httpd/ca.pem is the certificate. Passwords are the account's name + "pw".
 
@@ -82,24 +83,28 @@ def certificate(folder):
     peer.needs("/usr/bin/openssl", "openssl")
     os.makedirs(folder, exist_ok=True)
     if not os.path.exists(os.path.join(folder, "ca.pem")):
-        peer.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30",
+        peer.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days",
+                  "30",
                   "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost",
                   "-keyout", os.path.join(folder, "key.pem"), "-out", os.path.join(folder, "ca.pem")])
     return os.path.join(folder, "ca.pem")
 
 
 def logon(own):
-    """Lines of configuration. `own`: an expression for paths, in which a group named OWNER is the account they belong to."""
+    """Lines of configuration. `own`: an expression for paths, in which a group named OWNER is the account they belong
+    to."""
     return _LOGON.replace("{own}", own)
 
 
 def accounts(names):
     """Lines of an AuthUserFile: NAME with the password NAMEpw."""
-    return "".join(f"{name}:{{SHA}}{base64.b64encode(hashlib.sha1((name + 'pw').encode()).digest()).decode()}\n" for name in names)
+    return "".join(f"{name}:{{SHA}}{base64.b64encode(hashlib.sha1((name + 'pw').encode()).digest()).decode()}\n"
+                   for name in names)
 
 
 class Httpd(peer.Peer):
-    """`body`: lines of configuration, {folder} and {port} in it are replaced; `modules` besides those of every Httpd."""
+    """`body`: lines of configuration, {folder} and {port} in it are replaced; `modules` besides those of every
+    Httpd."""
     name = "httpd"
     report = ("url", "ca_file")
 
@@ -116,7 +121,8 @@ class Httpd(peer.Peer):
                                          body=body.replace("{folder}", self.folder).replace("{port}", str(port)))
             return [BINARY, "-f", peer.write(self.folder, "httpd.conf", text), "-DFOREGROUND"]
 
-        self.launch_on_free_port(argv_for, lambda: os.path.exists(self.path("run/httpd.pid")) and peer.listens(self.port), env, "www-data")
+        self.launch_on_free_port(argv_for, lambda: os.path.exists(self.path("run/httpd.pid"))
+                                 and peer.listens(self.port), env, "www-data")
         self.url = f"https://127.0.0.1:{self.port}"
 
     def launch(self, argv, env=None, user=None, **popen):

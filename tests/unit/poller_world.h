@@ -55,7 +55,7 @@ struct fixture {
     enum gw_rank rank[PEOPLE];
     bool held[PEOPLE]; /* as asked last */
     int64_t fresh_s[PEOPLE];
-    bool unchanged; /* the next answers say so */
+    bool unchanged;            /* the next answers say so */
     unsigned per_second[4000]; /* starts, by second since the start */
     uint32_t order[PEOPLE * 4];
     unsigned order_count;
@@ -104,7 +104,8 @@ static inline void query_answer(void *arg)
     done(done_arg, &r);
 }
 
-static inline struct dav_query *start(struct dav_session *s, const struct dav_question *asked, dav_query_fn *done, void *arg)
+static inline struct dav_query *start(struct dav_session *s, const struct dav_question *asked, dav_query_fn *done,
+                                      void *arg)
 {
     struct fixture *f = fx;
     struct dav_query *q = mem_calloc(1, sizeof *q);
@@ -161,12 +162,12 @@ static inline enum gw_rank rank(void *arg, uint32_t id)
 }
 
 static const struct gw_poller_ops ops = {.question = question,
-                                        .answer = answer,
-                                        .server = server,
-                                        .room = room,
-                                        .start = start,
-                                        .cancel = cancel,
-                                        .rank = rank};
+                                         .answer = answer,
+                                         .server = server,
+                                         .room = room,
+                                         .start = start,
+                                         .cancel = cancel,
+                                         .rank = rank};
 
 static inline int setup(void **state)
 {

@@ -34,7 +34,8 @@ static void those_who_matter_come_first(void **state)
     assert_true(rest > 380 * 2);
 }
 
-/* In one queue: watched, then soon, then the others; a refresh before all of them, news before those whose turn it is. */
+/* In one queue: watched, then soon, then the others; a refresh before all of them, news before those whose turn it is.
+ */
 static void in_this_order(void **state)
 {
     struct fixture *f = *state;
@@ -81,7 +82,7 @@ static void nobody_wants_to_know(void **state)
     gw_poller_wanted(f->poller, 15);
     loop_advance(f->loop, 100);
     assert_int_equal(f->asked[15], 1);
-    gw_poller_wanted(f->poller, 15); /* has just been asked */
+    gw_poller_wanted(f->poller, 15);      /* has just been asked */
     gw_poller_wanted(f->poller, 4000000); /* nobody */
     loop_advance(f->loop, 100);
     assert_int_equal(f->asked[15], 1);

@@ -1,7 +1,7 @@
 /*
  * srv: which hosts serve a domain, as its DNS says: SRV records (RFC 2782), NAPTR records (RFC 3403), and TXT beside an
- * SRV (RFC 6763), for SIP and for calendar servers. The question goes to the system's name servers (/etc/resolv.conf) without blocking; addresses of
- * the hosts found are the business of whoever connects.
+ * SRV (RFC 6763), for SIP and for calendar servers. The question goes to the system's name servers (/etc/resolv.conf)
+ * without blocking; addresses of the hosts found are the business of whoever connects.
  */
 #ifndef BASE_SRV_H
 #define BASE_SRV_H
@@ -31,9 +31,9 @@ struct srv_host {
 
 /* By order and preference. Only records that end in another question ("S": SRV, "A": addresses). */
 struct srv_rule {
-    char service[64];         /* "SIP+D2T" */
-    char next[SRV_NAME_MAX];  /* "_sip._tcp.example.com" */
-    char flag;                /* 'S' or 'A' */
+    char service[64];        /* "SIP+D2T" */
+    char next[SRV_NAME_MAX]; /* "_sip._tcp.example.com" */
+    char flag;               /* 'S' or 'A' */
     uint16_t order, preference;
 };
 

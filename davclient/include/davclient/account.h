@@ -30,34 +30,36 @@ enum dav_logon_format {
 struct secret;
 
 struct dav_account {
-    const char *name;                  /* the server's name in the configuration; in log lines and errors */
+    const char *name; /* the server's name in the configuration; in log lines and errors */
     enum dav_kind kind;
-    const char *url;                   /* http(s)://host[:port]/path/; CalDAV: or a domain, whose DNS says where (RFC 6764) */
-    const char *dns_server;            /* for that, "address:port"; NULL: the system's */
-    const char *user;                  /* DOMAIN\user, user@domain or user */
+    const char *url;        /* http(s)://host[:port]/path/; CalDAV: or a domain, whose DNS says where (RFC 6764) */
+    const char *dns_server; /* for that, "address:port"; NULL: the system's */
+    const char *user;       /* DOMAIN\user, user@domain or user */
     enum dav_scheme auth[DAV_SCHEMES]; /* which may be used, best first */
     size_t auth_count;
-    int lm_compatibility_level;        /* 0 to 3 [3] */
+    int lm_compatibility_level; /* 0 to 3 [3] */
     const char *ca_file, *pinned_key, *client_cert_file, *client_key_file, *min_tls;
     bool legacy_ciphers;
     const char *proxy;
     const char *proxy_user;            /* NULL: the proxy asks for nothing, or `proxy` has it */
     const struct secret *proxy_secret; /* with proxy_user */
-    const char *keytab_file;           /* Kerberos keys for negotiate, one file for the whole process; NULL: what the environment says */
-    bool no_channel_binding;           /* a proxy ends TLS in front of the server, so its certificate is not the one we see */
+    /* Kerberos keys for negotiate, one file for the whole process; NULL: what the environment says */
+    const char *keytab_file;
+    bool no_channel_binding; /* a proxy ends TLS in front of the server, so its certificate is not the one we see */
     enum dav_logon_format logon_format;
-    unsigned max_connections;          /* [8] */
-    double max_requests_per_second;    /* [50] */
-    const char *const *allowed_hosts;  /* NULL-terminated, "host" or "host:port"; NULL: none besides the URL's own */
-    const char *const *calendars;      /* CalDAV, ifb: path templates {address} {local} {domain}; NULL-terminated */
-    bool no_contenttag, no_subscribe;  /* Exchange: ways not to be used of seeing whether a calendar has changed */
-    const char *notify_listen;         /* Exchange: "address:port" where it may send datagrams that something has changed; NULL: none */
-    const char *notify_host;           /* our name for the server, for these; NULL: the address of notify_listen */
-    int64_t full_read_s;               /* Exchange: after so long a calendar is read whatever the signs say [1800] */
-    const char *zone;                  /* zone name for floating times, NULL: UTC */
-    size_t max_answer_bytes;           /* [16 MiB] for one answer */
-    unsigned max_rows;                 /* appointments kept for one person and window [20 000] */
-    unsigned batch_people;             /* in one question about many [100] */
+    unsigned max_connections;         /* [8] */
+    double max_requests_per_second;   /* [50] */
+    const char *const *allowed_hosts; /* NULL-terminated, "host" or "host:port"; NULL: none besides the URL's own */
+    const char *const *calendars;     /* CalDAV, ifb: path templates {address} {local} {domain}; NULL-terminated */
+    bool no_contenttag, no_subscribe; /* Exchange: ways not to be used of seeing whether a calendar has changed */
+    const char *
+        notify_listen; /* Exchange: "address:port" where it may send datagrams that something has changed; NULL: none */
+    const char *notify_host; /* our name for the server, for these; NULL: the address of notify_listen */
+    int64_t full_read_s;     /* Exchange: after so long a calendar is read whatever the signs say [1800] */
+    const char *zone;        /* zone name for floating times, NULL: UTC */
+    size_t max_answer_bytes; /* [16 MiB] for one answer */
+    unsigned max_rows;       /* appointments kept for one person and window [20 000] */
+    unsigned batch_people;   /* in one question about many [100] */
 };
 
 #endif

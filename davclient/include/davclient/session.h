@@ -30,7 +30,8 @@ void dav_session_close(struct dav_session **s, const char *reason);
  */
 void dav_session_set_secret(struct dav_session *s, const struct secret *secret);
 
-/* A changed password for the proxy, NULL: none. What is in the air is asked again. A refusal by the proxy is forgotten. */
+/* A changed password for the proxy, NULL: none. What is in the air is asked again. A refusal by the proxy is forgotten.
+ */
 void dav_session_set_proxy_secret(struct dav_session *s, const struct secret *secret);
 
 /* An administrator says that a refused secret may be tried again. */

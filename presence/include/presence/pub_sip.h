@@ -55,7 +55,8 @@ struct pres_sip_server_settings {
     size_t listen_count;
     struct tls *tls;    /* of tls_server_new, for tls: */
     const char *domain; /* people in it may be asked for at our address alone; and the realm of passwords; NULL: none */
-    /* The password of somebody who may watch, for each request anew; false: there is no such name. NULL: nobody has one. */
+    /* The password of somebody who may watch, for each request anew; false: there is no such name. NULL: nobody has
+     * one. */
     bool (*password)(void *arg, const char *name, char out[PRES_SIP_PASSWORD_MAX]);
     void *password_arg;
     const char *const *trusted; /* addresses ("192.0.2.1") whose requests need no password, such as a proxy's */

@@ -29,8 +29,8 @@ void pres_watch_free(struct pres_watch **w);
 
 /*
  * A list comes back with its cursor, and this address in it meant somebody who was removed since: the watch tells that
- * too. Call it for each address of the list, whether anybody has it now or not, before the first pres_watch_next. False:
- * nobody was.
+ * too. Call it for each address of the list, whether anybody has it now or not, before the first pres_watch_next.
+ * False: nobody was.
  */
 bool pres_watch_removed(struct pres_watch *w, const char *address);
 
