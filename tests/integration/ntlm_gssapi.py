@@ -69,7 +69,9 @@ def run_level(level, answer):
         ok = got[:2] == (accepted, bound)
         good += ok
         total += 1
-        what = " ".join(a if len(a) < 40 else a[:8] + "..." for a in arguments)
+        level_and_account, password, more = arguments[:2], arguments[2], arguments[3:]
+        secret = "right password" if password in PASSWORDS.values() else "wrong password"  # itself is not for logs
+        what = " ".join([*level_and_account, secret, *(a if len(a) < 40 else a[:8] + "..." for a in more)])
         print(f"{'ok    ' if ok else 'FAILED'} acceptor at level {level}, {'binding, ' if binding else ''}{what}:",
               *got)
     print(good, total)
