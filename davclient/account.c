@@ -68,6 +68,7 @@ void dav_account_copy(struct dav_account *to, const struct dav_account *from)
     to->allowed_hosts = list_copy(from->allowed_hosts);
     to->calendars = list_copy(from->calendars);
     to->max_connections = from->max_connections ? from->max_connections : MAX_CONNECTIONS;
+    to->basic_together = from->basic_together;
     to->max_requests_per_second =
         from->max_requests_per_second > 0 ? from->max_requests_per_second : MAX_REQUESTS_PER_SECOND;
     to->max_answer_bytes = from->max_answer_bytes ? from->max_answer_bytes : MAX_ANSWER_BYTES;

@@ -223,7 +223,7 @@ static bool has_place(struct dav_session *s)
         oldest = q->flew_ms;
         unjudged++;
     }
-    if (unjudged <= s->shown_beside)
+    if (unjudged < (s->account.basic_together ? s->account.basic_together : s->shown_beside + 1))
         return true;
     loop_timer_in(s->pace_timer, oldest + JUDGED_WITHIN_MS - now);
     return false;

@@ -42,6 +42,7 @@ void gw_account(const struct gw_config *config, const struct gw_config_server *s
         .no_channel_binding = !server->channel_binding,
         .logon_format = (enum dav_logon_format)server->logon_format,
         .max_connections = server->max_connections,
+        .basic_together = server->basic_together,
         .max_requests_per_second = server->max_requests_per_second,
         .allowed_hosts = (const char *const *)server->allowed_hosts, /* both end with a NULL */
         .calendars = (const char *const *)server->calendars,

@@ -49,6 +49,7 @@ struct gw_config_server {
     char *proxy;                               /* NULL */
     char *proxy_account, *proxy_password_file; /* NULL, both or none */
     unsigned max_connections;
+    unsigned basic_together;
     double max_requests_per_second;
     char **allowed_hosts;
     unsigned allowed_hosts_count;

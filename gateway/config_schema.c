@@ -88,6 +88,9 @@ static const struct gw_option server_options[] = {
      .sentence = "A file with the password for the proxy, as password_file; watched like that one."},
     {"max_connections", GW_OPT_COUNT, .dflt = "8", .min = 1, .max = 256, IN(gw_config_server, max_connections),
      .sentence = "Connections to this server at the same time."},
+    {"basic_together", GW_OPT_COUNT, .dflt = "0", .max = 256, IN(gw_config_server, basic_together),
+     .sentence = "With basic each request shows the password, and all that are under way when it dies are refused: so many "
+                 "may be. 0 is one, and up to three when one at a time does not keep up."},
     {"max_requests_per_second", GW_OPT_RATE, .dflt = "50", .min = 0, .max = 1000000,
      IN(gw_config_server, max_requests_per_second),
      .sentence = "The load that the server's own administrator allows us."},

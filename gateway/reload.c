@@ -320,7 +320,8 @@ static bool account_same(const struct gw_config_server *a, const struct gw_confi
            same(a->proxy, b->proxy) && same(a->proxy_account, b->proxy_account) &&
            same(a->proxy_password_file, b->proxy_password_file) && same(a->keytab_file, b->keytab_file) &&
            a->logon_format == b->logon_format && a->channel_binding == b->channel_binding && same(a->zone, b->zone) &&
-           a->max_connections == b->max_connections && a->freebusy_people == b->freebusy_people &&
+           a->max_connections == b->max_connections && a->basic_together == b->basic_together &&
+           a->freebusy_people == b->freebusy_people &&
            !(a->max_requests_per_second < b->max_requests_per_second ||
              a->max_requests_per_second > b->max_requests_per_second) &&
            same_list(a->allowed_hosts, a->allowed_hosts_count, b->allowed_hosts, b->allowed_hosts_count) &&

@@ -103,6 +103,7 @@ static void ours_open(struct ours *o, unsigned port)
                                   .auth_count = 1,
                                   .lm_compatibility_level = 3,
                                   .max_connections = CONNECTIONS,
+                                  .basic_together = CONNECTIONS, /* as the bare loop does */
                                   .max_requests_per_second = 1e9};
     struct secret *secret = secret_new("secret");
     o->loop = loop_new(clk_system());

@@ -48,6 +48,9 @@ struct dav_account {
     bool no_channel_binding; /* a proxy ends TLS in front of the server, so its certificate is not the one we see */
     enum dav_logon_format logon_format;
     unsigned max_connections;         /* [8] */
+    /* Basic shows the password with each request: so many at once that nobody has let in yet. 0: one, and up to three
+     * when one does not keep up. */
+    unsigned basic_together;
     double max_requests_per_second;   /* [50] */
     const char *const *allowed_hosts; /* NULL-terminated, "host" or "host:port"; NULL: none besides the URL's own */
     const char *const *calendars;     /* CalDAV, ifb: path templates {address} {local} {domain}; NULL-terminated */
