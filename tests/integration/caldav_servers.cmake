@@ -7,5 +7,6 @@ foreach(server radicale xandikos davical cyrus sogo)
 endforeach()
 
 # Free/busy files in a folder of Apache's.
-add_test(NAME ifb-apache COMMAND /usr/bin/python3 ${CMAKE_CURRENT_SOURCE_DIR}/caldav_servers.py apache)
+add_test(NAME ifb-apache
+  COMMAND /usr/bin/python3 ${CMAKE_CURRENT_SOURCE_DIR}/caldav_servers.py apache --davquery $<TARGET_FILE:davquery>)
 set_tests_properties(ifb-apache PROPERTIES LABELS "integration;apache" TIMEOUT 300 ENVIRONMENT "PYTHONDONTWRITEBYTECODE=1")
