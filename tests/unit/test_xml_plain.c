@@ -37,8 +37,8 @@ static void test_answers_are_plain(void **state)
         " xmlns:d=\"urn:schemas:calendar:\" xmlns:a=\"DAV:\"><a:response><a:href>http://x/a&amp;b~1%20c</a:href>"
         "<a:propstat><a:status>HTTP/1.1 200 OK</a:status><a:prop><d:dtstart b:dt=\"dateTime.tz\">2008</d:dtstart>"
         "<busymapi b:dt=\"int\">2</busymapi></a:prop></a:propstat></a:response></a:multistatus>",
-        "<?xml version='1.0' encoding='utf-8'?>\n<multistatus xmlns=\"DAV:\" xmlns:C=\"urn:caldav\">\n"
-        " <response><href>/\xC3\xA9/</href>\n </response>\n</multistatus>\r\n",
+        ("<?xml version='1.0' encoding='utf-8'?>\n<multistatus xmlns=\"DAV:\" xmlns:C=\"urn:caldav\">\n"
+        " <response><href>/\xC3\xA9/</href>\n </response>\n</multistatus>\r\n"),
         "<a\n x='1'\r\n  y = \"2\" ><b/><c /></a >",
         "<a>] ]]]x &lt;&gt;&quot;&apos;</a>",
         "<a xmlns='u'><b xmlns='v' xmlns:p='w' p:q='1' q='1'><p:c/></b><c/></a>",
