@@ -1,6 +1,7 @@
 """What the tests of the SIP outlets share: Kamailio (tests/peers/kamailio.sh), baresip as a phone, and a watcher of our
 own over a socket."""
 import os
+import random
 import re
 import signal
 import socket
@@ -101,15 +102,21 @@ class Baresip:
 
 
 def free_port():
-    """A port that is free for UDP and TCP now."""
-    while True:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp, socket.socket() as tcp:
-            udp.bind(("127.0.0.1", 0))
+    """A port that is free for UDP and TCP, as is the one behind it, which baresip takes for TLS; below those that the
+    kernel gives to connections, so that it stays free until the phone has it."""
+    with open("/proc/sys/net/ipv4/ip_local_port_range", encoding="ascii") as file:
+        lowest = int(file.read().split()[0])
+    for _ in range(1000):
+        port = random.randrange(10000, max(lowest - 1, 20000), 2)
+        with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp, socket.socket() as tls:
             try:
-                tcp.bind(udp.getsockname())
-                return udp.getsockname()[1]
+                tcp.bind(("127.0.0.1", port))
+                udp.bind(("127.0.0.1", port))
+                tls.bind(("127.0.0.1", port + 1))
+                return port
             except OSError:
-                continue
+                pass
+    raise harness.Failed("no two ports are free")
 
 
 class Watcher:
