@@ -79,17 +79,18 @@ response() { # KIND CHALLENGE RESPONSE
 plain=05820000
 ess=05820800
 for word in Passw0rd:Yes Password:No; do
+    case $word in *:Yes) which=right ;; *) which=wrong ;; esac # no password in the output
     password=${word%:*} expected="Authenticated: ${word#*:}"
-    note "LM response of level 0, $password" "$expected" "$(response LANMAN $nonce "$(field "$(type3 $plain 0 $password)" 12)")"
-    note "NTLMv1 response of level 0, $password" "$expected" "$(response NT $nonce "$(field "$(type3 $plain 0 $password)" 20)")"
-    note "LM field of level 2, $password" "$expected" "$(response LANMAN $nonce "$(field "$(type3 $plain 2 $password)" 12)")"
+    note "LM response of level 0, $which password" "$expected" "$(response LANMAN $nonce "$(field "$(type3 $plain 0 $password)" 12)")"
+    note "NTLMv1 response of level 0, $which password" "$expected" "$(response NT $nonce "$(field "$(type3 $plain 0 $password)" 20)")"
+    note "LM field of level 2, $which password" "$expected" "$(response LANMAN $nonce "$(field "$(type3 $plain 2 $password)" 12)")"
     both=$(type3 $ess 1 $password)
     client=$(field "$both" 12)
     session=$(unhex "$nonce${client:0:16}" | md5sum)
-    note "NTLM2 session response of level 1, $password" "$expected" "$(response NT "${session:0:16}" "$(field "$both" 20)")"
+    note "NTLM2 session response of level 1, $which password" "$expected" "$(response NT "${session:0:16}" "$(field "$both" 20)")"
     both=$(type3 $ess 3 $password)
-    note "LMv2 response of level 3, $password" "$expected" "$(response LANMAN $nonce "$(field "$both" 12)")"
-    note "NTLMv2 response of level 3, $password" "$expected" "$(response NT $nonce "$(field "$both" 20)")"
+    note "LMv2 response of level 3, $which password" "$expected" "$(response LANMAN $nonce "$(field "$both" 12)")"
+    note "NTLMv2 response of level 3, $which password" "$expected" "$(response NT $nonce "$(field "$both" 20)")"
 done
 echo "verdicts as expected: $((cases - bad)) of $cases"
 exit $((bad > 0))
