@@ -185,8 +185,8 @@ static const struct dav_cause causes[] = {
      "calendar for this server."},
 
     {"answer-malformed", DAV_PROTOCOL, DAV_STEP_READ, false, "The server's answer is not what the protocol says.",
-     "If it is a web page, something stands in front of the server (a portal, a logon page); else report it with "
-     "`freebusyctl bundle`."},
+     "If it is a web page, something stands in front of the server (a portal, a logon page); else report it, "
+     "with the server's kind and version and the evidence."},
     {"answer-partial", DAV_NETWORK, DAV_STEP_READ, false, "The answer was cut in the middle, and was not used.",
      "Look for a proxy or firewall that limits connections in time or size."},
     {"answer-too-large", DAV_LIMIT, DAV_STEP_READ, false, "The answer is larger than we accept.",
@@ -198,7 +198,7 @@ static const struct dav_cause causes[] = {
      "Let the service account see all items (private ones too), and repair or delete those that no program can read; "
      "`freebusyctl check` shows how many there are."},
     {"query-refused", DAV_PROTOCOL, DAV_STEP_READ, false, "The server refuses the query itself.",
-     "Report it with `freebusyctl bundle`."},
+     "Report it, with the server's kind and version and the evidence."},
     {"throttled", DAV_LATER, DAV_STEP_READ, true, "The server asks us to slow down.",
      "Lower max_requests_per_second or max_connections, or lengthen poll.interval."},
     {"mailbox-throttled", DAV_LATER, DAV_STEP_READ, false,

@@ -234,6 +234,20 @@ static const struct gw_section http_section = {.key = "http",
                                                .options = http_options,
                                                .option_count = ROWS(http_options)};
 
+#define SAY(name, place, stands)                                                                                       \
+    {                                                                                                                  \
+#name, GW_OPT_TEXT, .dflt = stands, .out = (place) * sizeof(char *),                                           \
+                            .sentence = "The status text for " #name " time."                                          \
+    }
+const struct gw_option gw_config_text_options[GW_KINDS_TOLD] = {
+    SAY(free, 0, "Free[ until {until}]"),
+    SAY(elsewhere, 1, "Working elsewhere[ until {until}]"),
+    SAY(tentative, 2, "Tentatively busy[ until {until}]"),
+    SAY(busy, 3, "Busy[ until {until}]"),
+    SAY(oof, 4, "Out of office[ until {until}]"),
+    SAY(unknown, 5, "Calendar unknown"),
+};
+
 #define SHOW(name, place, stands)                                                                                      \
     {                                                                                                                  \
 #name, GW_OPT_WORD, .dflt = stands, .words = "none chat away dnd xa", .out = (place) * sizeof(char *),         \
@@ -250,19 +264,11 @@ static const struct gw_section xmpp_show_section = {
     .options = xmpp_show_options,
     .option_count = ROWS(xmpp_show_options)};
 
-static const struct gw_option xmpp_text_options[] = {
-    GW_SAY(free, 0, "Free[ until {until}]"),
-    GW_SAY(elsewhere, 1, "Working elsewhere[ until {until}]"),
-    GW_SAY(tentative, 2, "Tentatively busy[ until {until}]"),
-    GW_SAY(busy, 3, "Busy[ until {until}]"),
-    GW_SAY(oof, 4, "Out of office[ until {until}]"),
-    GW_SAY(unknown, 5, "Calendar unknown"),
-};
 static const struct gw_section xmpp_text_section = {.key = "text",
                                                     .sentence = GW_TEXT_SENTENCE,
                                                     .out = offsetof(struct gw_config_xmpp, text),
-                                                    .options = xmpp_text_options,
-                                                    .option_count = ROWS(xmpp_text_options)};
+                                                    .options = gw_config_text_options,
+                                                    .option_count = GW_KINDS_TOLD};
 
 static const struct gw_option xmpp_options[] = {
     {"component", GW_OPT_TEXT, IN(gw_config_xmpp, component),

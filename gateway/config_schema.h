@@ -11,12 +11,8 @@
 #define IN(type, member) .out = offsetof(struct type, member)
 #define LIST_IN(type, member) .out = offsetof(struct type, member), .out_count = offsetof(struct type, member##_count)
 
-/* A row of an outlet's mapping or words: what stands for one kind of time. `place`: of pres_kind. */
-#define GW_SAY(name, place, stands)                                                                                    \
-    {                                                                                                                  \
-#name, GW_OPT_TEXT, .dflt = stands, .out = (place) * sizeof(char *),                                           \
-                            .sentence = "The status text for " #name " time."                                          \
-    }
+/* The words of every outlet: what stands for one kind of time, `out` by its place in pres_kind. */
+extern const struct gw_option gw_config_text_options[GW_KINDS_TOLD];
 #define GW_TEXT_SENTENCE                                                                                               \
     "The words beside each availability: {until} is its end, and what stands in [ ] is left out where that is "        \
     "not known."

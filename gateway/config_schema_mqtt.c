@@ -18,19 +18,11 @@ static const struct gw_section show_section = {.key = "show",
                                                .options = show_options,
                                                .option_count = ROWS(show_options)};
 
-static const struct gw_option text_options[] = {
-    GW_SAY(free, 0, "Free[ until {until}]"),
-    GW_SAY(elsewhere, 1, "Working elsewhere[ until {until}]"),
-    GW_SAY(tentative, 2, "Tentatively busy[ until {until}]"),
-    GW_SAY(busy, 3, "Busy[ until {until}]"),
-    GW_SAY(oof, 4, "Out of office[ until {until}]"),
-    GW_SAY(unknown, 5, "Calendar unknown"),
-};
 static const struct gw_section text_section = {.key = "text",
                                                .sentence = GW_TEXT_SENTENCE,
                                                .out = offsetof(struct gw_config_mqtt, text),
-                                               .options = text_options,
-                                               .option_count = ROWS(text_options)};
+                                               .options = gw_config_text_options,
+                                               .option_count = GW_KINDS_TOLD};
 
 static const struct gw_option options[] = {
     {"server", GW_OPT_TEXT, IN(gw_config_mqtt, server),

@@ -73,8 +73,7 @@ struct pres_publisher *pres_mqtt_new(struct loop *loop, struct pres_table *table
                                      const struct pres_mqtt_settings *s, char *why, size_t why_size)
 {
     struct pub_mqtt *m = outlet_new(loop, table, s);
-    if (s->zone && strcmp(s->zone, "UTC") != 0 && !(m->zone = pres_zone_new(s->zone))) {
-        snprintf(why, why_size, "the zone file of %s cannot be read", s->zone);
+    if (!pres_zone_open(s->zone, &m->zone, why, why_size)) {
         outlet_free(m);
         return NULL;
     }

@@ -73,8 +73,7 @@ struct pres_publisher *pres_webhook_new(struct loop *loop, struct pres_table *ta
                                         const struct pres_webhook_settings *s, char *why, size_t why_size)
 {
     struct pub_webhook *h = outlet_new(loop, table, s);
-    if (s->zone && strcmp(s->zone, "UTC") != 0 && !(h->zone = pres_zone_new(s->zone))) {
-        snprintf(why, why_size, "the zone file of %s cannot be read", s->zone);
+    if (!pres_zone_open(s->zone, &h->zone, why, why_size)) {
         outlet_free(h);
         return NULL;
     }

@@ -71,8 +71,7 @@ struct pres_publisher *pres_xmpp_new(struct loop *loop, struct pres_table *table
                                      const struct pres_xmpp_settings *s, char *why, size_t why_size)
 {
     struct pub_xmpp *x = outlet_new(loop, table, s);
-    if (s->zone && strcmp(s->zone, "UTC") != 0 && !(x->zone = pres_zone_new(s->zone))) {
-        snprintf(why, why_size, "the zone file of %s cannot be read", s->zone);
+    if (!pres_zone_open(s->zone, &x->zone, why, why_size)) {
         outlet_free(x);
         return NULL;
     }

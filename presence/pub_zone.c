@@ -66,6 +66,15 @@ struct pres_zone *pres_zone_new(const char *name)
     return z;
 }
 
+bool pres_zone_open(const char *name, struct pres_zone **ret, char *why, size_t why_size)
+{
+    *ret = NULL;
+    if (!name || strcmp(name, "UTC") == 0 || (*ret = pres_zone_new(name)))
+        return true;
+    snprintf(why, why_size, "the zone file of %s cannot be read", name);
+    return false;
+}
+
 void pres_zone_free(struct pres_zone **z)
 {
     if (!*z)

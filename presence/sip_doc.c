@@ -21,11 +21,7 @@ bool pres_sip_doc_init(struct pres_sip_doc *d, const struct pres_sip_looks *look
         d->text[k] = mem_strdup(looks->text[k] ? looks->text[k] : "");
     }
     d->future = looks->future;
-    d->zone = NULL;
-    if (!looks->zone || strcmp(looks->zone, "UTC") == 0 || (d->zone = pres_zone_new(looks->zone)))
-        return true;
-    snprintf(why, why_size, "the zone file of %s cannot be read", looks->zone);
-    return false;
+    return pres_zone_open(looks->zone, &d->zone, why, why_size);
 }
 
 void pres_sip_doc_free(struct pres_sip_doc *d)
