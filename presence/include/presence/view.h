@@ -1,0 +1,58 @@
+/*
+ * view: what somebody may be told of a person. One pure function between what is known and every way out: an outlet or
+ * a face renders what the view returns, and nothing else.
+ */
+#ifndef PRESENCE_VIEW_H
+#define PRESENCE_VIEW_H
+
+#include "presence/state.h"
+
+/* How much, least first. */
+enum pres_level {
+    PRES_SEE_NOTHING,   /* not even that the person exists */
+    PRES_SEE_AVAILABLE, /* available or not: everything that is not free is busy, without times */
+    PRES_SEE_KINDS,     /* the kind of the present moment, without times */
+    PRES_SEE_TIMES,     /* kinds with their times */
+};
+
+/* "nothing" "available" "kinds" "times": as they are written in the configuration. */
+const char *pres_level_name(enum pres_level level);
+bool pres_level_parse(const char *name, enum pres_level *ret);
+
+/* What one viewer may be told of one person, and in which shape. All zero: nothing. */
+struct pres_grant {
+    enum pres_level level;
+    bool merge;        /* every kind but free is told as busy */
+    bool no_until;     /* no end of the present state, and nothing of what comes next */
+    bool working_only; /* outside of working hours nothing but unknown is told */
+    int64_t grid_s;    /* times are rounded outward to multiples of it; 0: as they are */
+    int64_t horizon_s; /* nothing that begins later than so long from now; 0: everything known */
+    int64_t expires;   /* wall s, when the grant ends; PRES_NEVER */
+    unsigned rule;     /* number of the line of the table that granted, from 1; 0: no line, the default */
+};
+
+/* Everything, as an administrator sees it. */
+extern const struct pres_grant pres_grant_all;
+
+/* Does this grant change anything of what is known? */
+bool pres_grant_is_all(const struct pres_grant *grant);
+
+/*
+ * The presence at `now` as this viewer may see it, to be rendered like any other. `known` is what the table knows;
+ * `full` is the presence made of it. False: nothing may be told, the person does not exist for this viewer.
+ */
+bool pres_view_presence(const struct pres_grant *grant, const struct pres_known *known,
+                        const struct pres_presence *full, int64_t now, struct pres_presence *ret);
+
+/*
+ * What is known, as this viewer may know it: for free/busy answers and relays. `known` inside is valid until
+ * pres_seen_free, or as long as what was given when nothing had to be changed. NULL: no times may be told.
+ */
+struct pres_seen {
+    struct pres_known known;
+    struct pres_set *set; /* own copy, NULL: none was needed */
+};
+struct pres_seen *pres_view_known(const struct pres_grant *grant, const struct pres_known *known, int64_t now);
+void pres_seen_free(struct pres_seen **seen);
+
+#endif
