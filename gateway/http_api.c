@@ -28,7 +28,6 @@ static void get_health(struct gw_face *face, struct httpd_req *req, const char *
 static void get_ready(struct gw_face *face, struct httpd_req *req, const char *rest);
 static void get_presence(struct gw_face *face, struct httpd_req *req, const char *rest);
 static void get_presence_list(struct gw_face *face, struct httpd_req *req, const char *rest);
-static void get_freebusy(struct gw_face *face, struct httpd_req *req, const char *rest);
 static void get_servers(struct gw_face *face, struct httpd_req *req, const char *rest);
 static void get_status(struct gw_face *face, struct httpd_req *req, const char *rest);
 
@@ -37,14 +36,14 @@ static const struct gw_http_route public_routes[] = {
     {"GET", "/healthz", false, get_health},          {"GET", "/readyz", false, get_ready},
     {"GET", "/metrics", false, gw_http_get_metrics}, {"GET", "/v1/presence", false, get_presence_list},
     {"GET", "/v1/presence/", true, get_presence},    {"GET", "/v1/events", false, gw_http_get_events},
-    {"GET", "/v1/freebusy/", true, get_freebusy},    {"GET", "/v1/servers", false, get_servers},
-    {"GET", "/v1/status", false, get_status},        {NULL, NULL, false, NULL},
+    {"GET", "/v1/servers", false, get_servers},      {"GET", "/v1/status", false, get_status},
+    {"GET", "/v1/freebusy/", true, gw_http_get_freebusy},
+    {"GET", "/freebusy/", true, gw_http_get_freebusy},
+    {NULL, NULL, false, NULL},
 };
 
 static const char *const json_headers[] = {"Content-Type: application/json", "Cache-Control: no-store", NULL};
 static const char *const text_headers[] = {"Content-Type: text/plain; charset=utf-8", "Cache-Control: no-store", NULL};
-static const char *const calendar_headers[] = {"Content-Type: text/calendar; charset=utf-8",
-                                               "Cache-Control: private, max-age=30", NULL};
 
 struct allowed {
     char header[64]; /* "Allow: GET, HEAD"; "": nobody knows the path */
@@ -60,7 +59,6 @@ static pres_id known_person(struct gw_face *face, struct httpd_req *req, const c
 static void add_presence(struct gw_face *face, struct buf *out, pres_id id);
 static void add_listed(struct gw_face *face, struct httpd_req *req, struct buf *out, struct buf *missing);
 static void add_group(struct gw_face *face, struct buf *out, const char *group);
-static bool window_of(struct httpd_req *req, const struct pres_known *known, int64_t *ret_start, int64_t *ret_end);
 
 void gw_http_dispatch(struct gw_face *face, struct httpd_req *req, const struct gw_http_route *extra)
 {
@@ -231,50 +229,6 @@ static void get_presence_list(struct gw_face *face, struct httpd_req *req, const
     httpd_reply_take(req, 200, json_headers, buf_take(&out), len);
 }
 
-static void get_freebusy(struct gw_face *face, struct httpd_req *req, const char *rest)
-{
-    char address[PATH_MAX_DECODED + 1];
-    snprintf(address, sizeof(address), "%s", rest);
-    size_t len = strlen(address);
-    if (len > 4 && (str_ends(address, ".ifb") || str_ends(address, ".vfb")))
-        address[len - 4] = '\0';
-    pres_id id = known_person(face, req, address);
-    if (id == PRES_NOBODY)
-        return;
-
-    struct gateway *g = face->gateway;
-    struct pres_presence now;
-    struct pres_known known;
-    pres_table_presence(gw_table(g), id, &now);
-    pres_table_known(gw_table(g), id, &known);
-    if (now.state == PRES_UNKNOWN) {
-        gw_http_problem(
-            req, 503, now.reason ? now.reason : "unknown",
-            "This person's calendar is not known at present; the code says why. This is not an answer of 'free'.");
-        return;
-    }
-    int64_t start, end;
-    if (!window_of(req, &known, &start, &end)) {
-        gw_http_problem(req, 400, "bad-window",
-                        "start and end are UTC times (2026-11-22T09:00:00Z or 20261122T090000Z), start first.");
-        return;
-    }
-    /* Never claim more than is known: where the asked window reaches beyond it, the answer is narrower. */
-    start = start < known.from ? known.from : start;
-    end = end > known.until ? known.until : end;
-    if (start >= end) {
-        gw_http_problem(req, 503, "outside-window",
-                        "Nothing is known of this time: it lies outside the window that is polled.");
-        return;
-    }
-    struct buf b;
-    buf_init(&b, LIST_BYTES_MAX);
-    pres_render_vfb(&b, pres_table_publish_as(gw_table(g), id), known.set, start, end,
-                    clk_wall_s(loop_clk(gw_loop(g))));
-    size_t bytes = b.len;
-    httpd_reply_take(req, 200, calendar_headers, buf_take(&b), bytes);
-}
-
 static void get_servers(struct gw_face *face, struct httpd_req *req, const char *rest)
 {
     (void)rest;
@@ -335,21 +289,4 @@ static void add_group(struct gw_face *face, struct buf *out, const char *group)
             add_presence(face, out, id);
         }
     }
-}
-
-/* Without parameters: all that is known. */
-static bool window_of(struct httpd_req *req, const struct pres_known *known, int64_t *ret_start, int64_t *ret_end)
-{
-    bool bad = false;
-    const char *start = httpd_param(req, "start", 0, &bad), *end = httpd_param(req, "end", 0, &bad);
-    *ret_start = known->from;
-    *ret_end = known->until;
-    if (bad || (start && !utc_parse_any(start, strlen(start), ret_start)) ||
-        (end && !utc_parse_any(end, strlen(end), ret_end)))
-        return false;
-    if (start && !end)
-        *ret_end = *ret_start < known->until ? known->until : *ret_start + 1;
-    if (end && !start)
-        *ret_start = known->from < *ret_end ? known->from : *ret_end - 1;
-    return *ret_start < *ret_end;
 }

@@ -53,6 +53,9 @@ bool gw_events_watched(const struct gw_events *e, void (*fn)(void *arg, pres_id 
                        void *arg); /* as pres_watch_each() */
 void gw_http_get_events(struct gw_face *face, struct httpd_req *req, const char *rest);
 
+/* GET of free/busy by address (http_freebusy.c). */
+void gw_http_get_freebusy(struct gw_face *face, struct httpd_req *req, const char *rest);
+
 /* GET / (http_page.c), GET /metrics (metrics.c). */
 void gw_http_get_page(struct gw_face *face, struct httpd_req *req, const char *rest);
 void gw_http_get_metrics(struct gw_face *face, struct httpd_req *req, const char *rest);

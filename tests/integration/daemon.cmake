@@ -17,7 +17,7 @@ fb_daemon_tests(daemon_hostile hostile_calendars)
 fb_daemon_tests(daemon_why why_weighs_events why_without_a_server)
 fb_daemon_tests(daemon_keep kept_over_restart kept_only_for_configured one_daemon_a_directory refusal_remembered unusable_state)
 fb_daemon_tests(daemon_kills killed_at_random)
-fb_daemon_tests(daemon_http every_row bad_requests tls_listener control_client)
+fb_daemon_tests(daemon_http every_row freebusy_addresses bad_requests tls_listener control_client)
 
 foreach(server davical cyrus sogo)
   add_test(NAME daemon-outbox-${server} COMMAND /usr/bin/python3 ${CMAKE_CURRENT_SOURCE_DIR}/daemon_outbox.py ${server}_outbox)
