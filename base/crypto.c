@@ -27,9 +27,14 @@ void crypto_random(void *out, size_t len)
 
 uint64_t crypto_random_u64(void)
 {
-    uint64_t value;
-
-    crypto_random(&value, sizeof(value));
+    static _Thread_local uint64_t stock[64]; /* asking OpenSSL costs the same for one as for many */
+    static _Thread_local unsigned left;
+    if (left == 0) {
+        crypto_random(stock, sizeof(stock));
+        left = sizeof(stock) / sizeof(stock[0]);
+    }
+    uint64_t value = stock[--left];
+    stock[left] = 0;
     return value;
 }
 

@@ -12,6 +12,7 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "base/clk.h"
 #include "base/io.h"
 #include "base/log.h"
 #include "base/loop.h"
@@ -26,6 +27,7 @@ enum {
     WAITING_MAX = 2 << 20,
     PART_MS = 30000,  /* for the rest of a message */
     IDLE_MS = 300000, /* of a connection that nobody needs */
+    HERE_MS = 5000,   /* for which our own address is believed: routes change seldom */
 };
 
 struct connection {
@@ -57,6 +59,9 @@ struct pres_sip_net {
         unsigned number;
         struct udp *udp;
         char host[UDP_TEXT_MAX];
+        struct udp_peer to; /* whom `here` was found out for, at here_at */
+        char here[UDP_TEXT_MAX];
+        int64_t here_at; /* mono ms */
     } sockets[SOCKETS_MAX];
     unsigned socket_count;
     struct listener listeners[SOCKETS_MAX];
@@ -67,6 +72,7 @@ struct pres_sip_net {
     struct pres_sip_net_counts counts;
 };
 
+static void socket_here(const struct pres_sip_net *n, struct socket *s, const struct udp_peer *to);
 static void on_datagram(void *arg, const struct udp_peer *from, const char *data, size_t len);
 static void on_arrived(void *arg, struct io_arrival *a);
 static struct connection *add(struct pres_sip_net *n, bool theirs, bool tls);
@@ -196,22 +202,17 @@ size_t pres_sip_net_waiting(const struct pres_sip_net *n)
     return sum;
 }
 
-char *pres_sip_net_here(const struct pres_sip_net *n, const struct pres_sip_path *path, char out[UDP_TEXT_MAX])
+char *pres_sip_net_here(struct pres_sip_net *n, const struct pres_sip_path *path, char out[UDP_TEXT_MAX])
 {
     struct udp_peer here;
     struct connection *c = path->transport == PRES_SIP_UDP ? NULL : find(n, path->connection, NULL);
-    char host[UDP_TEXT_MAX] = "127.0.0.1";
     snprintf(out, UDP_TEXT_MAX, "127.0.0.1:5060");
     if (c && io_local(c->io, &here))
         return udp_peer_text(&here, out);
     if (c || path->socket >= n->socket_count)
         return out;
-    const struct socket *s = &n->sockets[path->socket];
-    bool any = strcmp(s->host, "0.0.0.0") == 0 || strcmp(s->host, "::") == 0;
-    if (!any || !udp_local(&path->peer, host))
-        snprintf(host, sizeof host, "%s", s->host);
-    if (udp_peer(&here, host, udp_port(s->udp)))
-        udp_peer_text(&here, out);
+    socket_here(n, &n->sockets[path->socket], &path->peer);
+    memcpy(out, n->sockets[path->socket].here, UDP_TEXT_MAX);
     return out;
 }
 
@@ -232,6 +233,25 @@ void pres_sip_net_count(const struct pres_sip_net *n, struct pres_sip_net_counts
 {
     *ret = n->counts;
     ret->connections = n->count;
+}
+
+/* Asking the kernel costs more than sending, and most requests go where the last one went. */
+static void socket_here(const struct pres_sip_net *n, struct socket *s, const struct udp_peer *to)
+{
+    struct udp_peer here;
+    char host[UDP_TEXT_MAX];
+    int64_t now = clk_mono_ms(loop_clk(n->loop));
+    bool any = strcmp(s->host, "0.0.0.0") == 0 || strcmp(s->host, "::") == 0;
+    if (s->here[0] && now - s->here_at < HERE_MS && s->to.len == to->len &&
+        memcmp(&s->to.address, &to->address, to->len) == 0)
+        return;
+    if (!any || !udp_local(to, host))
+        snprintf(host, sizeof host, "%s", s->host);
+    snprintf(s->here, sizeof s->here, "127.0.0.1:5060");
+    if (udp_peer(&here, host, udp_port(s->udp)))
+        udp_peer_text(&here, s->here);
+    s->to = *to;
+    s->here_at = now;
 }
 
 static void on_datagram(void *arg, const struct udp_peer *from, const char *data, size_t len)

@@ -60,7 +60,7 @@ bool pres_sip_net_send(struct pres_sip_net *n, const struct pres_sip_path *path,
 size_t pres_sip_net_waiting(const struct pres_sip_net *n); /* bytes that no kernel has taken yet */
 
 /* "127.0.0.1:5060": our own end of the path, for Via and Contact. Returns `out`. */
-char *pres_sip_net_here(const struct pres_sip_net *n, const struct pres_sip_path *path, char out[UDP_TEXT_MAX]);
+char *pres_sip_net_here(struct pres_sip_net *n, const struct pres_sip_path *path, char out[UDP_TEXT_MAX]);
 
 const char *pres_sip_transport_name(enum pres_sip_transport t); /* "UDP" */
 void pres_sip_net_count(const struct pres_sip_net *n, struct pres_sip_net_counts *ret);

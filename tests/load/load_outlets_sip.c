@@ -1,7 +1,11 @@
 /*
  * load-outlets-sip: PUBLISH requests a second that Kamailio, keeping everything in memory, answers 200: ours from the
  * start until everybody is published, over UDP; the limit is SIPp with as large a document, as many people and as many
- * requests under way, at the same server in the same run.
+ * requests under way, at the same server in the same run, about the same people.
+ *
+ * It is Kamailio that is busy, three quarters of the time of both cores, and its first requests are its slowest: its
+ * memory is touched for the first time. Hence one round that does not count, and then the two in turns; the round with
+ * the median ratio counts.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -17,9 +21,13 @@
 #include "presence/pub_sip.h"
 #include "stopwatch.h"
 
-enum { WINDOW = 100, PATIENCE_S = 40, HOUR = 3600 };
+enum { WINDOW = 100, PATIENCE_S = 40, HOUR = 3600, ROUNDS = 9 };
 
-static unsigned people = 8000;
+struct round {
+    double ours, limit;
+};
+
+static unsigned people = 4000, rounds = ROUNDS;
 
 static struct loop *loop;
 static struct pres_table *table;
@@ -133,19 +141,33 @@ static double sipp(const char *folder, unsigned port)
     return people / (stopwatch_now() - began);
 }
 
+static int by_ratio(const void *a, const void *b)
+{
+    const struct round *x = a, *y = b;
+    double d = x->ours / x->limit - y->ours / y->limit;
+    return (d > 0) - (d < 0);
+}
+
 int main(int argc, char **argv)
 {
+    struct round all[ROUNDS];
     char folder[] = "/tmp/load-outlets-sip-XXXXXX", command[100];
     unsigned port;
     if (stopwatch_smoke(argc, argv)) {
         people = 150; /* more than may be under way */
+        rounds = 1;
     }
     log_set_level(LOG_LEVEL_ERROR);
     if (!mkdtemp(folder))
         die("mkdtemp");
     pid_t pid = server(folder, &port);
-    double mine = ours(port), limit = sipp(folder, port);
-    stopwatch_print("outlets-sip", "PUBLISH/s", mine, limit,
+    sipp(folder, port);
+    for (unsigned i = 0; i < rounds; i++) {
+        all[i].ours = ours(port);
+        all[i].limit = sipp(folder, port);
+    }
+    qsort(all, rounds, sizeof all[0], by_ratio);
+    stopwatch_print("outlets-sip", "PUBLISH/s", all[rounds / 2].ours, all[rounds / 2].limit,
                     "SIPp with as many under way at the same Kamailio in memory mode");
     kill(pid, SIGTERM);
     snprintf(command, sizeof command, "while kill -0 %d 2>/dev/null; do sleep 0.1; done; rm -rf %s", (int)pid, folder);
