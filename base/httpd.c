@@ -128,7 +128,7 @@ static void httpd_set_defaults(struct httpd *h, const struct httpd_settings *set
 {
     struct httpd_settings *s = &h->settings;
     *s = *settings;
-    s->listen = s->tls_cert_pem = s->tls_key_pem = NULL;
+    s->listen = s->tls_cert_pem = s->tls_key_pem = s->tls_clients_pem = NULL;
     h->is_tls = settings->tls_cert_pem != NULL;
     s->max_connections = s->max_connections > 0 ? s->max_connections : 1000;
     s->max_header = s->max_header > 0 ? s->max_header : 32 * 1024;
@@ -144,6 +144,8 @@ static bool httpd_start(struct httpd *h, const struct httpd_settings *settings)
         {MHD_OPTION_HTTPS_MEM_CERT, 0, (void *)(uintptr_t)settings->tls_cert_pem},
         {MHD_OPTION_HTTPS_MEM_KEY, 0, (void *)(uintptr_t)settings->tls_key_pem},
         {MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t) "NORMAL:-VERS-TLS1.0:-VERS-TLS1.1"},
+        {settings->tls_clients_pem != NULL ? MHD_OPTION_HTTPS_MEM_TRUST : MHD_OPTION_END, 0,
+         (void *)(uintptr_t)settings->tls_clients_pem},
         {MHD_OPTION_END, 0, NULL},
     };
     struct stat before;
@@ -157,7 +159,7 @@ static bool httpd_start(struct httpd *h, const struct httpd_settings *settings)
         httpd_pool_size(&h->settings), MHD_OPTION_CONNECTION_TIMEOUT, h->settings.idle_s, MHD_OPTION_UNESCAPE_CALLBACK,
         httpd_leave_escapes, NULL, MHD_OPTION_URI_LOG_CALLBACK, httpd_on_uri, h, MHD_OPTION_NOTIFY_COMPLETED,
         httpd_on_completed, h, MHD_OPTION_NOTIFY_CONNECTION, httpd_on_connection, h, MHD_OPTION_ARRAY,
-        h->is_tls ? tls : &tls[3], MHD_OPTION_END);
+        h->is_tls ? tls : &tls[sizeof(tls) / sizeof(tls[0]) - 1], MHD_OPTION_END);
     if (h->mhd != NULL)
         return true;
     /* Whether a daemon that fails to start has closed our socket depends on where it failed. */
@@ -426,6 +428,8 @@ static struct httpd_conn *httpd_conn_new(struct httpd *h, struct MHD_Connection 
     conn->id = ++last_id;
     conn->fd = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
     httpd_conn_name_peer(conn);
+    if (h->is_tls && h->settings.tls_ask_client)
+        httpd_tls_ask(conn);
     conn->next = h->conns;
     if (conn->next != NULL)
         conn->next->prev = conn;
@@ -449,6 +453,7 @@ static void httpd_conn_free(struct httpd_conn *conn)
     httpd_run_soon(h);
     if (conn->data_free != NULL)
         conn->data_free(conn->data);
+    free(conn->cert);
     free(conn);
 }
 

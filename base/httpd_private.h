@@ -6,6 +6,7 @@
  *   httpd_listen.c  the listening socket: addresses, Unix sockets
  *   httpd_req.c     a request from its first line to its answer
  *   httpd_param.c   query parameters
+ *   httpd_tls.c     certificates of clients
  *   httpd_stream.c  an answer that is pulled
  */
 #ifndef BASE_HTTPD_PRIVATE_H
@@ -64,6 +65,8 @@ struct httpd_conn {
     bool suspended;
     bool watched; /* in the hang-up set */
     bool hung_up;
+    bool cert_read;
+    struct httpd_cert *cert; /* NULL: none was shown */
     void *data;
     void (*data_free)(void *data);
     char peer[INET6_ADDRSTRLEN + 10]; /* "[...]:65535" */
@@ -119,6 +122,8 @@ struct httpd_req {
     size_t param_hint; /* where the last question was answered ... */
     unsigned param_n;  /* ... as which one of its name */
     struct buf param_text;
+    void *data;
+    void (*data_free)(void *data);
 };
 
 bool httpd_listen(struct httpd_listener *l, const struct httpd_settings *settings, char *why, size_t why_size);
@@ -137,5 +142,6 @@ void httpd_req_free(struct httpd_req *req);
 void httpd_req_answer(struct httpd_req *req, int status, const char *const *headers, struct MHD_Response *response);
 bool httpd_req_open(const struct httpd_req *req);
 void httpd_param_free(struct httpd_req *req);
+void httpd_tls_ask(struct httpd_conn *conn); /* before the handshake */
 
 #endif

@@ -34,7 +34,13 @@ struct httpd_framing {
     bool chunked;
 };
 
+struct httpd_tally {
+    const char *name;
+    unsigned n;
+};
+
 static void httpd_req_enter(struct httpd_req *req, enum httpd_phase next);
+static enum MHD_Result httpd_req_tally(void *cls, enum MHD_ValueKind kind, const char *name, const char *value);
 static int httpd_req_verdict(struct httpd_req *req);
 static int httpd_req_check_header_size(const struct httpd_req *req);
 static bool httpd_req_split_target(struct httpd_req *req);
@@ -80,6 +86,26 @@ const char *httpd_peer(const struct httpd_req *req)
 bool httpd_is_tls(const struct httpd_req *req)
 {
     return req->conn->h->is_tls;
+}
+
+unsigned httpd_header_count(const struct httpd_req *req, const char *name)
+{
+    struct httpd_tally tally = {.name = name};
+    MHD_get_connection_values(req->conn->mhd, MHD_HEADER_KIND, httpd_req_tally, &tally);
+    return tally.n;
+}
+
+void httpd_set_data(struct httpd_req *req, void *data, void (*free_fn)(void *data))
+{
+    if (req->data_free != NULL && req->data != data)
+        req->data_free(req->data);
+    req->data = data;
+    req->data_free = data != NULL ? free_fn : NULL;
+}
+
+void *httpd_data(const struct httpd_req *req)
+{
+    return req->data;
 }
 
 uint64_t httpd_connection_id(const struct httpd_req *req)
@@ -203,6 +229,8 @@ void httpd_req_free(struct httpd_req *req)
     req->conn->req = NULL;
     if (req->response != NULL)
         MHD_destroy_response(req->response);
+    if (req->data_free != NULL)
+        req->data_free(req->data);
     httpd_param_free(req);
     buf_free(&req->body);
     free(req->target);
@@ -320,6 +348,15 @@ static enum MHD_Result httpd_req_see_framing(void *cls, enum MHD_ValueKind kind,
         f->n_encodings++;
         f->chunked = value != NULL && str_eq_nocase(value, "chunked");
     }
+    return MHD_YES;
+}
+
+static enum MHD_Result httpd_req_tally(void *cls, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+    struct httpd_tally *tally = cls;
+    (void)kind;
+    (void)value;
+    tally->n += str_eq_nocase(name, tally->name);
     return MHD_YES;
 }
 

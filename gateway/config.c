@@ -29,6 +29,7 @@
 #include "config_identity.h"
 #include "config_private.h"
 #include "config_users.h"
+#include "who_table.h"
 
 enum { FILE_MAX = 16 << 20, SCHEMA_MAX = 1 << 20, BACKTRACE_MAX = 8 };
 
@@ -94,6 +95,7 @@ void gw_config_free(struct gw_config **c)
         return;
     free_section(&gw_config_root, (char *)*c);
     gw_roster_free(&(*c)->roster);
+    gw_whos_free(&(*c)->whos);
     free((*c)->path);
     free((*c)->folder);
     free(*c);
@@ -187,6 +189,7 @@ static struct gw_config *read_text(struct gw_reading *r, const struct buf *text)
         take_section(r, &gw_config_root, record, "", (char *)c);
         take_defaults(c, r);
         gw_config_check(r, c);
+        c->whos = gw_whos_new(c, r);
         if (r->problems == 0)
             c->roster = gw_roster_new(c, r);
         if (c->roster)

@@ -86,11 +86,29 @@ struct gw_config_rules {
     bool all_day;
 };
 
+/* Who may ask: the part without secrets, which are in identities_file. See who_table.h. */
+struct gw_config_who {
+    char *name;
+    char *group;       /* NULL */
+    char *role;        /* "none" "reader" "admin" */
+    char *certificate; /* a name or mail address of a trusted certificate, or sha256//BASE64 of its key; NULL */
+    unsigned line;
+};
+
+/* A reverse proxy that may say who asks. */
+struct gw_config_proxy {
+    char *from;   /* "10.0.0.0/8", "192.0.2.7" */
+    char *header; /* "X-Remote-User" */
+};
+
 struct gw_config_http {
     char **listen; /* "127.0.0.1:8008", "[::1]:8008" */
     unsigned listen_count;
     char *certificate_file, *key_file; /* NULL: plain HTTP */
-    bool allow_remote;                 /* the explicit word for a listener beyond loopback */
+    char *client_ca_file;              /* who may have signed clients' certificates; NULL */
+    struct gw_config_proxy *proxies;
+    unsigned proxies_count;
+    bool allow_remote; /* the explicit word for a listener beyond loopback */
     unsigned max_connections;
 };
 
@@ -127,6 +145,10 @@ struct gw_config {
     struct gw_config_rules rules; /* default */
     struct gw_config_rules *group_rules;
     unsigned group_rules_count;
+    struct gw_config_who *identities;
+    unsigned identities_count;
+    char *identities_file; /* NULL */
+    struct gw_whos *whos;  /* of both */
     struct gw_config_http http;
     struct gw_config_xmpp xmpp;
     struct gw_config_identity *identity;

@@ -27,7 +27,8 @@ static void check_users(struct gw_reading *r, const struct gw_config *c);
 static void check_user(struct gw_reading *r, const struct gw_config *c, unsigned i);
 static void check_times(struct gw_reading *r, const struct gw_config *c);
 static void check_groups(struct gw_reading *r, const struct gw_config *c);
-static void check_http(struct gw_reading *r, const struct gw_config_http *http);
+static void check_http(struct gw_reading *r, const struct gw_config *c);
+static void check_http_files(struct gw_reading *r, const struct gw_config_http *http);
 static void check_pem(struct gw_reading *r, const char *certificate, const char *private_key, const char *key);
 static void check_absolute(struct gw_reading *r, const char *key, const char *path);
 static const char *name_wrong(const char *name);
@@ -53,7 +54,7 @@ void gw_config_check(struct gw_reading *r, struct gw_config *c)
     check_users(r, c);
     check_times(r, c);
     check_groups(r, c);
-    check_http(r, &c->http);
+    check_http(r, c);
     gw_identity_check(r, c);
     gw_outlets_check(r, c);
     check_absolute(r, "state.directory", c->state_directory);
@@ -258,27 +259,42 @@ static void check_groups(struct gw_reading *r, const struct gw_config *c)
             }
 }
 
-static void check_http(struct gw_reading *r, const struct gw_config_http *http)
+/* Beyond loopback: TLS and people who say who they are, or the explicit word. */
+static void check_http(struct gw_reading *r, const struct gw_config *c)
 {
-    unsigned before = r->problems;
+    const struct gw_config_http *http = &c->http;
+    bool by_name = c->identities_count > 0 || c->identities_file;
     for (unsigned i = 0; i < http->listen_count; i++) {
         bool loopback = false;
         if (!gw_listen_parse(http->listen[i], &loopback))
             SAY(r, "is no numeric address with port, such as 127.0.0.1:8008 or [::1]:8008", "publish.http.listen[%u]",
                 i);
-        else if (!loopback && !http->allow_remote)
-            SAY(r, "can be reached from other machines; say allow_remote: true if that is meant",
+        else if (!loopback && !http->allow_remote && !(http->certificate_file && by_name))
+            SAY(r,
+                by_name ? "can be reached from other machines: give it a certificate_file, or say allow_remote: true"
+                        : "can be reached from other machines; say allow_remote: true if that is meant, or who may "
+                          "ask (identities)",
                 "publish.http.listen[%u]", i);
         for (unsigned j = 0; j < i; j++)
             if (strcmp(http->listen[i], http->listen[j]) == 0 && !str_ends(http->listen[i], ":0"))
                 SAY(r, "stands there twice", "publish.http.listen[%u]", i);
     }
+    check_http_files(r, http);
+}
+
+static void check_http_files(struct gw_reading *r, const struct gw_config_http *http)
+{
+    unsigned before = r->problems;
     if (!http->certificate_file != !http->key_file)
         SAY(r, "needs certificate_file and key_file together", "publish.http");
     if (http->certificate_file)
         gw_config_check_file(r, http->certificate_file, "publish.http.certificate_file", false);
     if (http->key_file)
         gw_config_check_file(r, http->key_file, "publish.http.key_file", true);
+    if (http->client_ca_file && !http->certificate_file)
+        SAY(r, "needs certificate_file: only with TLS a client has a certificate", "publish.http.client_ca_file");
+    if (http->client_ca_file)
+        gw_config_check_file(r, http->client_ca_file, "publish.http.client_ca_file", false);
     if (r->problems == before && http->certificate_file && http->key_file)
         check_pem(r, http->certificate_file, http->key_file, "publish.http.certificate_file");
 }

@@ -222,17 +222,23 @@ static const struct gw_option http_options[] = {
     {"certificate_file", GW_OPT_FILE, IN(gw_config_http, certificate_file),
      .sentence = "The certificate chain (PEM) of the listeners; with it they speak TLS."},
     {"key_file", GW_OPT_FILE, IN(gw_config_http, key_file), .sentence = "The private key (PEM) of the certificate."},
+    {"client_ca_file", GW_OPT_FILE, IN(gw_config_http, client_ca_file),
+     .sentence = "Certificates (PEM) that may have signed those of clients; a certificate that identities name by its "
+                 "key needs none."},
     {"allow_remote", GW_OPT_FLAG, .dflt = "false", IN(gw_config_http, allow_remote),
-     .sentence = "The explicit word for a listener that other machines can reach: whoever reaches it sees everybody's "
-                 "presence."},
+     .sentence = "The explicit word for a listener that other machines can reach without TLS, or where nobody has to "
+                 "say who they are: whoever reaches it then sees everybody's presence."},
     {"max_connections", GW_OPT_COUNT, .dflt = "1000", .min = 4, .max = 1000000, IN(gw_config_http, max_connections),
      .sentence = "Connections at the same time, open event streams included."},
 };
+static const struct gw_section *const http_sections[] = {&gw_config_proxies_section};
 static const struct gw_section http_section = {.key = "http",
                                                .sentence = "The HTTP interface.",
                                                .out = offsetof(struct gw_config, http),
                                                .options = http_options,
-                                               .option_count = ROWS(http_options)};
+                                               .option_count = ROWS(http_options),
+                                               .sections = http_sections,
+                                               .section_count = ROWS(http_sections)};
 
 #define SAY(name, place, stands)                                                                                       \
     {                                                                                                                  \
@@ -336,12 +342,20 @@ static const struct gw_section control_section = {.key = "control",
                                                   .options = control_options,
                                                   .option_count = ROWS(control_options)};
 
-static const struct gw_section *const root_sections[] = {&servers_section,  &users_section,   &poll_section,
-                                                         &presence_section, &publish_section, &state_section,
-                                                         &control_section};
+static const struct gw_option root_options[] = {
+    {"identities_file", GW_OPT_FILE, IN(gw_config, identities_file),
+     .sentence = "A file of identities, one a line with its role, its group and the digests of its tokens and its "
+                 "password; readable by the daemon alone, watched. freebusyctl identity writes it."},
+};
+static const struct gw_section *const root_sections[] = {&servers_section,  &users_section,
+                                                         &poll_section,     &presence_section,
+                                                         &publish_section,  &gw_config_identities_section,
+                                                         &state_section,    &control_section};
 static const char *const root_later[] = {"policy", NULL};
 const struct gw_section gw_config_root = {.key = "",
                                           .size = sizeof(struct gw_config),
+                                          .options = root_options,
+                                          .option_count = ROWS(root_options),
                                           .sections = root_sections,
                                           .section_count = ROWS(root_sections),
                                           .later = root_later};

@@ -17,6 +17,7 @@
 #include "demand.h"
 #include "gateway_private.h"
 #include "keep.h"
+#include "who.h"
 
 enum { CAUSE_TICK_MS = 15000, JOURNAL_MIN = 65536, JOURNAL_MAX = 1 << 20 };
 
@@ -31,6 +32,7 @@ struct gateway *gw_new(struct loop *loop, struct gw_config *config, char *why, s
     g->table = pres_table_new(loop, gw_feed_change, g);
     g->journal = pres_journal_new(g->table, journal_capacity(config));
     g->demand = gw_demand_new(g);
+    g->gate = gw_gate_new(g);
     g->poller = gw_poller_new(loop, &gw_feed_ops, g, config->poll_interval_ms, (uint32_t)crypto_random_u64());
     g->keep = gw_keep_new(loop, config->state_directory, why, why_size);
     if (!g->keep)
@@ -57,6 +59,7 @@ void gw_free(struct gateway **gateway)
     gw_checks_free(g);
     gw_http_free(&g->http);
     gw_ctl_free(&g->ctl);
+    gw_gate_free(&g->gate);
     gw_listeners_free(&g->listeners);
     gw_files_free(&g->files);
     loop_timer_free(&g->cause_timer);
@@ -101,6 +104,11 @@ struct pres_journal *gw_journal(const struct gateway *g)
 struct gw_http *gw_http(const struct gateway *g)
 {
     return g->http;
+}
+
+struct gw_gate *gw_gate(const struct gateway *g)
+{
+    return g->gate;
 }
 
 int64_t gw_started_at(const struct gateway *g)

@@ -151,5 +151,7 @@ struct gw_ctl;
 struct gw_ctl *gw_ctl_new(struct gateway *g, char *why, size_t why_size);
 void gw_ctl_free(struct gw_ctl **c);
 struct gw_http *gw_http(const struct gateway *g);
+struct gw_gate;
+struct gw_gate *gw_gate(const struct gateway *g);
 
 #endif

@@ -102,11 +102,13 @@ struct gateway {
     struct gw_listeners *listeners;
     struct gw_outlets *outlets;
     struct gw_keep *keep;
+    struct gw_gate *gate;
     struct gw_http *http;
     struct gw_ctl *ctl;
     struct gw_files *files;
     struct gw_faces *retired;         /* replaced by a reload, still finishing their answers */
-    struct gw_stamp certificate, key; /* of the listeners, as they were when they were read */
+    struct gw_stamp certificate, key, client_ca; /* of the listeners, as they were when they were read */
+    struct gw_stamp identities;                  /* of the file, as it was when it was looked at */
     struct loop_timer *cause_timer;
     struct gw_check *checks;
     struct gw_why *whys; /* explanations that wait for an answer */

@@ -21,6 +21,7 @@
 #include "http_pidf.h"
 #include "presence/render.h"
 #include "report.h"
+#include "who.h"
 
 enum { PATH_MAX_DECODED = 1024, LIST_BYTES_MAX = 256 * 1024 * 1024, ADDRESSES_MAX = 10000 };
 
@@ -42,6 +43,16 @@ static const struct gw_http_route public_routes[] = {
     {NULL, NULL, false, NULL},
 };
 
+/* What an asker must be, where that is not somebody known. Whom an answer is about is the policy's to say. */
+enum need { NEED_NAME, NEED_NOTHING, NEED_READER };
+static const struct {
+    const char *path;
+    enum need need;
+} needs[] = {
+    {"/healthz", NEED_NOTHING}, {"/readyz", NEED_NOTHING},    {"/", NEED_READER},          {"/page.js", NEED_READER},
+    {"/metrics", NEED_READER},  {"/v1/servers", NEED_READER}, {"/v1/status", NEED_READER},
+};
+
 static const char *const json_headers[] = {"Content-Type: application/json", "Cache-Control: no-store", NULL};
 static const char *const text_headers[] = {"Content-Type: text/plain; charset=utf-8", "Cache-Control: no-store", NULL};
 
@@ -51,9 +62,9 @@ struct allowed {
 
 static const struct gw_http_route *find(const struct gw_http_route *routes, struct httpd_req *req,
                                         struct allowed *allowed);
+static enum need need_of(const char *path);
+static void serve(struct gw_face *face, struct httpd_req *req, const void *arg);
 static void refuse_method(struct httpd_req *req, const struct allowed *allowed);
-static void problem(struct httpd_req *req, int status, const char *const *headers, const char *code,
-                    const char *detail);
 static bool same_method(const char *have, const char *asked);
 static pres_id known_person(struct gw_face *face, struct httpd_req *req, const char *address);
 static void add_presence(struct gw_face *face, struct buf *out, pres_id id);
@@ -62,6 +73,22 @@ static void add_group(struct gw_face *face, struct buf *out, const char *group);
 
 void gw_http_dispatch(struct gw_face *face, struct httpd_req *req, const struct gw_http_route *extra)
 {
+    if (need_of(httpd_path(req)) == NEED_NOTHING || gw_who_ask(face, req, serve, extra) == GW_WHO_KNOWN)
+        serve(face, req, extra);
+}
+
+static enum need need_of(const char *path)
+{
+    for (size_t i = 0; i < sizeof(needs) / sizeof(*needs); i++)
+        if (strcmp(needs[i].path, path) == 0)
+            return needs[i].need;
+    return NEED_NAME;
+}
+
+/* It is known who asks, or it does not matter. */
+static void serve(struct gw_face *face, struct httpd_req *req, const void *arg)
+{
+    const struct gw_http_route *extra = arg;
     struct allowed allowed = {""};
     const struct gw_http_route *route = extra ? find(extra, req, &allowed) : NULL;
     if (!route)
@@ -74,6 +101,8 @@ void gw_http_dispatch(struct gw_face *face, struct httpd_req *req, const struct 
         gw_http_problem(req, 404, "not-found", "There is nothing at this path.");
         return;
     }
+    if (need_of(route->path) == NEED_READER && !gw_who_reads(face, req))
+        return;
     struct buf rest;
     buf_init(&rest, PATH_MAX_DECODED);
     const char *raw = route->prefix ? httpd_path(req) + strlen(route->path) : "";
@@ -91,16 +120,17 @@ void gw_http_problem(struct httpd_req *req, int status, const char *code, const 
     static const char *const headers[] = {"Content-Type: application/problem+json", "Cache-Control: no-store", NULL};
     static const char *const headers_503[] = {"Content-Type: application/problem+json", "Cache-Control: no-store",
                                               "Retry-After: 30", NULL};
-    problem(req, status, status == 503 ? headers_503 : headers, code, detail);
+    gw_http_problem_with(req, status, status == 503 ? headers_503 : headers, code, detail);
 }
 
 static void refuse_method(struct httpd_req *req, const struct allowed *allowed)
 {
     const char *const headers[] = {"Content-Type: application/problem+json", allowed->header, NULL};
-    problem(req, 405, headers, "method-not-allowed", "This resource does not know that method.");
+    gw_http_problem_with(req, 405, headers, "method-not-allowed", "This resource does not know that method.");
 }
 
-static void problem(struct httpd_req *req, int status, const char *const *headers, const char *code, const char *detail)
+void gw_http_problem_with(struct httpd_req *req, int status, const char *const *headers, const char *code,
+                          const char *detail)
 {
     struct buf b;
     buf_init(&b, 8192);

@@ -39,6 +39,10 @@ void gw_http_dispatch(struct gw_face *face, struct httpd_req *req, const struct 
 /* RFC 9457: {"type","title","status","code","detail"}. `code` is stable, `detail` one sentence for this case. */
 void gw_http_problem(struct httpd_req *req, int status, const char *code, const char *detail);
 
+/* The same with other headers than the usual ones. */
+void gw_http_problem_with(struct httpd_req *req, int status, const char *const *headers, const char *code,
+                          const char *detail);
+
 /* A JSON tree, freed here. */
 void gw_http_json(struct httpd_req *req, int status, struct jv *v);
 

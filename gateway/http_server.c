@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "gateway.h"
 #include "http_face.h"
+#include "who_table.h"
 
 enum { PEM_MAX = 1024 * 1024, STREAM_BLOCK = 4096 };
 
@@ -70,12 +71,16 @@ static void handle(void *arg, struct httpd_req *req)
 static bool open_all(struct gw_http *h, const struct gw_config *config, char *why, size_t why_size)
 {
     const struct gw_config_http *http = &config->http;
-    char *cert = NULL, *key = NULL;
+    char *cert = NULL, *key = NULL, *clients = NULL;
     bool ok = true;
     if (http->certificate_file) {
         cert = read_pem(config, http->certificate_file, why, why_size);
         key = cert ? read_pem(config, http->key_file, why, why_size) : NULL;
         ok = key;
+    }
+    if (ok && http->client_ca_file) {
+        clients = read_pem(config, http->client_ca_file, why, why_size);
+        ok = clients;
     }
     h->listeners = mem_calloc(http->listen_count + 1, sizeof(struct httpd *));
     for (unsigned i = 0; ok && i < http->listen_count; i++) {
@@ -83,6 +88,8 @@ static bool open_all(struct gw_http *h, const struct gw_config *config, char *wh
                                           .listen_fd = gw_listen_fd(h->face.gateway, i),
                                           .tls_cert_pem = cert,
                                           .tls_key_pem = key,
+                                          .tls_clients_pem = clients,
+                                          .tls_ask_client = clients || gw_whos_certificates(config->whos),
                                           .max_connections = http->max_connections,
                                           .require_host = true,
                                           .stream_block = STREAM_BLOCK};
@@ -99,6 +106,7 @@ static bool open_all(struct gw_http *h, const struct gw_config *config, char *wh
         mem_wipe(key, strlen(key));
     free(cert);
     free(key);
+    free(clients);
     return ok;
 }
 

@@ -13,6 +13,7 @@
 #include "gateway.h"
 #include "http_face.h"
 #include "outlets.h"
+#include "who.h"
 
 enum { METRICS_BYTES_MAX = 4 * 1024 * 1024, CAUSES_MAX = 100 };
 
@@ -81,6 +82,7 @@ static void add_persons(struct buf *b, struct gateway *g);
 static void add_polls(struct buf *b, struct gateway *g);
 static void add_causes(struct buf *b, struct gateway *g);
 static void add_outlets(struct buf *b, struct gateway *g);
+static void add_refusals(struct buf *b, struct gateway *g);
 
 void gw_http_get_metrics(struct gw_face *face, struct httpd_req *req, const char *rest)
 {
@@ -97,6 +99,7 @@ void gw_http_get_metrics(struct gw_face *face, struct httpd_req *req, const char
     add_servers(&b, g);
     add_causes(&b, g);
     add_outlets(&b, g);
+    add_refusals(&b, g);
     add_one(&b, "freebusyd_subscribers", "gauge", "Open event streams.", (double)gw_http_subscribers(gw_http(g)));
     size_t len = b.len;
     httpd_reply_take(req, 200, headers, buf_take(&b), len);
@@ -196,4 +199,13 @@ static void add_outlets(struct buf *b, struct gateway *g)
             buf_addf(b, "%s{outlet=\"%s\"} %" PRIu64 "\n", rows[m].name, s.name, values[m]);
         }
     }
+}
+
+static void add_refusals(struct buf *b, struct gateway *g)
+{
+    const char *why;
+    uint64_t count;
+    add_head(b, "freebusyd_http_refused_total", "counter", "Requests refused for who sent them, or how they said so.");
+    for (size_t i = 0; gw_gate_count(gw_gate(g), i, &why, &count), why; i++)
+        buf_addf(b, "freebusyd_http_refused_total{why=\"%s\"} %" PRIu64 "\n", why, count);
 }

@@ -15,6 +15,10 @@ struct gw_who;
 /* What `who` may be told of this person now. Cheap: O(lines of the table), usually less. */
 void gw_policy_grant(const struct gateway *g, const struct gw_who *who, pres_id id, struct pres_grant *ret);
 
+/* Is there a table at all, and is there a line about `anonymous`? */
+bool gw_policy_is_set(const struct gateway *g);
+bool gw_policy_names_anonymous(const struct gateway *g);
+
 /* Changes whenever an answer of gw_policy_grant may differ from before: a reload, an opt-out, an expiry. */
 unsigned gw_policy_epoch(const struct gateway *g);
 

@@ -19,6 +19,8 @@
 #include "base/secret.h"
 #include "demand.h"
 #include "gateway_private.h"
+#include "who.h"
+#include "who_table.h"
 
 enum { RETIRE_MS = 1000 };
 
@@ -38,7 +40,7 @@ struct plan {
     struct gw_listeners *listeners; /* with http, or neither */
     struct gw_http *http;
     struct gw_ctl *ctl;
-    struct gw_stamp certificate, key;
+    struct gw_stamp certificate, key, client_ca;
 };
 
 struct gw_faces {
@@ -157,8 +159,12 @@ static bool plan_faces(struct gateway *g, struct plan *plan, char *why, size_t w
         gw_stamp_of(http->certificate_file, &plan->certificate);
         gw_stamp_of(http->key_file, &plan->key);
     }
+    if (http->client_ca_file)
+        gw_stamp_of(http->client_ca_file, &plan->client_ca);
     bool need_http = !g->http || !http_same(&old_config->http, http) ||
-                     !gw_stamp_same(&plan->certificate, &g->certificate) || !gw_stamp_same(&plan->key, &g->key);
+                     !gw_stamp_same(&plan->certificate, &g->certificate) || !gw_stamp_same(&plan->key, &g->key) ||
+                     !gw_stamp_same(&plan->client_ca, &g->client_ca) ||
+                     gw_whos_certificates(old_config->whos) != gw_whos_certificates(plan->config->whos);
     bool need_ctl = !g->ctl || !same(old_config->control_socket, plan->config->control_socket);
     bool ok = true;
     g->config = plan->config;
@@ -199,6 +205,8 @@ static void commit(struct gateway *g, struct plan *plan, struct buf *told)
     unsigned old_count = g->server_count;
     struct gw_config *old_config = g->config;
     g->config = plan->config;
+    gw_stamp_of(g->config->identities_file ? g->config->identities_file : "", &g->identities);
+    gw_gate_changed(g->gate);
     unsigned changed = commit_servers(g, plan);
     gw_poller_interval(g->poller, g->config->poll_interval_ms);
     gw_feed_rules(g);
@@ -276,6 +284,7 @@ static void commit_faces(struct gateway *g, struct plan *plan)
         g->listeners = plan->listeners;
         g->certificate = plan->certificate;
         g->key = plan->key;
+        g->client_ca = plan->client_ca;
     }
     if (plan->ctl) {
         old->ctl = g->ctl;
@@ -332,6 +341,7 @@ static bool http_same(const struct gw_config_http *a, const struct gw_config_htt
 {
     return same_list(a->listen, a->listen_count, b->listen, b->listen_count) &&
            same(a->certificate_file, b->certificate_file) && same(a->key_file, b->key_file) &&
+           same(a->client_ca_file, b->client_ca_file) &&
            a->max_connections == b->max_connections;
 }
 

@@ -18,6 +18,8 @@
 #include "base/mem.h"
 #include "base/secret.h"
 #include "gateway_private.h"
+#include "who.h"
+#include "who_table.h"
 
 enum { LOOK_EVERY_MS = 3000 };
 
@@ -36,7 +38,10 @@ struct job {
     unsigned secret_count;
     bool outdated;
     struct gw_roster *roster;
-    struct gw_config_error err;
+    struct gw_stamp identities; /* before, then after */
+    bool identities_changed;
+    struct gw_whos *whos;
+    struct gw_config_error err, who_err;
 };
 
 struct gw_files {
@@ -53,6 +58,7 @@ static void job_work(void *arg);
 static void job_done(void *arg);
 static void take_secrets(struct gateway *g, struct job *job);
 static void take_roster(struct gw_files *f, struct job *job);
+static void take_identities(struct gateway *g, struct job *job);
 static void job_free(struct job *job);
 
 struct gw_files *gw_files_new(struct gateway *g)
@@ -108,6 +114,7 @@ static void look(void *arg)
         add_secret(job, s, s->config->password_file, &s->secret_stamp, false);
         add_secret(job, s, s->config->proxy_password_file, &s->proxy_stamp, true);
     }
+    job->identities = g->identities;
     f->job = job;
     loop_work(g->loop, job_work, job_done, job);
 }
@@ -134,6 +141,14 @@ static void job_work(void *arg)
         s->stamp = now;
         s->secret = secret_read(s->path, s->why, sizeof s->why);
     }
+    if (job->config->identities_file) {
+        struct gw_stamp now;
+        gw_stamp_of(job->config->identities_file, &now);
+        job->identities_changed = !gw_stamp_same(&now, &job->identities);
+        job->identities = now;
+    }
+    if (job->identities_changed)
+        job->whos = gw_whos_reread(job->config, &job->who_err);
     job->outdated = gw_roster_outdated(job->config->roster);
     if (job->outdated)
         job->roster = gw_roster_reread(job->config, &job->err);
@@ -147,6 +162,7 @@ static void job_done(void *arg)
         f->job = NULL;
         if (job->config == f->g->config) {
             take_secrets(f->g, job);
+            take_identities(f->g, job);
             take_roster(f, job);
         }
     }
@@ -195,12 +211,29 @@ static void take_roster(struct gw_files *f, struct job *job)
     gw_roster_forget_users(g->config->roster);
 }
 
+static void take_identities(struct gateway *g, struct job *job)
+{
+    if (!job->identities_changed)
+        return;
+    g->identities = job->identities;
+    if (!job->whos) {
+        log_error("identities", "%s; everybody may ask as before", job->who_err.why);
+        return;
+    }
+    gw_whos_free(&g->config->whos);
+    g->config->whos = job->whos;
+    job->whos = NULL;
+    gw_gate_changed(g->gate);
+    log_notice("identities", "file read again");
+}
+
 static void job_free(struct job *job)
 {
     for (unsigned i = 0; i < job->secret_count; i++)
         secret_free(&job->secrets[i].secret);
     free(job->secrets);
     gw_roster_free(&job->roster);
+    gw_whos_free(&job->whos);
     gw_config_drop(job->config);
     free(job);
 }

@@ -8,8 +8,12 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
+struct buf;
+struct gateway;
 struct gw_face;
+struct gw_gate;
 struct httpd_req;
 
 /* An identity. Lives as long as the request, and longer for who keeps a reference (event streams, which outlast a
@@ -28,8 +32,29 @@ struct gw_who {
  */
 const struct gw_who *gw_who_of(struct gw_face *face, struct httpd_req *req);
 
+/* May they read what administrators read? False: the request has been answered. */
+bool gw_who_reads(struct gw_face *face, struct httpd_req *req);
+
 /* For what outlasts the request. */
 struct gw_who *gw_who_ref(const struct gw_who *who);
 void gw_who_unref(struct gw_who **who);
+
+/* Is it still configured, with the same rights? For what outlasts a reload. */
+bool gw_who_holds(const struct gateway *g, const struct gw_who *who);
+
+/*
+ * Finds out, once for each request, before its handler. LATER: a password is being looked at (it takes a while, beside
+ * the loop), and `then` comes when it was right; a wrong one is answered by itself, and a client that leaves is
+ * forgotten.
+ */
+enum gw_who_state { GW_WHO_KNOWN, GW_WHO_ANSWERED, GW_WHO_LATER };
+typedef void gw_who_then_fn(struct gw_face *face, struct httpd_req *req, const void *arg);
+enum gw_who_state gw_who_ask(struct gw_face *face, struct httpd_req *req, gw_who_then_fn *then, const void *arg);
+
+/* The gate of all listeners: who tried what, from where. */
+struct gw_gate *gw_gate_new(struct gateway *g);
+void gw_gate_free(struct gw_gate **gate);   /* after the faces */
+void gw_gate_changed(struct gw_gate *gate); /* the identities are others now */
+void gw_gate_count(const struct gw_gate *gate, size_t i, const char **ret_why, uint64_t *ret_count); /* NULL: no more */
 
 #endif

@@ -14,6 +14,7 @@ allowed() {
     case $1 in
     event2/*) [[ $2 == base/loop*.[ch] || $2 == base/io*.[ch] ]] ;;
     microhttpd.h) [[ $2 == base/httpd*.[ch] ]] ;;
+    gnutls/*) [[ $2 == base/httpd_tls.c ]] ;;
     curl/*) [[ $2 == base/fetch*.[ch] ]] ;;
     libxml/*) [[ $2 == base/xml*.[ch] ]] ;;
     jansson.h) [[ $2 == base/json*.[ch] ]] ;;

@@ -21,6 +21,21 @@ void crypto_hmac_sha256(const void *key, size_t key_len, const void *data, size_
 /* A slow digest (scrypt, 4 MiB, some ms) of something that could be guessed, such as a password. */
 #define CRYPTO_SLOW_LEN 32
 void crypto_slow(const void *data, size_t len, const void *salt, size_t salt_len, uint8_t out[CRYPTO_SLOW_LEN]);
+
+/*
+ * Passwords as they may be kept: "scrypt:N:R:P:SALT:DIGEST", salt and digest in base64. Making and checking one takes
+ * tens of ms and MEMORY, on purpose: never on a loop. A text that is not one of these (crypto_password_wrong) matches
+ * no password.
+ */
+enum { CRYPTO_PASSWORD_MEMORY = 64 << 20 };
+bool crypto_password_hash(struct buf *out, const char *password, size_t len);
+bool crypto_password_check(const char *kept, const char *password, size_t len);
+const char *crypto_password_wrong(const char *kept); /* a phrase, NULL: fine */
+void crypto_password_decoy(struct buf *out);         /* one that takes as long and that no password matches */
+
+/* Lower-case hex, NUL-terminated: out has 2 * len + 1 bytes. */
+void crypto_hex(const void *data, size_t len, char *out);
+
 bool crypto_equal(const void *a, const void *b, size_t len); /* constant time */
 
 /* Standard alphabet with padding (RFC 4648 4). */

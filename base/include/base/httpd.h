@@ -33,6 +33,8 @@ struct httpd_settings {
     mode_t unix_mode;   /* of a Unix socket [0660]; an old socket file nobody listens on is replaced */
     const char *tls_cert_pem; /* text of certificate chain and key; NULL: plain HTTP */
     const char *tls_key_pem;
+    bool tls_ask_client;         /* for a certificate; who shows none is served all the same */
+    const char *tls_clients_pem; /* text of the certificates that may have signed a client's; NULL: none is trusted */
     unsigned max_connections; /* [1000] */
     size_t max_header;        /* [32 KiB]: 431 above; a request line too long: 414 */
     size_t max_body;          /* [1 MiB]: 413 above */
@@ -60,6 +62,22 @@ const char *httpd_header(const struct httpd_req *req, const char *name); /* firs
 const char *httpd_body(const struct httpd_req *req, size_t *ret_len);
 const char *httpd_peer(const struct httpd_req *req); /* "127.0.0.1:4711", "unix" */
 bool httpd_is_tls(const struct httpd_req *req);
+unsigned httpd_header_count(const struct httpd_req *req, const char *name); /* how many of that name, no case */
+
+/* The certificate that the client showed, and proved to have the key of. Texts are "" where it has none that can be
+ * used. */
+enum { HTTPD_CERT_MAILS = 4 };
+struct httpd_cert {
+    bool trusted;                       /* signed by one of tls_clients_pem, and valid now */
+    char name[256];                     /* the subject's common name */
+    char mails[HTTPD_CERT_MAILS][256];  /* the mail addresses it is for */
+    char key[60];                       /* sha256//BASE64 of the SubjectPublicKeyInfo */
+};
+const struct httpd_cert *httpd_client_cert(const struct httpd_req *req); /* NULL: none; as long as the connection */
+
+/* A pointer kept with the request; free_fn runs when the request is over, its stream included. */
+void httpd_set_data(struct httpd_req *req, void *data, void (*free_fn)(void *data));
+void *httpd_data(const struct httpd_req *req);
 
 /* The same for all requests of one connection, never reused. */
 uint64_t httpd_connection_id(const struct httpd_req *req);
