@@ -80,6 +80,7 @@ struct fetch_slot {
     struct buf body;
     int64_t connection_id;
     bool compressed; /* what the handle is set to at present */
+    bool has_target; /* so is this: path and query are set beside the URL */
     uint8_t cert_hash[FETCH_HASH_MAX]; /* for the answer to point to */
     char error[CURL_ERROR_SIZE];
 };

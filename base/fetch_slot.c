@@ -23,6 +23,7 @@
 
 enum {
     READ_SIZE = 64 * 1024,  /* what curl reads at a time */
+    ORIGIN_MAX = 300,       /* of a URL: scheme, host and port */
     BODY_KEEP = 256 * 1024, /* a body buffer larger than this is not kept for the next exchange */
 };
 
@@ -30,6 +31,7 @@ static void slot_destroy(void *arg);
 static void set_for_ever(struct fetch_slot *slot);
 static void set_tls(struct fetch_slot *slot);
 static bool set_request(struct fetch_slot *slot, const struct fetch *f);
+static CURLcode set_url(struct fetch_slot *slot, const struct fetch *f);
 static size_t on_head(char *line, size_t size, size_t n, void *arg);
 static size_t on_body(char *data, size_t size, size_t n, void *arg);
 static CURLcode on_tls_context(CURL *easy, void *context, void *arg);
@@ -231,7 +233,31 @@ static bool set_request(struct fetch_slot *slot, const struct fetch *f)
     slot->compressed = f->compressed;
     curl_easy_setopt(e, CURLOPT_FRESH_CONNECT, (long)f->fresh);
     curl_easy_setopt(e, CURLOPT_HTTPHEADER, f->headers);
-    return code == CURLE_OK && curl_easy_setopt(e, CURLOPT_URL, f->url) == CURLE_OK;
+    return code == CURLE_OK && set_url(slot, f) == CURLE_OK;
+}
+
+/*
+ * Curl takes a URL apart and puts it together again several times, character by character: with the names of a hundred
+ * people in it that costs more than their answer. What stands behind the host is ours to say, and curl sends it as it
+ * is. A proxy wants to see the whole, and a fragment must not be sent: there curl does the work.
+ */
+static CURLcode set_url(struct fetch_slot *slot, const struct fetch *f)
+{
+    const char *host = strstr(f->url, "://"), *path = host ? host + 3 + strcspn(host + 3, "/?#") : f->url;
+    size_t origin = (size_t)(path - f->url);
+    char url[ORIGIN_MAX];
+    bool split = *path == '/' && strchr(path, '?') && !strchr(path, '#') && origin + 2 <= sizeof(url) &&
+                 !slot->client->proxy;
+    CURLcode code = CURLE_OK;
+
+    if (split) {
+        memcpy(url, f->url, origin);
+        memcpy(url + origin, "/", 2);
+    }
+    if (split || slot->has_target)
+        code = curl_easy_setopt(slot->easy, CURLOPT_REQUEST_TARGET, split ? path : NULL);
+    slot->has_target = split;
+    return code == CURLE_OK ? curl_easy_setopt(slot->easy, CURLOPT_URL, split ? url : f->url) : code;
 }
 
 /* --- callbacks of curl --- */

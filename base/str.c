@@ -148,17 +148,19 @@ char *str_printable(const char *text, size_t len, char *out, size_t size)
 bool str_percent_encode(struct buf *out, const char *text, size_t len, const char *keep)
 {
     static const char hex[] = "0123456789ABCDEF";
+    size_t start = 0;
     unsigned char c;
     size_t i;
 
     for (i = 0; i < len; i++) {
         c = (unsigned char)text[i];
         if (is_unreserved(text[i]) || (c != 0 && strchr(keep, text[i])))
-            buf_addc(out, text[i]);
-        else
-            buf_add(out, (char[]){'%', hex[c >> 4], hex[c & 15]}, 3);
+            continue;
+        buf_add(out, text + start, i - start);
+        buf_add(out, (char[]){'%', hex[c >> 4], hex[c & 15]}, 3);
+        start = i + 1;
     }
-    return !out->failed;
+    return buf_add(out, text + start, len - start);
 }
 
 bool str_percent_decode(struct buf *out, const char *text, size_t len)

@@ -96,6 +96,26 @@ enum xml_result xml_reader_feed(struct xml_reader *r, const char *data, size_t l
     return r->result;
 }
 
+enum xml_result xml_reader_whole(struct xml_reader *r, const char *data, size_t len)
+{
+    size_t blank = xml_head_blank(data, len);
+
+    if (r->result == XML_OK && r->holding && !r->in_body && r->head_len == 0 && len <= r->limits.max_bytes &&
+        len <= r->held.max && xml_plain_read(r->plain, data + blank, len - blank, r->limits.max_depth)) {
+        r->telling = true;
+        xml_plain_tell(r->plain, r);
+        r->telling = false;
+        return r->result;
+    }
+    xml_reader_feed(r, data, len);
+    return xml_reader_finish(r);
+}
+
+bool xml_reader_texts_stay(const struct xml_reader *r)
+{
+    return r->telling;
+}
+
 enum xml_result xml_reader_finish(struct xml_reader *r)
 {
     if (r->result != XML_OK)

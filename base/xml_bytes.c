@@ -54,6 +54,13 @@ size_t xml_clean_prefix(const char *data, size_t len)
     return i;
 }
 
+size_t xml_char_size(const char *data, size_t len)
+{
+    size_t size;
+
+    return len > 0 && char_at((const unsigned char *)data, len, &size) == CHAR_GOOD ? size : 0;
+}
+
 static void clean_run(const unsigned char *p, size_t len, struct xml_rest *rest, struct buf *out)
 {
     size_t size;

@@ -31,24 +31,29 @@ bool xml_head_add(struct xml_reader *r, const char **data, size_t *len)
     return false;
 }
 
+size_t xml_head_blank(const char *data, size_t len)
+{
+    size_t skip = 0;
+
+    for (;;) {
+        if (skip < len && is_blank(data[skip]))
+            skip++;
+        else if (len - skip >= 3 && memcmp(data + skip, "\xEF\xBB\xBF", 3) == 0)
+            skip += 3;
+        else
+            return skip;
+    }
+}
+
 static bool is_blank(char c)
 {
     return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
-/* Drops white space and a byte order mark of UTF-8 in front. */
 static void head_trim(struct xml_reader *r)
 {
-    size_t skip = 0;
+    size_t skip = xml_head_blank(r->head, r->head_len);
 
-    for (;;) {
-        if (skip < r->head_len && is_blank(r->head[skip]))
-            skip++;
-        else if (r->head_len - skip >= 3 && memcmp(r->head + skip, "\xEF\xBB\xBF", 3) == 0)
-            skip += 3;
-        else
-            break;
-    }
     r->head_len -= skip;
     memmove(r->head, r->head + skip, r->head_len);
 }

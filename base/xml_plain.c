@@ -9,8 +9,8 @@
  * libxml2.
  *
  * Hence two steps: read() checks the document and makes a list of tokens, tell() calls the handler for each. Texts and
- * values are offsets into the document; xml_names.c knows the names. The document ends with a NUL, which no clean
- * document has inside, so that nothing here looks at the length.
+ * values are offsets into the document; xml_names.c knows the names. The document ends with a NUL, and is no plain one
+ * with another inside, so that hardly anything here looks at the length.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -31,12 +31,17 @@ enum {
 /* What a byte may be part of. */
 enum { NAME_START = 1, NAME = 2, TEXT = 4, BLANK = 8 };
 
+static const struct {
+    const char *text;
+    char c;
+} entities[] = {{"&amp;", '&'}, {"&lt;", '<'}, {"&gt;", '>'}, {"&quot;", '"'}, {"&apos;", '\''}};
+
 enum token_kind { TOKEN_START, TOKEN_END, TOKEN_TEXT, TOKEN_CHAR };
 
 struct token {
     uint16_t kind;
     uint16_t name; /* START and END */
-    uint32_t at;   /* TEXT: where it begins; CHAR: the character; START: its first attribute */
+    uint32_t at;   /* TEXT: where it begins; CHAR: which of the entities; START: its first attribute */
     uint32_t len;  /* TEXT: its bytes; START: its attributes */
 };
 
@@ -76,6 +81,7 @@ static bool read_declaration(struct xml_plain *p);
 static bool read_start(struct xml_plain *p);
 static bool read_end(struct xml_plain *p);
 static bool read_text(struct xml_plain *p);
+static size_t wide_size(const struct xml_plain *p, const char *at);
 static const char *skip_digits(const struct xml_plain *p, const char *at);
 static bool read_entity(struct xml_plain *p);
 static bool read_name(struct xml_plain *p, struct xml_spelling *ret);
@@ -94,7 +100,7 @@ struct xml_plain *xml_plain_new(void)
         unsigned lower = c | 0x20;
         bool letter = (lower >= 'a' && lower <= 'z') || c == '_';
         bool blank = c == ' ' || c == '\t' || c == '\n';
-        bool text = (c >= ' ' || blank) && c != '<' && c != '&' && c != ']';
+        bool text = ((c >= ' ' && c < 0x80) || blank) && c != '<' && c != '&' && c != ']';
 
         p->class[c] =
             (uint8_t)((letter ? NAME_START | NAME : 0) | (blank || c == '\r' ? BLANK : 0) | (text ? TEXT : 0));
@@ -141,7 +147,6 @@ void xml_plain_tell(const struct xml_plain *p, struct xml_reader *r)
 {
     const unsigned char *attrs[ATTRS * XML_ATTR_POINTERS];
     bool go_on = true;
-    char c;
 
     r->attrs = attrs;
     for (const struct token *t = p->tokens; t < p->tokens + p->token_count && go_on; t++) {
@@ -169,8 +174,7 @@ void xml_plain_tell(const struct xml_plain *p, struct xml_reader *r)
             go_on = r->handler.text(r->arg, p->text + t->at, t->len);
             break;
         case TOKEN_CHAR:
-            c = (char)t->at;
-            go_on = r->handler.text(r->arg, &c, 1);
+            go_on = r->handler.text(r->arg, &entities[t->at].c, 1);
             break;
         }
     }
@@ -257,18 +261,26 @@ static bool read_text(struct xml_plain *p)
 {
     const char *from = p->at;
     const char *at = skip_digits(p, from);
+    size_t size;
 
     for (;;) {
         while (p->class[(unsigned char)*at] & TEXT)
             at++;
-        if (*at != ']' || (at[1] == ']' && at[2] == '>'))
+        size = *at == ']' ? at[1] != ']' || at[2] != '>' : wide_size(p, at);
+        if (size == 0)
             break;
-        at++;
+        at += size;
     }
     p->at = at;
     if (at > from && !add_token(p, (struct token){TOKEN_TEXT, 0, (uint32_t)(from - p->text), (uint32_t)(at - from)}))
         return false;
     return *at == '<' || (*at == '&' && read_entity(p));
+}
+
+/* Of a character beyond ASCII; 0: it is none, or none that may be here. */
+static size_t wide_size(const struct xml_plain *p, const char *at)
+{
+    return (unsigned char)*at < 0x80 ? 0 : xml_char_size(at, (size_t)(p->end - at));
 }
 
 /* Free/busy of many people is little else than digits: eight at a time. */
@@ -288,18 +300,13 @@ static const char *skip_digits(const struct xml_plain *p, const char *at)
 
 static bool read_entity(struct xml_plain *p)
 {
-    static const struct {
-        const char *text;
-        char c;
-    } named[] = {{"&amp;", '&'}, {"&lt;", '<'}, {"&gt;", '>'}, {"&quot;", '"'}, {"&apos;", '\''}};
+    for (uint32_t i = 0; i < sizeof(entities) / sizeof(entities[0]); i++) {
+        size_t len = strlen(entities[i].text);
 
-    for (size_t i = 0; i < sizeof(named) / sizeof(named[0]); i++) {
-        size_t len = strlen(named[i].text);
-
-        if (strncmp(p->at, named[i].text, len) != 0)
+        if (strncmp(p->at, entities[i].text, len) != 0)
             continue;
         p->at += len;
-        return add_token(p, (struct token){TOKEN_CHAR, 0, (uint32_t)named[i].c, 0});
+        return add_token(p, (struct token){TOKEN_CHAR, 0, i, 0});
     }
     return false;
 }
@@ -353,11 +360,18 @@ static bool read_value(struct xml_plain *p, struct written *w)
 {
     const char quote = *p->at++;
     const char *at = w->value = p->at;
+    size_t size;
 
     if (quote != '"' && quote != '\'')
         return false;
-    while (*at != quote && (p->class[(unsigned char)*at] & TEXT || *at == ']') && *at != '\t' && *at != '\n')
-        at++;
+    for (;;) {
+        while (*at != quote && (p->class[(unsigned char)*at] & TEXT || *at == ']') && *at != '\t' && *at != '\n')
+            at++;
+        size = wide_size(p, at);
+        if (size == 0)
+            break;
+        at += size;
+    }
     w->len = (size_t)(at - w->value);
     p->at = at + 1;
     return *at == quote;

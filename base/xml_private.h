@@ -47,6 +47,7 @@ struct xml_reader {
     bool in_body; /* the head is over */
     bool foreign; /* the document declares another encoding than UTF-8 */
     bool seen_root;
+    bool telling; /* what stays where it is, until the caller of xml_reader_whole() has it back */
     unsigned depth;
     size_t total; /* in a stream: since the last child of the root ended */
     char head[XML_HEAD_MAX];
@@ -66,6 +67,9 @@ struct xml_reader {
 /* xml_head.c: takes bytes into the head. True when it is complete; *data and *len are then what follows it. */
 bool xml_head_add(struct xml_reader *r, const char **data, size_t *len);
 
+/* How much of the front is white space or a byte order mark, which is passed over. */
+size_t xml_head_blank(const char *data, size_t len);
+
 /* xml_bytes.c: how many bytes from the start are whole characters that XML 1.0 allows, in well-formed UTF-8. */
 size_t xml_clean_prefix(const char *data, size_t len);
 
@@ -75,9 +79,12 @@ size_t xml_clean_prefix(const char *data, size_t len);
  */
 void xml_clean(struct xml_rest *rest, const char *data, size_t len, struct buf *out);
 
+/* The bytes of the character in front, 0 when it is none, not whole, or one that XML 1.0 forbids. */
+size_t xml_char_size(const char *data, size_t len);
+
 /*
- * xml_plain.c. xml_plain_read() says whether the document is plain, and understands it; `text` is clean, ends with a
- * NUL, and stays where it is until xml_plain_tell() has told the reader's handler.
+ * xml_plain.c. xml_plain_read() says whether the document is plain, and understands it; what is not clean is not plain.
+ * `text` ends with a NUL, and stays where it is until xml_plain_tell() has told the reader's handler.
  */
 struct xml_plain *xml_plain_new(void);
 void xml_plain_free(struct xml_plain **p);

@@ -28,6 +28,7 @@
 #define VAIN_MAX 3      /* failures without any success, and there is nothing to be had */
 #define DEAD_S 600      /* for so long it is not tried again then */
 #define LEARNT_S 86400  /* what is known of the longest URL is forgotten after */
+#define NOWHERE UINT32_MAX
 #define USUAL_SPANS 24  /* of a person in a fortnight */
 #define PIECE_MS 25000
 #define SINGLE_MS 15000
@@ -45,7 +46,8 @@ struct fb {
     struct dav_fb_names names;
     struct dav_fb_window window;
     size_t slots;
-    uint32_t *order;
+    uint32_t *order, *place; /* place[order[at]] is at; of who is not asked about, NOWHERE */
+    int64_t answered_at;     /* wall s */
     struct piece *first, **last; /* still to be asked */
     struct piece *now;           /* being asked */
     size_t url_len;              /* of that request */
@@ -72,8 +74,8 @@ static size_t name_len(const struct dav_batch_entry *e);
 static bool write_url(const struct fb *f, struct buf *url);
 static void on_rows(struct dav_query *q, struct fb *f, const struct dav_reply *reply);
 static bool on_row(void *query, const struct dav_fb_row *row);
-static void take_row(struct dav_query *q, struct fb *f, uint32_t i, const struct dav_fb_row *row);
-static void take_candidate(struct dav_query *q, struct fb *f);
+static void take_row(struct fb *f, uint32_t i, const struct dav_fb_row *row);
+static void take_candidate(struct fb *f);
 static void take_missing(struct dav_query *q, struct fb *f);
 static void piece_failed(struct dav_query *q, struct fb *f, const char *code, int status);
 static bool is_hopeless(const struct fb *f, int status);
@@ -177,12 +179,15 @@ static bool cut(struct dav_query *q, struct fb *f)
     if (f->known->url_at && now - f->known->url_at > LEARNT_S)
         f->known->url_max = FB_URL_MAX, f->known->people_max = 0, f->known->url_at = 0;
     f->order = arena_alloc(dav_query_arena(q), (b->count + 1) * sizeof(*f->order));
-    if (!f->order || !index_names(q, f))
+    f->place = arena_alloc(dav_query_arena(q), (b->count + 1) * sizeof(*f->place));
+    if (!f->order || !f->place || !index_names(q, f))
         return false;
     for (uint32_t i = 0; i < b->count; i++) {
+        f->place[i] = NOWHERE;
         if (b->entries[i].state != DAV_BATCH_PENDING)
             continue;
-        f->order[is_set_apart(q, f, i) ? --apart : together++] = i;
+        f->place[i] = (uint32_t)(is_set_apart(q, f, i) ? --apart : together++);
+        f->order[f->place[i]] = i;
     }
     buf_init(&url, FB_URL_MAX);
     write_url(f, &url);
@@ -334,6 +339,7 @@ static void on_rows(struct dav_query *q, struct fb *f, const struct dav_reply *r
 {
     uint32_t people = f->now->hi - f->now->lo;
 
+    f->answered_at = dav_query_now(q);
     switch (dav_fb_read(f->known->reader, reply->body, reply->body_len, f->slots, on_row, q)) {
     case DAV_FB_READ_OTHER:
         piece_failed(q, f, "answer-malformed", reply->status);
@@ -349,7 +355,7 @@ static void on_rows(struct dav_query *q, struct fb *f, const struct dav_reply *r
     f->good_url = f->url_len > f->good_url ? f->url_len : f->good_url;
     f->good_people = people > f->good_people ? people : f->good_people;
     if (people == 1 && f->has_candidate && f->strangers == 1)
-        take_candidate(q, f);
+        take_candidate(f);
     take_missing(q, f);
     go_on(q, f);
 }
@@ -358,7 +364,8 @@ static bool on_row(void *query, const struct dav_fb_row *row)
 {
     struct dav_query *q = query;
     struct fb *f = dav_query_state(q);
-    uint32_t people = f->now->hi - f->now->lo, pos = 0, i;
+    struct dav_fb_names_pos pos = {0};
+    uint32_t people = f->now->hi - f->now->lo, i;
     bool asked = false, ours = false;
 
     if (++f->rows > 2 * people + 8)
@@ -367,12 +374,10 @@ static bool on_row(void *query, const struct dav_fb_row *row)
         return true; /* all together */
     while (dav_fb_names_next(&f->names, row->email, &pos, &i)) {
         ours = true;
-        for (uint32_t at = f->now->lo; at < f->now->hi; at++)
-            if (f->order[at] == i) {
-                take_row(q, f, i, row);
-                asked = true;
-                break;
-            }
+        if (f->place[i] < f->now->lo || f->place[i] >= f->now->hi)
+            continue;
+        take_row(f, i, row);
+        asked = true;
     }
     if (asked)
         return true;
@@ -386,7 +391,7 @@ static bool on_row(void *query, const struct dav_fb_row *row)
     return true;
 }
 
-static void take_row(struct dav_query *q, struct fb *f, uint32_t i, const struct dav_fb_row *row)
+static void take_row(struct fb *f, uint32_t i, const struct dav_fb_row *row)
 {
     struct dav_batch *b = f->batch;
     struct dav_batch_entry *e = &b->entries[i];
@@ -395,7 +400,7 @@ static void take_row(struct dav_query *q, struct fb *f, uint32_t i, const struct
     int64_t from = 0, until = 0;
 
     if (!row->broken)
-        result = dav_fb_digits(row->digits, row->len, &f->window, dav_query_now(q), &b->spans, &from, &until);
+        result = dav_fb_digits(row->digits, row->len, &f->window, f->answered_at, &b->spans, &from, &until);
     added = b->spans.len / sizeof(struct dav_span) - first;
     if (e->state == DAV_BATCH_KNOWN && result == DAV_FB_DIGITS_OK) { /* a second time: does it say the same? */
         const struct dav_span *spans = (const struct dav_span *)(const void *)b->spans.data;
@@ -431,7 +436,7 @@ static void take_row(struct dav_query *q, struct fb *f, uint32_t i, const struct
 }
 
 /* Asked about one, it answered about one: by the address that it likes better. */
-static void take_candidate(struct dav_query *q, struct fb *f)
+static void take_candidate(struct fb *f)
 {
     uint32_t i = f->order[f->now->lo];
     struct dav_fb_row row = {.email = f->candidate, .digits = f->candidate_digits.data, .len = f->candidate_digits.len};
@@ -439,7 +444,7 @@ static void take_candidate(struct dav_query *q, struct fb *f)
     if (f->batch->entries[i].state != DAV_BATCH_PENDING || f->candidate_digits.failed)
         return;
     dav_fb_primary_is(f->known, f->batch->entries[i].address, f->candidate);
-    take_row(q, f, i, &row);
+    take_row(f, i, &row);
 }
 
 static void take_missing(struct dav_query *q, struct fb *f)

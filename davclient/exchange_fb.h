@@ -23,7 +23,7 @@ struct xml_reader;
 
 struct dav_fb_row {
     const char *email; /* NUL-terminated, blanks and "SMTP:" in front cut; "" for the row of all together */
-    const char *digits;
+    const char *digits; /* no NUL behind them */
     size_t len;
     bool broken; /* a part of it came twice, or is too long to be one */
 };
@@ -41,7 +41,7 @@ struct dav_fb_reader;
 struct dav_fb_reader *dav_fb_reader_new(size_t max_bytes);
 void dav_fb_reader_free(struct dav_fb_reader **r);
 
-/* A whole answer; digits_max: longest row that makes sense. */
+/* A whole answer, with a NUL behind it; digits_max: longest row that makes sense. */
 enum dav_fb_read dav_fb_read(struct dav_fb_reader *r, const char *body, size_t len, size_t digits_max,
                              dav_fb_row_fn *fn, void *arg);
 
@@ -76,8 +76,12 @@ struct dav_fb_names {
 bool dav_fb_names_new(struct dav_fb_names *names, struct arena *arena, size_t most); /* false: no room */
 void dav_fb_names_add(struct dav_fb_names *names, const char *name, uint32_t person);
 
-/* The persons of that name, one after the other: start with *pos = 0. False: no further one. */
-bool dav_fb_names_next(const struct dav_fb_names *names, const char *name, uint32_t *pos, uint32_t *ret_person);
+/* The persons of that name, one after the other: start with a *pos of zeros. False: no further one. */
+struct dav_fb_names_pos {
+    uint32_t hash, steps;
+};
+bool dav_fb_names_next(const struct dav_fb_names *names, const char *name, struct dav_fb_names_pos *pos,
+                       uint32_t *ret_person);
 
 /* --- what is known of the server --- */
 

@@ -11,6 +11,9 @@
 #include "davclient/result.h"
 #include "exchange_fb.h"
 
+enum { AT_ONCE = 32 }; /* spans that are added together */
+
+static bool flush(struct buf *spans, const struct dav_span *some, size_t *count);
 static const char *run_end(const char *p, const char *end);
 
 enum dav_fb_digits dav_fb_digits(const char *digits, size_t len, const struct dav_fb_window *w, int64_t now,
@@ -18,7 +21,8 @@ enum dav_fb_digits dav_fb_digits(const char *digits, size_t len, const struct da
 {
     static const enum dav_busy kinds[] = {DAV_FREE, DAV_TENTATIVE, DAV_BUSY, DAV_OOF};
     const char *end = digits + len;
-    size_t before = spans->len;
+    struct dav_span some[AT_ONCE];
+    size_t before = spans->len, count = 0;
     int64_t from = w->start, until = w->end;
     enum dav_fb_digits result = DAV_FB_DIGITS_OK;
 
@@ -39,16 +43,20 @@ enum dav_fb_digits dav_fb_digits(const char *digits, size_t len, const struct da
         if (*p == '4' && span.end <= now) {
             from = span.end;
             spans->len = before;
+            count = 0;
         } else if (*p == '4' && span.start <= now) {
             result = DAV_FB_DIGITS_NO_DATA;
         } else if (*p == '4') {
             until = span.start < until ? span.start : until;
         } else if (*p != '0' && result == DAV_FB_DIGITS_OK && span.start < until) {
             span.kind = kinds[*p - '0'];
-            if (!buf_add(spans, &span, sizeof(span)))
+            some[count++] = span;
+            if (count == AT_ONCE && !flush(spans, some, &count))
                 result = DAV_FB_DIGITS_FULL;
         }
     }
+    if (result == DAV_FB_DIGITS_OK && !flush(spans, some, &count))
+        result = DAV_FB_DIGITS_FULL;
     if (result != DAV_FB_DIGITS_OK) {
         spans->len = before;
         return result;
@@ -58,7 +66,13 @@ enum dav_fb_digits dav_fb_digits(const char *digits, size_t len, const struct da
     return result;
 }
 
+static bool flush(struct buf *spans, const struct dav_span *some, size_t *count)
+{
+    size_t bytes = *count * sizeof(*some);
 
+    *count = 0;
+    return buf_add(spans, some, bytes);
+}
 
 /* Behind the last digit that equals *p. */
 static const char *run_end(const char *p, const char *end)

@@ -27,12 +27,15 @@ struct dav_fb_reader {
     bool in_list, in_item;
     enum part part;
     struct buf email, digits;
+    const char *whole; /* the digits, where they came in one piece that stays; NULL: they are in the buf */
+    size_t whole_len;
     bool seen_email, seen_digits, broken;
 };
 
 static bool on_start(void *arg, const char *ns, const char *name);
 static bool on_end(void *arg, const char *ns, const char *name);
 static bool on_text(void *arg, const char *text, size_t len);
+static void digits_add(struct dav_fb_reader *r, const char *text, size_t len);
 static void item_begin(struct dav_fb_reader *r);
 static bool item_end(struct dav_fb_reader *r);
 
@@ -74,9 +77,7 @@ enum dav_fb_read dav_fb_read(struct dav_fb_reader *r, const char *body, size_t l
     r->depth = 0;
     r->is_other = r->was_whole = r->had_enough = r->in_list = r->in_item = false;
     r->part = PART_NONE;
-    result = xml_reader_feed(r->xml, body, len);
-    if (result == XML_OK)
-        result = xml_reader_finish(r->xml);
+    result = xml_reader_whole(r->xml, body, len);
     if (r->had_enough || result == XML_TOO_LONG)
         return DAV_FB_READ_TOO_MUCH;
     return result == XML_OK && r->was_whole && !r->is_other ? DAV_FB_READ_OK : DAV_FB_READ_OTHER;
@@ -146,7 +147,7 @@ static bool on_text(void *arg, const char *text, size_t len)
 
     switch (r->part) {
     case PART_DIGITS:
-        buf_add(&r->digits, text, len);
+        digits_add(r, text, len);
         break;
     case PART_EMAIL:
         buf_add(&r->email, text, len);
@@ -157,8 +158,23 @@ static bool on_text(void *arg, const char *text, size_t len)
     return true;
 }
 
+/* They are nearly all of an answer. */
+static void digits_add(struct dav_fb_reader *r, const char *text, size_t len)
+{
+    if (!r->whole && r->digits.len == 0 && len <= r->digits.max && xml_reader_texts_stay(r->xml)) {
+        r->whole = text;
+        r->whole_len = len;
+        return;
+    }
+    if (r->whole)
+        buf_add(&r->digits, r->whole, r->whole_len);
+    r->whole = NULL;
+    buf_add(&r->digits, text, len);
+}
+
 static void item_begin(struct dav_fb_reader *r)
 {
+    r->whole = NULL;
     r->in_item = true;
     r->seen_email = r->seen_digits = r->broken = false;
     buf_reset(&r->email);
@@ -183,11 +199,12 @@ static const char *plain(struct buf *email)
 
 static bool item_end(struct dav_fb_reader *r)
 {
-    struct dav_fb_row row = {.broken = r->broken || r->digits.failed || r->email.failed, .len = r->digits.len};
+    struct dav_fb_row row = {.broken = r->broken || r->digits.failed || r->email.failed,
+                             .len = r->whole ? r->whole_len : r->digits.len};
 
     r->in_item = false;
     row.email = plain(&r->email);
-    row.digits = str_trim(r->digits.data, &row.len);
+    row.digits = str_trim(r->whole ? r->whole : r->digits.data, &row.len);
     if (!r->fn(r->arg, &row))
         r->had_enough = true;
     return !r->had_enough;

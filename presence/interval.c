@@ -55,6 +55,8 @@ static_assert(sizeof(struct item) == 8, "eight bytes an interval is a promise");
 static_assert(sizeof(struct narrow) == 4, "and four are a pleasure");
 static_assert(PRES_UNKNOWN < 8, "a kind fits in three bits");
 
+static bool in_order(const struct pres_interval *in, size_t n, int64_t from, int64_t until, struct item *out,
+                     size_t *ret_count);
 static size_t edges_make(uint64_t *edges, const struct pres_interval *in, size_t n, int64_t from, int64_t until);
 static void edges_sort(uint64_t *edges, size_t n);
 static int edge_compare(const void *a, const void *b);
@@ -87,11 +89,19 @@ bool pres_kind_parse(const char *name, enum pres_kind *ret)
 
 struct pres_set *pres_set_build(const struct pres_interval *in, size_t n, int64_t from, int64_t until)
 {
-    uint64_t small[2 * SMALL] = {0}, *edges = n <= SMALL ? small : mem_calloc(n, 2 * sizeof(*edges));
+    uint64_t small[2 * SMALL] = {0}, *edges;
     struct item some[2 * SMALL + LONG_PIECES], *items;
-    size_t count = edges_make(edges, in, n, from, until), runs;
+    size_t count, runs;
     struct pres_set *set;
 
+    if (from < 0)
+        from = 0;
+    if (until > UINT32_MAX)
+        until = UINT32_MAX;
+    if (n <= SMALL && in_order(in, n, from, until, some, &runs))
+        return set_new(some, runs);
+    edges = n <= SMALL ? small : mem_calloc(n, 2 * sizeof(*edges));
+    count = edges_make(edges, in, n, from, until);
     edges_sort(edges, count);
     items = count <= sizeof(small) / sizeof(small[0]) ? some : mem_calloc(sweep(edges, count, NULL), sizeof(*items));
     runs = sweep(edges, count, items);
@@ -213,16 +223,46 @@ static struct pres_interval interval_at(const struct pres_set *set, size_t i)
     };
 }
 
+/*
+ * What is published comes in order of time and without overlaps, and is its own set, but for neighbours of one kind.
+ * False: it needs the edges.
+ */
+static bool in_order(const struct pres_interval *in, size_t n, int64_t from, int64_t until, struct item *out,
+                     size_t *ret_count)
+{
+    int64_t since = 0, last = 0; /* the run that may still go on */
+    enum pres_kind run = PRES_FREE;
+    size_t count = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        int64_t start = in[i].start > from ? in[i].start : from, end = in[i].end < until ? in[i].end : until;
+        enum pres_kind kind = in[i].kind;
+
+        if (start >= end || kind == PRES_FREE || kind >= PRES_UNKNOWN)
+            continue;
+        if (start < last)
+            return false;
+        if (kind != run || start > last) {
+            since = start;
+            run = kind;
+            count++;
+        }
+        last = end;
+        if (last - since > LENGTH_MAX)
+            return false;
+        out[count - 1] = (struct item){.start = (uint32_t)since,
+                                       .packed = (uint32_t)kind << LENGTH_BITS | (uint32_t)(last - since)};
+    }
+    *ret_count = count;
+    return true;
+}
+
 /* An edge is one number, so that sorting is comparing: time << 4 | kind << 1 | "ends here". Returns how many there are.
  */
 static size_t edges_make(uint64_t *edges, const struct pres_interval *in, size_t n, int64_t from, int64_t until)
 {
     size_t count = 0;
 
-    if (from < 0)
-        from = 0;
-    if (until > UINT32_MAX)
-        until = UINT32_MAX;
     for (size_t i = 0; i < n; i++) {
         int64_t start = in[i].start > from ? in[i].start : from, end = in[i].end < until ? in[i].end : until;
         enum pres_kind kind = in[i].kind;

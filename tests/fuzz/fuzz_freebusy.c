@@ -4,6 +4,7 @@
  */
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/arena.h"
 #include "davclient/result.h"
@@ -43,7 +44,8 @@ static bool on_row(void *arg, const struct dav_fb_row *row)
 {
     struct seen *s = arg;
     int64_t from, until;
-    uint32_t pos = 0, person;
+    struct dav_fb_names_pos pos = {0};
+    uint32_t person;
 
     while (dav_fb_names_next(&s->names, row->email, &pos, &person))
         if (person >= PEOPLE)
@@ -62,6 +64,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static struct dav_fb_reader *reader;
     static struct arena *arena;
     struct seen s = {.window = {.slot_s = 900}};
+    char *body;
 
     if (size < 2)
         return 0;
@@ -77,7 +80,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     s.window.end = (int64_t)(data[0] % 64 + 1) * 900;
     s.now = (int64_t)data[1] * 900;
     buf_init(&s.spans, SPANS * sizeof(struct dav_span));
-    dav_fb_read(reader, (const char *)data + 2, size - 2, data[0] % 64 + 1U, on_row, &s);
+    body = malloc(size - 1);
+    if (!body)
+        abort();
+    memcpy(body, data + 2, size - 2);
+    body[size - 2] = '\0';
+    dav_fb_read(reader, body, size - 2, data[0] % 64 + 1U, on_row, &s);
+    free(body);
     buf_free(&s.spans);
     return 0;
 }

@@ -76,6 +76,31 @@ static void not_an_answer(void **state)
     assert_string_equal(read_it("{\"error\":1}"), "other");
 }
 
+/* Digits are not copied where they come in one piece. */
+static void digits_in_pieces(void **state)
+{
+    (void)state;
+    assert_string_equal(read_it(ANSWER(ROW("a@x", "00&lt;2") ROW("b@x", "&amp;11") ROW("c@x", "") ROW("d@x", "01"))),
+                        "a@x=00<2 b@x=&11 c@x= d@x=01 ok");
+    assert_string_equal(read_it(ANSWER(ROW("a@x", "00<!-- -->22") ROW("b@x", "1"))), "a@x=0022 b@x=1 ok");
+    assert_string_equal(read_it(ANSWER("<a:item><a:fbdata>0022</a:fbdata><a:fbdata>1</a:fbdata></a:item>")),
+                        "=00221! ok");
+}
+
+/* In and around what a row is made of, bytes that no document may have. */
+static void bytes_that_are_none(void **state)
+{
+    static const char body[] = ANSWER(ROW("a\xFF@x", "0022"));
+    static const char cut[] = "<a:response xmlns:a=\"WM\"><a:recipients>\0</a:recipients></a:response>";
+
+    (void)state;
+    assert_string_equal(read_it(body), "a\xEF\xBF\xBD@x=0022 ok");
+    seen[0] = '\0';
+    stop_after = 10;
+    assert_int_equal(dav_fb_read(reader, cut, sizeof(cut) - 1, 8, on_row, NULL), DAV_FB_READ_OK);
+    assert_string_equal(seen, ""); /* a NUL is dropped like other control characters */
+}
+
 static void rows_that_are_none(void **state)
 {
     (void)state;
@@ -126,6 +151,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(answers),
         cmocka_unit_test(not_an_answer),
+        cmocka_unit_test(digits_in_pieces),
+        cmocka_unit_test(bytes_that_are_none),
         cmocka_unit_test(rows_that_are_none),
         cmocka_unit_test(too_much),
     };

@@ -107,6 +107,10 @@ static void test_request_bytes(void **state)
          "Accept: */*\r\nAccept-Encoding: "
          "gzip, deflate\r\n\r\n");
     sent(&w, (struct fetch_request){0}, "GET /", "Accept: */*\r\n\r\n");
+    snprintf(url, sizeof(url), "%sa?b=/#c?d", w.url);
+    sent(&w, (struct fetch_request){.url = url}, "GET /a?b=/", "Accept: */*\r\n\r\n");
+    snprintf(url, sizeof(url), "http://127.0.0.1:%u?a=/b", w.server.port);
+    sent(&w, (struct fetch_request){.url = url}, "GET /?a=/b", "Accept: */*\r\n\r\n");
     assert_int_equal(w.server.accepted, 1);
     teardown(&w);
 }

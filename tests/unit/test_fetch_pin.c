@@ -203,13 +203,14 @@ static void credentials_of_a_proxy(void **state)
                         .name = "t", .proxy = proxy, .proxy_user = "gw", .proxy_password = "geheim:@/"});
         w.server.script.answer = "HTTP/1.1 407 Who\r\nContent-Length: 0\r\n\r\n";
         start(&w, &o,
-              (struct fetch_request){.url = tls ? "https://mail.example.test/x" : "http://mail.example.test/x",
+              (struct fetch_request){.url = tls ? "https://mail.example.test/x" : "http://mail.example.test/x?y=z",
                                      .headers = headers});
         wait_done(&w, &o);
         assert_int_equal(o.err, FETCH_PROXY_AUTH);
         assert_int_equal(w.server.requests, 1); /* not tried again with what was refused */
         assert_non_null(strstr(w.server.request, "Proxy-Authorization: Basic Z3c6Z2VoZWltOkAv\r\n"));
         assert_int_equal(strstr(w.server.request, "\r\nAuthorization:") == NULL, tls);
+        assert_int_equal(strstr(w.server.request, "GET http://mail.example.test/x?y=z HTTP") == NULL, tls);
         assert_null(strstr(o.text, "geheim"));
         teardown(&w);
     }

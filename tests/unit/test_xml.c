@@ -100,7 +100,22 @@ static enum xml_result read_in(struct trace *t, const char *doc, size_t len, siz
     return xml_reader_finish(t->reader);
 }
 
-/* Reads in pieces of three sizes; `expected` NULL: the trace does not matter. */
+static enum xml_result read_whole(struct trace *t, const char *doc, size_t len)
+{
+    char *copy = malloc(len + 1);
+    enum xml_result result;
+
+    memcpy(copy, doc, len);
+    copy[len] = '\0';
+    xml_reader_reset(t->reader, t);
+    buf_reset(&t->out);
+    t->first_a = NULL;
+    result = xml_reader_whole(t->reader, copy, len);
+    free(copy);
+    return result;
+}
+
+/* Reads in pieces of three sizes and as a whole; `expected` NULL: the trace does not matter. */
 static void check_bytes(struct trace *t, const char *doc, size_t len, enum xml_result result, const char *expected)
 {
     static const size_t PIECES[] = {1 << 20, 1, 7};
@@ -111,6 +126,9 @@ static void check_bytes(struct trace *t, const char *doc, size_t len, enum xml_r
             assert_string_equal(t->out.data, expected);
         assert_true(t->same_address);
     }
+    assert_int_equal(read_whole(t, doc, len), result);
+    if (expected)
+        assert_string_equal(t->out.data, expected);
     /* whatever this document was, the next one is read well */
     assert_int_equal(read_in(t, "<a>1</a>", 8, 8), XML_OK);
     assert_string_equal(t->out.data, "{}a 1/");

@@ -42,6 +42,7 @@ static void test_answers_are_plain(void **state)
         "<a\n x='1'\r\n  y = \"2\" ><b/><c /></a >",
         "<a>] ]]]x &lt;&gt;&quot;&apos;</a>",
         "<a xmlns='u'><b xmlns='v' xmlns:p='w' p:q='1' q='1'><p:c/></b><c/></a>",
+        "<a x='\xC3\xA9]\xE2\x82\xAC'>0000000000\xC3\xA9]\xF0\x9F\x98\x80]</a>",
     };
 
     (void)state;
@@ -63,6 +64,8 @@ static void test_the_rest_is_not(void **state)
         "<a>\r</a>", "<a><!-- --></a>", "<a><![CDATA[x]]></a>", "<a><?p?></a>", "<!DOCTYPE a><a/>", "<?xml?><a/>",
         "<?xml version='1.1'?><a/>", "<?xml version='1.0'?><?xml version='1.0'?><a/>", "<\xC3\xA9/>",
         "<a xmlns:p='u'><b xmlns:q='v'/><q:c/></a>",
+        "<a>\xC3</a>", "<a>\xE2\x82", "<a>\xFF</a>", "<a>\xC0\xAF</a>", "<a>\xEF\xBF\xBE</a>", "<a x='\xC3'/>",
+        "<a x='\xED\xA0\x80'/>", "<a>\x01</a>", "<a x='\x1F'/>",
     };
 
     (void)state;

@@ -70,6 +70,15 @@ void xml_reader_reset(struct xml_reader *r, void *arg);
 /* The next bytes. After anything but XML_OK the reader only repeats that answer. */
 enum xml_result xml_reader_feed(struct xml_reader *r, const char *data, size_t len);
 
+/*
+ * A document that is here as a whole: as feed() and finish(), but without a copy of it where limits.hold says that it
+ * may be read at once. data[len] must be a NUL.
+ */
+enum xml_result xml_reader_whole(struct xml_reader *r, const char *data, size_t len);
+
+/* Inside text(): do this and all other texts stay until xml_reader_whole() returns? */
+bool xml_reader_texts_stay(const struct xml_reader *r);
+
 /* The end of the document. XML_BROKEN when elements are still open or nothing came: a document that was cut never
  * counts. */
 enum xml_result xml_reader_finish(struct xml_reader *r);
