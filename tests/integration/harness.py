@@ -159,7 +159,7 @@ class Daemon:
             file.write(yaml.replace("{folder}", self.folder))
 
     def start(self):
-        argv = [FREEBUSYD, "--config", self.config, "--log-level", "debug", *self.args]
+        argv = [*os.environ.get("FB_UNDER", "").split(), FREEBUSYD, "--config", self.config, "--log-level", "debug", *self.args]
         self.program = Program("freebusyd", argv, self.folder, self.env)
         status = wait_until(lambda: self.ctl_json("status", quiet=True), "the daemon's control socket")
         self.port = int(status["listen"][0].rsplit(":", 1)[1]) if status["listen"] else None
