@@ -69,6 +69,22 @@ char *mem_printf(const char *fmt, ...)
     return text;
 }
 
+char **mem_list(const char *const *list, size_t count)
+{
+    char **copy = mem_calloc(count + 1, sizeof *copy);
+    for (size_t i = 0; i < count; i++)
+        copy[i] = mem_strdup(list[i]);
+    return copy;
+}
+
+void mem_list_free(char ***list, size_t count)
+{
+    for (size_t i = 0; *list && i < count; i++)
+        free((*list)[i]);
+    free(*list);
+    *list = NULL;
+}
+
 void mem_wipe(void *p, size_t len)
 {
     if (len > 0)

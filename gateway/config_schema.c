@@ -159,8 +159,8 @@ static const struct gw_option poll_options[] = {
     {"window", GW_OPT_S, .dflt = "14d", .min = 3600000, .max = 31622400000, IN(gw_config, poll_window_s),
      .sentence = "How far ahead calendars are read."},
     {"demand", GW_OPT_SECOND, .dflt = "all", .words = "all watched", IN(gw_config, demand_watched),
-     .sentence = "Whom to ask about: everybody, or only those whom an open event stream or an outlet watches. Outlets "
-                 "that tell of everybody, such as a webhook, watch everybody."},
+     .sentence = "Whom to ask about: everybody, or only those whom an open event stream or an outlet watches. XMPP and the "
+                 "SIP presence server know whom; MQTT, a SIP server that is published to, and webhooks tell of everybody."},
 };
 static const struct gw_section poll_section = {.key = "poll",
                                                .sentence = "When people are asked about.",

@@ -69,6 +69,7 @@ void gw_free(struct gateway **gateway)
         gw_server_free(&g->servers[i], "stopping");
     free(g->servers);
     gw_outlets_free(&g->outlets);
+    gw_pidf_free(g);
     gw_keep_free(&g->keep);
     gw_people_free(g);
     pres_journal_free(&g->journal);
@@ -109,6 +110,11 @@ struct gw_http *gw_http(const struct gateway *g)
 struct gw_gate *gw_gate(const struct gateway *g)
 {
     return g->gate;
+}
+
+const struct pres_sip_doc *gw_pidf(const struct gateway *g)
+{
+    return g->pidf;
 }
 
 int64_t gw_started_at(const struct gateway *g)

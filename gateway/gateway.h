@@ -36,6 +36,8 @@ struct loop *gw_loop(const struct gateway *g);
 const struct gw_config *gw_config(const struct gateway *g);
 struct pres_table *gw_table(const struct gateway *g);
 struct pres_journal *gw_journal(const struct gateway *g);
+struct pres_sip_doc;
+const struct pres_sip_doc *gw_pidf(const struct gateway *g); /* how the site writes PIDF */
 int64_t gw_started_at(const struct gateway *g);       /* wall s */
 int64_t gw_reloaded_at(const struct gateway *g);      /* wall s, 0: never */
 const char *gw_reload_error(const struct gateway *g); /* why the last reload failed, NULL: it did not */

@@ -101,6 +101,7 @@ struct gateway {
     size_t scratch_size;
     struct gw_listeners *listeners;
     struct gw_outlets *outlets;
+    struct pres_sip_doc *pidf; /* how the site writes PIDF */
     struct gw_keep *keep;
     struct gw_gate *gate;
     struct gw_http *http;

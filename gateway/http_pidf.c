@@ -1,5 +1,6 @@
 /*
- * http_pidf: GET /v1/presence/ADDRESS for those who ask for application/pidf+xml: the document that SIP phones read.
+ * http_pidf: GET /v1/presence/ADDRESS for those who ask for application/pidf+xml: the document that SIP phones read, as the
+ * site has set it for them.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -14,10 +15,11 @@
 #include "http_face.h"
 #include "http_pidf.h"
 #include "presence/render.h"
+#include "presence/sip_doc.h"
 
 #define PIDF "application/pidf+xml"
 
-enum { FUTURE = 16, DOCUMENT_MAX = 65536 };
+enum { DOCUMENT_MAX = 65536 };
 
 static double wish(const char *accept, const char *type);
 
@@ -31,26 +33,15 @@ bool gw_http_wants_pidf(const struct httpd_req *req)
 void gw_http_get_pidf(struct gw_face *face, struct httpd_req *req, pres_id id)
 {
     static const char *const headers[] = {"Content-Type: " PIDF, "Cache-Control: no-store", "Vary: Accept", NULL};
-    static const char *const notes[PRES_KINDS] = {"Free", "Working elsewhere", "Tentatively busy",
-                                                  "Busy", "Out of office",     "Calendar unknown"};
     const struct pres_table *table = gw_table(face->gateway);
     struct pres_presence p;
-    struct pres_known known;
     struct buf entity, b;
     pres_table_presence(table, id, &p);
-    pres_table_known(table, id, &known);
     buf_init(&entity, 4096);
     buf_init(&b, DOCUMENT_MAX);
-    struct pres_pidf doc = {.map = &pres_pidf_usual,
-                            .note = notes[p.state],
-                            .now = clk_wall_s(loop_clk(gw_loop(face->gateway))),
-                            .future = FUTURE,
-                            .known = &known};
-    if (p.state == PRES_UNKNOWN)
-        doc.known = NULL; /* what was known is too old */
-    if (pres_pidf_entity(&entity, "pres:", pres_table_publish_as(table, id)))
-        doc.entity = entity.data;
-    if (!doc.entity || !pres_render_pidf(&b, &doc, &p)) {
+    bool named = pres_pidf_entity(&entity, "pres:", pres_table_publish_as(table, id));
+    int64_t now = clk_wall_s(loop_clk(gw_loop(face->gateway)));
+    if (!named || !pres_sip_doc_write(gw_pidf(face->gateway), table, id, &p, entity.data, now, false, &b)) {
         gw_http_problem(req, 406, "no-such-form", "This address cannot be written as a pres: URI.");
         buf_free(&b);
     } else {

@@ -20,6 +20,10 @@ void gw_outlets_people_changed(struct gateway *g);
 void gw_outlets_farewell(struct gateway *g);
 void gw_outlets_free(struct gw_outlets **o);
 
+/* outlets_sip.c: how the site writes PIDF, from the configuration; also without an outlet for it. */
+void gw_pidf_apply(struct gateway *g);
+void gw_pidf_free(struct gateway *g);
+
 size_t gw_outlet_count(const struct gateway *g);
 void gw_outlet_status(const struct gateway *g, size_t i, struct pres_publisher_status *ret);
 size_t gw_outlet_counts(const struct gateway *g, size_t i, struct pres_count *rows, size_t max);

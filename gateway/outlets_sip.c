@@ -3,17 +3,24 @@
  * outlets_private.h.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/secret.h"
 #include "base/tls.h"
 #include "base/udp.h"
+#include "outlets.h"
 #include "outlets_check.h"
 #include "outlets_private.h"
 #include "presence/pub_sip.h"
+#include "presence/sip_doc.h"
 
-enum { LINE_MAX_BYTES = 2 * PRES_SIP_PASSWORD_MAX };
+enum {
+    LINE_MAX_BYTES = 2 * PRES_SIP_PASSWORD_MAX,
+    FUTURE_ASKED = 16 /* coming stretches for those who ask over HTTP, unless the site says how many */
+};
 
 static unsigned count(const struct gw_config *c);
 static unsigned server_count(const struct gw_config *c);
@@ -102,6 +109,26 @@ static void check_watchers(struct gw_reading *r, const char *path)
     if (file)
         fclose(file);
     mem_wipe(line, sizeof line);
+}
+
+void gw_pidf_apply(struct gateway *g)
+{
+    char why[300];
+    struct pres_sip_looks l = looks(&g->config->sip);
+    if (l.future == 0)
+        l.future = FUTURE_ASKED;
+    gw_pidf_free(g);
+    g->pidf = mem_calloc(1, sizeof *g->pidf);
+    if (!pres_sip_doc_init(g->pidf, &l, why, sizeof why)) /* the check of the configuration has read it */
+        log_warning("outlets", "times in PIDF are in UTC: %s", why);
+}
+
+void gw_pidf_free(struct gateway *g)
+{
+    if (g->pidf)
+        pres_sip_doc_free(g->pidf);
+    free(g->pidf);
+    g->pidf = NULL;
 }
 
 static unsigned count(const struct gw_config *c)

@@ -224,6 +224,7 @@ static void commit(struct gateway *g, struct plan *plan, struct buf *told)
              plan->ctl && g->ctl ? "; control socket moved" : "");
     commit_faces(g, plan);
     gw_outlets_apply(g, old_config);
+    gw_pidf_apply(g);
     gw_demand_apply(g);
     free(old_servers);
     gw_config_drop(old_config);

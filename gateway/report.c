@@ -347,6 +347,7 @@ static struct jv *outlet_list(struct gateway *g)
         jv_set(v, "retry_at", gw_report_time(s.retry_at));
         jv_set_str(v, "code", s.code);
         jv_set_str(v, "evidence", s.code ? s.text : NULL);
+        jv_set_str(v, "tells_of", s.names_watched ? "watched" : "everybody");
         jv_set_int(v, "waiting", (int64_t)s.waiting);
         jv_set_int(v, "delivered", (int64_t)s.delivered);
         jv_set_int(v, "messages", (int64_t)s.messages);

@@ -270,10 +270,7 @@ static size_t outlet_counts(const void *outlet, struct pres_count *rows, size_t 
         {"cleared", "Messages of persons who are gone that were removed.", m->cleared},
         {"conflicts", "States not sent because another person has the same topic.", m->conflicts},
     };
-    size_t n = sizeof all / sizeof all[0];
-    for (size_t i = 0; i < n && i < max; i++)
-        rows[i] = all[i];
-    return n < max ? n : max;
+    return pres_counts_copy(rows, max, all, sizeof all / sizeof all[0]);
 }
 
 static void outlet_free(void *outlet)

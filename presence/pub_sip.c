@@ -237,10 +237,7 @@ static size_t outlet_counts(const void *outlet, struct pres_count *rows, size_t 
         {"refused", "Publications that the server refused.", x->refused},
         {"pauses", "Times the server wanted to be left alone.", x->pauses},
     };
-    size_t n = sizeof all / sizeof all[0];
-    for (size_t i = 0; i < n && i < max; i++)
-        rows[i] = all[i];
-    return n < max ? n : max;
+    return pres_counts_copy(rows, max, all, sizeof all / sizeof all[0]);
 }
 
 static void outlet_free(void *outlet)

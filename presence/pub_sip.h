@@ -8,8 +8,8 @@
 
 #include "base/buf.h"
 #include "presence/pub_sip.h"
+#include "presence/sip_doc.h"
 #include "sip_client.h"
-#include "sip_doc.h"
 #include "sip_target.h"
 
 struct io_name;

@@ -24,7 +24,6 @@ enum { MAX_WATCHERS = 10000, EXPIRES_S = 3600, MIN_EXPIRES_S = 60, BODY_MAX = 16
 
 static struct sip_server *server_new(struct loop *loop, struct pres_table *table,
                                      const struct pres_sip_server_settings *s);
-static char **copy_list(const char *const *list, size_t count);
 static void outlet_connect(void *outlet);
 static bool listen_at(struct sip_server *s, const char *where);
 static void on_started(void *arg);
@@ -47,6 +46,7 @@ static const struct pres_outlet_ops ops = {
     .deliver = outlet_deliver,
     .farewell = outlet_farewell,
     .counts = outlet_counts,
+    .watched = pres_sip_watch_each,
     .free = outlet_free,
 };
 
@@ -87,9 +87,9 @@ static struct sip_server *server_new(struct loop *loop, struct pres_table *table
     struct sip_server *s = mem_calloc(1, sizeof *s);
     s->loop = loop;
     s->table = table;
-    s->listen = copy_list(c->listen, c->listen_count);
+    s->listen = mem_list(c->listen, c->listen_count);
     s->listen_count = c->listen_count;
-    s->trusted = copy_list(c->trusted, c->trusted_count);
+    s->trusted = mem_list(c->trusted, c->trusted_count);
     s->trusted_count = c->trusted_count;
     s->domain = mem_strdup_or_null(c->domain);
     s->realm = mem_strdup(c->domain ? c->domain : "presence");
@@ -106,14 +106,6 @@ static struct sip_server *server_new(struct loop *loop, struct pres_table *table
     buf_init(&s->body, BODY_MAX);
     s->start_timer = loop_timer_new(loop, "sip server start", on_started, s);
     return s;
-}
-
-static char **copy_list(const char *const *list, size_t count)
-{
-    char **copy = mem_calloc(count + 1, sizeof *copy);
-    for (size_t i = 0; i < count; i++)
-        copy[i] = mem_strdup(list[i]);
-    return copy;
 }
 
 static void outlet_connect(void *outlet)
@@ -201,10 +193,7 @@ static size_t outlet_counts(const void *outlet, struct pres_count *rows, size_t 
         {"wrong_passwords", "Requests with a wrong password.", s->wrong},
         {"malformed", "What came and was no SIP message.", net.malformed},
     };
-    size_t n = sizeof all / sizeof all[0];
-    for (size_t i = 0; i < n && i < max; i++)
-        rows[i] = all[i];
-    return n < max ? n : max;
+    return pres_counts_copy(rows, max, all, sizeof all / sizeof all[0]);
 }
 
 static void outlet_free(void *outlet)
@@ -217,12 +206,8 @@ static void outlet_free(void *outlet)
     loop_timer_free(&s->start_timer);
     pres_sip_doc_free(&s->doc);
     buf_free(&s->body);
-    for (size_t i = 0; i < s->listen_count; i++)
-        free(s->listen[i]);
-    for (size_t i = 0; i < s->trusted_count; i++)
-        free(s->trusted[i]);
-    free(s->listen);
-    free(s->trusted);
+    mem_list_free(&s->listen, s->listen_count);
+    mem_list_free(&s->trusted, s->trusted_count);
     free(s->domain);
     free(s->realm);
     mem_wipe(&s->guard, sizeof s->guard);

@@ -8,9 +8,9 @@
 
 #include "base/buf.h"
 #include "presence/pub_sip.h"
+#include "presence/sip_doc.h"
 #include "sip_answers.h"
 #include "sip_client.h"
-#include "sip_doc.h"
 
 struct map;
 struct sip_server;
@@ -94,6 +94,8 @@ void pres_sip_watch_request(struct sip_server *s, const struct pres_sip_path *pa
 enum pres_delivered pres_sip_watch_deliver(struct sip_server *s, struct pres_delivery *d);
 /* Tells everybody that it is over; true when all have been told. */
 bool pres_sip_watch_farewell(struct sip_server *s);
+/* Whom phones watch: pres_outlet_ops.watched. */
+void pres_sip_watch_each(const void *server, void (*fn)(void *arg, pres_id id), void *arg);
 void pres_sip_watch_free_all(struct sip_server *s);
 /* Whom that URI names; the address goes to out. */
 pres_id pres_sip_watch_person(const struct sip_server *s, const struct pres_sip_uri *uri, struct buf *out);

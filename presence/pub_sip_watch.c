@@ -87,6 +87,17 @@ bool pres_sip_watch_farewell(struct sip_server *s)
     return map_count(s->watches) == 0;
 }
 
+void pres_sip_watch_each(const void *server, void (*fn)(void *arg, pres_id id), void *arg)
+{
+    const struct sip_server *s = server;
+    size_t pos = 0;
+    for (const struct sip_watched *of; (of = map_next(s->watched, &pos));) {
+        pres_id id = of->first ? pres_table_find(s->table, of->address) : PRES_NOBODY;
+        if (id != PRES_NOBODY) /* they may also ask for somebody who does not exist */
+            fn(arg, id);
+    }
+}
+
 void pres_sip_watch_free_all(struct sip_server *s)
 {
     size_t pos = 0;

@@ -53,8 +53,6 @@ static void on_settled(void *arg);
 static bool read_secrets(struct pub_webhook *h);
 static bool fill_lane(struct pub_hook_lane *l);
 static unsigned flying(const struct pub_webhook *h);
-static char **copy_list(const char *const *list, size_t count, bool lower);
-static void free_list(char **list, size_t count);
 static bool listed(char *const *list, size_t count, const char *text);
 
 static const struct pres_outlet_ops ops = {
@@ -155,11 +153,13 @@ static struct pub_webhook *outlet_new(struct loop *loop, struct pres_table *tabl
     h->url = mem_strdup(s->url);
     h->secrets = s->secrets;
     h->secrets_arg = s->secrets_arg;
-    h->headers = copy_list(s->headers, s->header_count, false);
+    h->headers = mem_list(s->headers, s->header_count);
     h->header_count = s->header_count;
-    h->persons = copy_list(s->persons, s->person_count, true);
+    h->persons = mem_list(s->persons, s->person_count);
     h->person_count = s->person_count;
-    h->groups = copy_list(s->groups, s->group_count, false);
+    for (size_t i = 0; i < h->person_count; i++)
+        str_lower(h->persons[i]);
+    h->groups = mem_list(s->groups, s->group_count);
     h->group_count = s->group_count;
     h->kinds = s->kinds;
     set_texts(h, s);
@@ -293,10 +293,7 @@ static size_t outlet_counts(const void *outlet, struct pres_count *rows, size_t 
         {"kept", "Times that a status chosen by hand was left alone.", h->kept},
         {"redirected", "Redirects followed.", h->redirected},
     };
-    size_t n = sizeof all / sizeof all[0];
-    for (size_t i = 0; i < n && i < max; i++)
-        rows[i] = all[i];
-    return n < max ? n : max;
+    return pres_counts_copy(rows, max, all, sizeof all / sizeof all[0]);
 }
 
 static void outlet_free(void *outlet)
@@ -319,9 +316,9 @@ static void outlet_free(void *outlet)
         free(h->show[i]);
         free(h->text[i]);
     }
-    free_list(h->headers, h->header_count);
-    free_list(h->persons, h->person_count);
-    free_list(h->groups, h->group_count);
+    mem_list_free(&h->headers, h->header_count);
+    mem_list_free(&h->persons, h->person_count);
+    mem_list_free(&h->groups, h->group_count);
     pres_zone_free(&h->zone);
     free(h);
 }
@@ -392,24 +389,6 @@ static unsigned flying(const struct pub_webhook *h)
     for (unsigned i = 0; i < h->lane_count; i++)
         n += h->lanes[i].step != PUB_STEP_IDLE ? h->lanes[i].count : 0;
     return n;
-}
-
-static char **copy_list(const char *const *list, size_t count, bool lower)
-{
-    char **copy = mem_calloc(count + 1, sizeof *copy);
-    for (size_t i = 0; i < count; i++) {
-        copy[i] = mem_strdup(list[i]);
-        if (lower)
-            str_lower(copy[i]);
-    }
-    return copy;
-}
-
-static void free_list(char **list, size_t count)
-{
-    for (size_t i = 0; list && i < count; i++)
-        free(list[i]);
-    free(list);
 }
 
 static bool listed(char *const *list, size_t count, const char *text)

@@ -52,7 +52,6 @@ static void on_ping_late(void *arg);
 static void on_settled(void *arg);
 static void ping(struct pub_xmpp *x, unsigned i);
 static bool take_ping(struct pub_xmpp *x, const struct pres_xml *stanza);
-static char **copy_list(const char *const *list, size_t count);
 
 static const struct pres_outlet_ops ops = {
     .kind = "xmpp",
@@ -103,9 +102,9 @@ static struct pub_xmpp *outlet_new(struct loop *loop, struct pres_table *table, 
     x->tls = s->tls;
     x->secret = s->secret;
     x->secret_arg = s->secret_arg;
-    x->allow = copy_list(s->allow, s->allow_count);
+    x->allow = mem_list(s->allow, s->allow_count);
     x->allow_count = s->allow_count;
-    x->admins = copy_list(s->admins, s->admin_count);
+    x->admins = mem_list(s->admins, s->admin_count);
     x->admin_count = s->admin_count;
     x->max_watchers = s->max_watchers ? s->max_watchers : MAX_WATCHERS;
     for (unsigned i = 0; i < PRES_KINDS; i++) {
@@ -282,10 +281,7 @@ static size_t outlet_counts(const void *outlet, struct pres_count *rows, size_t 
         {"refused", "Subscription requests refused.", x->refusals},
         {"echoes", "Presence of our own that the server sent back.", x->echoes},
     };
-    size_t n = sizeof all / sizeof all[0];
-    for (size_t i = 0; i < n && i < max; i++)
-        rows[i] = all[i];
-    return n < max ? n : max;
+    return pres_counts_copy(rows, max, all, sizeof all / sizeof all[0]);
 }
 
 static void outlet_free(void *outlet)
@@ -296,16 +292,12 @@ static void outlet_free(void *outlet)
     loop_timer_free(&x->start_timer);
     loop_timer_free(&x->ping_timer);
     loop_timer_free(&x->settle_timer);
-    for (size_t i = 0; i < x->allow_count; i++)
-        free(x->allow[i]);
-    for (size_t i = 0; i < x->admin_count; i++)
-        free(x->admins[i]);
+    mem_list_free(&x->allow, x->allow_count);
+    mem_list_free(&x->admins, x->admin_count);
     for (unsigned i = 0; i < PRES_KINDS; i++) {
         free(x->show[i]);
         free(x->text[i]);
     }
-    free(x->allow);
-    free(x->admins);
     free(x->component);
     free(x->host);
     free(x->domain);
@@ -432,12 +424,4 @@ uint64_t pres_pub_hash(const struct buf *b, const char *type)
     for (; *type; type++)
         hash = (hash ^ (unsigned char)*type) * UINT64_C(1099511628211);
     return hash ? hash : 1;
-}
-
-static char **copy_list(const char *const *list, size_t count)
-{
-    char **copy = mem_calloc(count + 1, sizeof *copy);
-    for (size_t i = 0; i < count; i++)
-        copy[i] = str_lower(mem_strdup(list[i]));
-    return copy;
 }

@@ -255,6 +255,7 @@ void pres_publisher_status(const struct pres_publisher *p, struct pres_publisher
         .retry_at = p->state == STATE_WAITING ? p->retry_at : 0,
         .code = p->code,
         .text = p->text,
+        .names_watched = p->ops->watched != NULL,
         .waiting = p->ring_count + (p->current != PRES_NOBODY),
         .resyncing = p->resyncing,
         .delivered = p->delivered,
@@ -267,6 +268,14 @@ void pres_publisher_status(const struct pres_publisher *p, struct pres_publisher
 size_t pres_publisher_counts(const struct pres_publisher *p, struct pres_count *rows, size_t max)
 {
     return p->ops->counts ? p->ops->counts(p->outlet, rows, max) : 0;
+}
+
+size_t pres_counts_copy(struct pres_count *rows, size_t max, const struct pres_count *all, size_t count)
+{
+    size_t n = count < max ? count : max;
+    for (size_t i = 0; i < n; i++)
+        rows[i] = all[i];
+    return n;
 }
 
 bool pres_publisher_watched(const struct pres_publisher *p, void (*fn)(void *arg, pres_id id), void *arg)

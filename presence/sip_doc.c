@@ -1,7 +1,7 @@
 /*
  * sip_doc: see sip_doc.h.
  */
-#include "sip_doc.h"
+#include "presence/sip_doc.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -66,6 +66,9 @@ def every_row(folder):
     status, text, headers = daemon.get("/")
     check(status == 200 and "<html" in text and "default-src 'none'" in headers["Content-Security-Policy"], "the page")
     check_equal(daemon.get("/v1/presence/" + ANNA, method="HEAD")[1], "", "HEAD has no body")
+    status, text, headers = daemon.get("/v1/presence/" + ANNA, headers={"Accept": "application/pidf+xml"})
+    check(headers["Content-Type"] == "application/pidf+xml" and "<rpid:busy/><rpid:meeting/>" in text and
+          text.count("<ts:timed-status") == 1, f"what phones read, without an outlet to them ({status}): {text}")
 
 
 def freebusy_addresses(folder):

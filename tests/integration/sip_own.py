@@ -18,14 +18,17 @@ KIND = sys.argv.pop(1)
 NAME = "sip-server"
 
 
-def start(folder, more=(), people=(CAROL,), trusted=True):
+def start(folder, more=(), people=(CAROL,), trusted=True, demand=False):
     sim, port = simulator(folder, people), free_port()
     harness.secret_file(folder, "watchers", "# who may watch\nbob:secret\nsipp:pw")
     sip = [f'listen: ["udp:127.0.0.1:{port}", "tcp:127.0.0.1:{port}"]', f"domain: {DOMAIN}", "watchers_file: watchers"]
     sip += ["trusted: [127.0.0.1]"] if trusted else []
-    daemon = harness.Daemon(folder, yaml(sim, people, sip + list(more)))
+    config = yaml(sim, people, sip + list(more))
+    if demand:
+        config = config.replace("window: 14d", "window: 14d, demand: watched")
+    daemon = harness.Daemon(folder, config)
     wait_up(daemon, NAME)
-    for p in people:
+    for p in () if demand else people:
         daemon.wait_state(p, "free")
     return sim, daemon, port
 
@@ -223,7 +226,46 @@ def passwords(folder):
     check_equal(daemon.stop(), 0, "exit code")
 
 
+def demand(folder):
+    """poll.demand: watched: a calendar is read because a phone watches, and only then."""
+    dave = "dave@im.example"
+    _, daemon, port = start(folder, people=(CAROL, dave), demand=True)
+    check_equal(outlet(daemon, NAME)["tells_of"], "watched", "what the status says of the outlet")
+    nobody = Watcher(port, "nobody@im.example", name="nobody")
+    nobody.subscribe()
+    nobody.wait_document("Calendar unknown", "somebody who does not exist")
+    eve = Watcher(port, CAROL)
+    eve.subscribe()
+    eve.wait_document("<rpid:activities", "the one who is watched")
+    check_equal(daemon.presence(CAROL)["state"], "free", "she was asked about")
+    check_equal(daemon.presence(dave)["state"], "unknown", "and he was not")
+    late = Watcher(port, dave)
+    late.subscribe()
+    late.wait_document("<rpid:activities", "who is watched from now on")
+    for w in (nobody, eve, late):
+        w.close()
+    check_equal(daemon.stop(), 0, "exit code")
+
+
+def over_http(folder):
+    """GET with Accept: application/pidf+xml gives what phones are told, by the site's table, words and zone."""
+    own = ['activities: { busy: "on-the-phone" }', 'basic: { busy: closed }', 'text: { busy: "Do not call" }']
+    sim, daemon, port = start(folder, more=own)
+    meeting(sim, CAROL)
+    daemon.wait_state(CAROL, "busy")
+    eve = Watcher(port, CAROL)
+    eve.subscribe()
+    told = eve.wait_document("<rpid:on-the-phone/>", "the site's word for busy")
+    status, text, headers = daemon.get("/v1/presence/" + CAROL, headers={"Accept": "application/pidf+xml"})
+    check_equal((status, headers["Content-Type"]), (200, "application/pidf+xml"), "the form")
+    for part in ("<basic>closed</basic>", "<rpid:on-the-phone/>", "<note>Do not call</note>"):
+        check(part in text and part in told, f"{part} in {text} and in {told}")
+    check("rpid:busy" not in text and 'entity="pres:carol@im.example"' in text, f"not the usual table: {text}")
+    eve.close()
+    check_equal(daemon.stop(), 0, "exit code")
+
+
 if KIND == "baresip":
     harness.run(phone, dialog, tls)
 else:
-    harness.run(sipp, hostile, passwords)
+    harness.run(sipp, hostile, passwords, demand, over_http)

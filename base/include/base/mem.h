@@ -15,6 +15,10 @@ char *mem_strndup(const char *text, size_t len) __attribute__((returns_nonnull))
 /* NULL stays NULL. */
 char *mem_strdup_or_null(const char *text);
 
+/* Copies of `count` texts. */
+char **mem_list(const char *const *list, size_t count) __attribute__((returns_nonnull));
+void mem_list_free(char ***list, size_t count); /* NULL in it is fine */
+
 char *mem_printf(const char *fmt, ...) __attribute__((format(printf, 1, 2), returns_nonnull));
 
 /* Overwrites in a way that the compiler keeps. */

@@ -97,6 +97,7 @@ void pres_publisher_down(struct pres_publisher *p, const char *code, const char 
 void pres_publisher_room(struct pres_publisher *p);
 /* The check "deliver one state to itself" came back. */
 void pres_publisher_proved(struct pres_publisher *p);
+size_t pres_counts_copy(struct pres_count *rows, size_t max, const struct pres_count *all, size_t count);
 void pres_publisher_spent(struct pres_publisher *p, unsigned messages); /* sent beside deliveries */
 
 struct pres_publisher_status {
@@ -108,7 +109,8 @@ struct pres_publisher_status {
     int64_t retry_at;   /* wall s, 0: not waiting */
     const char *code;   /* why it is not up, NULL: it is, or has not been tried */
     const char *text;
-    size_t waiting; /* persons in the queue */
+    bool names_watched; /* it knows whom anybody watches; otherwise it tells of everybody */
+    size_t waiting;     /* persons in the queue */
     bool resyncing;
     uint64_t delivered; /* states handed over */
     uint64_t messages;

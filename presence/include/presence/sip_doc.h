@@ -1,6 +1,6 @@
 /*
  * sip_doc: the document about a person as the site wants it: the table of kinds, the words, the zone. For both SIP
- * outlets.
+ * outlets, and for those who ask for it over HTTP.
  */
 #ifndef PRESENCE_SIP_DOC_H
 #define PRESENCE_SIP_DOC_H
