@@ -101,6 +101,13 @@ struct gw_config_proxy {
     char *header; /* "X-Remote-User" */
 };
 
+struct gw_config_audit {
+    char *file;        /* NULL: none */
+    unsigned max_size; /* MB */
+    unsigned keep;
+    int64_t repeat_s;
+};
+
 struct gw_config_http {
     char **listen; /* "127.0.0.1:8008", "[::1]:8008" */
     unsigned listen_count;
@@ -149,6 +156,7 @@ struct gw_config {
     unsigned identities_count;
     char *identities_file; /* NULL */
     struct gw_whos *whos;  /* of both */
+    struct gw_config_audit audit;
     struct gw_config_http http;
     struct gw_config_xmpp xmpp;
     struct gw_config_identity *identity;

@@ -58,6 +58,7 @@ void gw_config_check(struct gw_reading *r, struct gw_config *c)
     gw_identity_check(r, c);
     gw_outlets_check(r, c);
     check_absolute(r, "state.directory", c->state_directory);
+    check_absolute(r, "audit.file", c->audit.file);
     check_absolute(r, "control.socket", c->control_socket);
     if (strlen(c->control_socket) > 107) /* sun_path */
         gw_problem_at(r, "config-value", "control.socket", "is too long for a Unix socket");

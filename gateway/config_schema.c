@@ -89,8 +89,9 @@ static const struct gw_option server_options[] = {
     {"max_connections", GW_OPT_COUNT, .dflt = "8", .min = 1, .max = 256, IN(gw_config_server, max_connections),
      .sentence = "Connections to this server at the same time."},
     {"basic_together", GW_OPT_COUNT, .dflt = "0", .max = 256, IN(gw_config_server, basic_together),
-     .sentence = "With basic each request shows the password, and all that are under way when it dies are refused: so many "
-                 "may be. 0 is one, and up to three when one at a time does not keep up."},
+     .sentence =
+         "With basic each request shows the password, and all that are under way when it dies are refused: so many "
+         "may be. 0 is one, and up to three when one at a time does not keep up."},
     {"max_requests_per_second", GW_OPT_RATE, .dflt = "50", .min = 0, .max = 1000000,
      IN(gw_config_server, max_requests_per_second),
      .sentence = "The load that the server's own administrator allows us."},
@@ -347,10 +348,10 @@ static const struct gw_option root_options[] = {
      .sentence = "A file of identities, one a line with its role, its group and the digests of its tokens and its "
                  "password; readable by the daemon alone, watched. freebusyctl identity writes it."},
 };
-static const struct gw_section *const root_sections[] = {&servers_section,  &users_section,
-                                                         &poll_section,     &presence_section,
-                                                         &publish_section,  &gw_config_identities_section,
-                                                         &state_section,    &control_section};
+static const struct gw_section *const root_sections[] = {
+    &servers_section,         &users_section,   &poll_section,
+    &presence_section,        &publish_section, &gw_config_identities_section,
+    &gw_config_audit_section, &state_section,   &control_section};
 static const char *const root_later[] = {"policy", NULL};
 const struct gw_section gw_config_root = {.key = "",
                                           .size = sizeof(struct gw_config),

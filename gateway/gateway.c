@@ -9,6 +9,7 @@
 
 #include <stdlib.h>
 
+#include "audit.h"
 #include "base/clk.h"
 #include "base/crypto.h"
 #include "base/log.h"
@@ -33,6 +34,7 @@ struct gateway *gw_new(struct loop *loop, struct gw_config *config, char *why, s
     g->journal = pres_journal_new(g->table, journal_capacity(config));
     g->demand = gw_demand_new(g);
     g->gate = gw_gate_new(g);
+    g->audit = gw_audit_new(g);
     g->poller = gw_poller_new(loop, &gw_feed_ops, g, config->poll_interval_ms, (uint32_t)crypto_random_u64());
     g->keep = gw_keep_new(loop, config->state_directory, why, why_size);
     if (!g->keep)
@@ -60,6 +62,7 @@ void gw_free(struct gateway **gateway)
     gw_http_free(&g->http);
     gw_ctl_free(&g->ctl);
     gw_gate_free(&g->gate);
+    gw_audit_free(&g->audit);
     gw_listeners_free(&g->listeners);
     gw_files_free(&g->files);
     loop_timer_free(&g->cause_timer);

@@ -104,6 +104,7 @@ struct gateway {
     struct pres_sip_doc *pidf; /* how the site writes PIDF */
     struct gw_keep *keep;
     struct gw_gate *gate;
+    struct gw_audit *audit;
     struct gw_http *http;
     struct gw_ctl *ctl;
     struct gw_files *files;

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "audit.h"
 #include "base/buf.h"
 #include "base/clk.h"
 #include "base/log.h"
@@ -207,6 +208,7 @@ static void commit(struct gateway *g, struct plan *plan, struct buf *told)
     g->config = plan->config;
     gw_stamp_of(g->config->identities_file ? g->config->identities_file : "", &g->identities);
     gw_gate_changed(g->gate);
+    gw_audit_apply(g);
     unsigned changed = commit_servers(g, plan);
     gw_poller_interval(g->poller, g->config->poll_interval_ms);
     gw_feed_rules(g);
