@@ -25,7 +25,15 @@ struct gw_listeners {
     } sockets[];
 };
 
+/* What the process was started with. */
+static struct {
+    int first;
+    unsigned count;
+} given;
+
 static int shared(const struct gw_listeners *old, const char *text, unsigned nth);
+static int handed_over(const char *text);
+static bool same_socket(int fd, const char *text);
 static int bound(const char *text);
 static bool parse(const char *text, struct sockaddr_storage *ret, socklen_t *ret_len);
 
@@ -39,6 +47,8 @@ struct gw_listeners *gw_listeners_new(const struct gw_config_http *http, const s
         for (unsigned j = 0; j < i; j++)
             nth += strcmp(http->listen[j], text) == 0;
         int fd = shared(old, text, nth);
+        if (fd < 0)
+            fd = handed_over(text);
         if (fd < 0)
             fd = bound(text);
         if (fd < 0) {
@@ -68,6 +78,59 @@ void gw_listeners_free(struct gw_listeners **l)
 int gw_listeners_dup(const struct gw_listeners *l, unsigned i)
 {
     return l && i < l->count ? fcntl(l->sockets[i].fd, F_DUPFD_CLOEXEC, 3) : -1;
+}
+
+unsigned gw_listeners_given(int first, unsigned count)
+{
+    unsigned bad = 0;
+    given.first = first;
+    given.count = count;
+    for (unsigned i = 0; i < count; i++) {
+        int fd = first + (int)i, listening = 0;
+        socklen_t len = sizeof listening;
+        if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &len) < 0 || !listening)
+            bad++;
+        fcntl(fd, F_SETFD, FD_CLOEXEC);
+        fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+    }
+    return bad;
+}
+
+unsigned gw_listeners_unused(const struct gw_listeners *l, char text[32])
+{
+    unsigned unused = 0;
+    for (unsigned i = 0; i < given.count; i++) {
+        bool used = false;
+        for (unsigned j = 0; l && j < l->count && !used; j++)
+            used = same_socket(given.first + (int)i, l->sockets[j].text);
+        if (!used && unused++ == 0)
+            snprintf(text, 32, "descriptor %d", given.first + (int)i);
+    }
+    return unused;
+}
+
+static int handed_over(const char *text)
+{
+    for (unsigned i = 0; i < given.count; i++)
+        if (same_socket(given.first + (int)i, text))
+            return fcntl(given.first + (int)i, F_DUPFD_CLOEXEC, 3);
+    return -1;
+}
+
+/* Is it bound to just this address and port? */
+static bool same_socket(int fd, const char *text)
+{
+    struct sockaddr_storage wanted, have = {0};
+    socklen_t wanted_len, len = sizeof have;
+    if (!parse(text, &wanted, &wanted_len) || getsockname(fd, (struct sockaddr *)&have, &len) < 0 ||
+        have.ss_family != wanted.ss_family)
+        return false;
+    if (have.ss_family == AF_INET6) {
+        const struct sockaddr_in6 *a = (const void *)&wanted, *b = (const void *)&have;
+        return a->sin6_port == b->sin6_port && memcmp(&a->sin6_addr, &b->sin6_addr, sizeof a->sin6_addr) == 0;
+    }
+    const struct sockaddr_in *a = (const void *)&wanted, *b = (const void *)&have;
+    return have.ss_family == AF_INET && a->sin_port == b->sin_port && a->sin_addr.s_addr == b->sin_addr.s_addr;
 }
 
 static int shared(const struct gw_listeners *old, const char *text, unsigned nth)

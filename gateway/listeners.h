@@ -18,4 +18,13 @@ void gw_listeners_free(struct gw_listeners **l);
 /* A duplicate of socket i, the caller's; -1 when there is none. */
 int gw_listeners_dup(const struct gw_listeners *l, unsigned i);
 
+/*
+ * Socket activation (sd_listen_fds(3)): these descriptors are bound and listening already, for as long as the process
+ * lives. One whose address a listener of the configuration names serves that listener, on ports below 1024 too. Called
+ * once, at start. Returns how many of them are no listening sockets of an address.
+ */
+unsigned gw_listeners_given(int first, unsigned count);
+/* Those that no listener uses: they would leave callers waiting for ever. `text` names the first. */
+unsigned gw_listeners_unused(const struct gw_listeners *l, char text[32]);
+
 #endif

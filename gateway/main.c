@@ -26,6 +26,7 @@
 #include "check.h"
 #include "config_users.h"
 #include "gateway.h"
+#include "listeners.h"
 
 enum { EXIT_WELL = 0, EXIT_RUNTIME = 1, EXIT_CONFIG = 2, STATUS_EVERY_MS = 10000 };
 
@@ -49,6 +50,7 @@ static int check_config(const char *path);
 static struct gw_config *read_config(const char *path);
 static void make_safe(void);
 static int run(struct gw_config *config, struct clk *clk);
+static void take_sockets(void);
 static void serve(struct process *p);
 static void on_reload(void *arg);
 static void on_stop(void *arg);
@@ -210,6 +212,7 @@ static int run(struct gw_config *config, struct clk *clk)
     char why[4200] = "";
     struct process p = {.loop = loop_new(clk)};
     log_notice("main", "freebusyd %s starts config=%s", FB_VERSION, config->path);
+    take_sockets();
     p.gateway = gw_new(p.loop, config, why, sizeof why);
     if (p.gateway)
         serve(&p);
@@ -221,6 +224,14 @@ static int run(struct gw_config *config, struct clk *clk)
     if (code == EXIT_WELL)
         log_notice("main", "stopped");
     return code;
+}
+
+/* Socket activation: what systemd bound for us before we were there. */
+static void take_sockets(void)
+{
+    int count = sd_listen_fds(1);
+    if (count > 0 && gw_listeners_given(SD_LISTEN_FDS_START, (unsigned)count) > 0)
+        log_warning("main", "socket activation handed over a descriptor that does not listen");
 }
 
 static void serve(struct process *p)

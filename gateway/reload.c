@@ -66,6 +66,7 @@ static bool http_same(const struct gw_config_http *a, const struct gw_config_htt
 static bool same(const char *a, const char *b);
 static bool same_list(char *const *a, unsigned a_count, char *const *b, unsigned b_count);
 static void log_lines(const char *lines);
+static void warn_of_unused(const struct gateway *g);
 
 bool gw_swap(struct gateway *g, struct gw_config *config, char *why, size_t why_size)
 {
@@ -285,6 +286,7 @@ static void commit_faces(struct gateway *g, struct plan *plan)
         g->http = plan->http;
         gw_listeners_free(&g->listeners);
         g->listeners = plan->listeners;
+        warn_of_unused(g);
         g->certificate = plan->certificate;
         g->key = plan->key;
         g->client_ca = plan->client_ca;
@@ -361,6 +363,16 @@ static bool same_list(char *const *a, unsigned a_count, char *const *b, unsigned
         if (strcmp(a[i], b[i]) != 0)
             return false;
     return true;
+}
+
+/* A socket of the service manager that nobody serves lets its callers wait for ever. */
+static void warn_of_unused(const struct gateway *g)
+{
+    char text[32];
+    unsigned unused = gw_listeners_unused(g->listeners, text);
+    if (unused)
+        log_warning("reload", "%u sockets were handed over that publish.http.listen does not name, the first is %s",
+                    unused, text);
 }
 
 static void log_lines(const char *lines)

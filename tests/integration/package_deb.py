@@ -39,15 +39,28 @@ def built(folder):
     return next(d for d in debs[0] if "dbgsym" not in d)
 
 
+def lists_agree(deb):
+    """What is needed is written down in three places, one for each reader."""
+    packaging = os.path.join(harness.SOURCE, "packaging")
+    wanted = [w for line in read(os.path.join(packaging, "packages-build")).splitlines()
+              for w in line.partition("#")[0].split() if w.endswith("-dev") and w != "libc6-dev"]
+    control = read(os.path.join(packaging, "debian", "control"))
+    check_equal([w for w in wanted if w not in control], [], "missing in Build-Depends")
+    container = read(os.path.join(packaging, "Containerfile")).split()
+    check_equal([n for n in depends(deb) if n != "libc6" and n not in container], [], "missing in the Containerfile")
+
+
+def depends(deb):
+    return [one.split("|")[0].split("(")[0].strip() for one in run("dpkg-deb", "-f", deb, "Depends").split(",")]
+
+
 def debian(folder, deb):
     """A Debian in a folder with what the package depends on, and nothing of the package."""
     tree = os.path.join(folder, "tree")
-    needs = [alternatives.split("|")[0].split("(")[0].strip()
-             for alternatives in run("dpkg-deb", "-f", deb, "Depends").split(",")]
     sources = [f for f in ["/etc/apt/sources.list", *glob.glob("/etc/apt/sources.list.d/*.sources"),
                            *glob.glob("/etc/apt/sources.list.d/*.list")] if os.path.exists(f) and "bookworm" in read(f)]
     options = [f"--aptopt={f}" for f in glob.glob("/etc/apt/apt.conf.d/*") if "Acquire" in read(f)]
-    run("mmdebstrap", "--variant=minbase", "--include=" + ",".join(needs), *options, "bookworm", tree, *sources)
+    run("mmdebstrap", "--variant=minbase", "--include=" + ",".join(depends(deb)), *options, "bookworm", tree, *sources)
     return tree
 
 
@@ -110,6 +123,7 @@ class Installed:
 
 def lived_with(folder):
     deb = built(folder)
+    lists_agree(deb)
     daemon = Installed(folder, debian(folder, deb))
     harness.secret_file(folder, "password", "svc-secret")
     sim = harness.Simulator(folder, company.company(f"mailbox {ANNA} password=x",
