@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "gateway.h"
 #include "http_face.h"
+#include "page.h"
 
 struct gw_ctl {
     struct gw_face face;
@@ -30,7 +31,7 @@ static void handle(void *arg, struct httpd_req *req);
 struct gw_ctl *gw_ctl_new(struct gateway *g, char *why, size_t why_size)
 {
     struct gw_ctl *c = mem_calloc(1, sizeof(*c));
-    c->face = (struct gw_face){.gateway = g, .events = gw_events_new(g), .admin = true};
+    c->face = (struct gw_face){.gateway = g, .events = gw_events_new(g), .page = gw_page_new(g), .admin = true};
     char *listen = mem_printf("unix:%s", gw_config(g)->control_socket);
     struct httpd_settings settings = {
         .listen = listen, .unix_mode = 0660, .require_host = true, .max_connections = 200};
@@ -46,6 +47,7 @@ void gw_ctl_free(struct gw_ctl **c)
     if (!*c)
         return;
     httpd_free(&(*c)->httpd);
+    gw_page_free(&(*c)->face.page);
     gw_events_free(&(*c)->face.events);
     free(*c);
     *c = NULL;

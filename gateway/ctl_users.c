@@ -92,11 +92,9 @@ static void write_slice(struct users *u)
         }
         if (!matches(u, u->at))
             continue;
-        struct jv *row = gw_report_presence(u->gateway, u->at);
-        jv_set_str(row, "group", pres_table_group(table, u->at));
-        size_t number = pres_table_server(table, u->at);
-        const struct gw_config *config = gw_config(u->gateway);
-        jv_set_str(row, "server", number < config->servers_count ? config->servers[number].name : NULL);
+        struct pres_presence p;
+        pres_table_presence(table, u->at, &p);
+        struct jv *row = gw_report_row(u->gateway, u->at, &p);
         if (u->any)
             buf_addc(&u->rows, ',');
         u->any = true;

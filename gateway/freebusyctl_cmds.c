@@ -10,6 +10,7 @@
 static const char *number(const struct jv *v);
 static enum ctl_exit ask_and_tell(const struct ctl_options *o, const char *method, char *path,
                                   void (*tell)(const struct jv *v), bool (*is_well)(const struct jv *v));
+static void print_punctuality(const struct jv *transitions);
 static bool is_known(const struct jv *person);
 static void print_server(struct ctl_table *t, const struct jv *s);
 static void print_server_notes(const struct jv *s);
@@ -40,6 +41,7 @@ enum ctl_exit ctl_status(const struct ctl_options *o)
         printf("\n%s subscribers; polls: %s ok, %s failed; next change at %s\n", number(jv_get(v, "subscribers")),
                number(jv_get(jv_get(v, "polls"), "ok")), number(jv_get(jv_get(v, "polls"), "failed")),
                ctl_when(jv_get(jv_get(v, "transitions"), "next_at")));
+        print_punctuality(jv_get(v, "transitions"));
         if (jv_is_string(jv_get(v, "reload_error")))
             printf("the last reload was refused: %s\n", jv_str(jv_get(v, "reload_error"), ""));
         const struct jv *state = jv_get(v, "state");
@@ -53,6 +55,17 @@ enum ctl_exit ctl_status(const struct ctl_options *o)
     }
     jv_free(&v);
     return well ? CTL_WELL : CTL_NOT_WELL;
+}
+
+static void print_punctuality(const struct jv *transitions)
+{
+    const struct jv *mass = jv_get(transitions, "next_mass");
+    if (jv_num(jv_get(transitions, "last_hour"), 0) > 0)
+        printf("last hour: %s changes at their second, %s of them more than 1 s late, the worst %s ms\n",
+               number(jv_get(transitions, "last_hour")), number(jv_get(transitions, "last_hour_late")),
+               number(jv_get(transitions, "worst_late_ms")));
+    if (jv_is_object(mass))
+        printf("next mass change: %s people at %s\n", number(jv_get(mass, "persons")), ctl_when(jv_get(mass, "at")));
 }
 
 static void print_person(const struct jv *v)
@@ -94,7 +107,7 @@ enum ctl_exit ctl_show(const struct ctl_options *o)
 enum ctl_exit ctl_servers(const struct ctl_options *o)
 {
     static const char *const heads[] = {"SERVER",   "STATE", "PRODUCT", "LOGON", "CONN",
-                                        "REQUESTS", "MS",    "FRESH",   "STALE", "OLDEST"};
+                                        "REQUESTS", "REQ/S", "MS",    "FRESH",   "STALE", "OLDEST"};
     struct jv *v = NULL;
     enum ctl_exit result = ctl_talk(o, "GET", "/v1/servers", &v);
     if (result != CTL_WELL)
@@ -106,7 +119,7 @@ enum ctl_exit ctl_servers(const struct ctl_options *o)
     if (o->json) {
         ctl_print_json(v);
     } else {
-        struct ctl_table *t = ctl_table_new(heads, 10);
+        struct ctl_table *t = ctl_table_new(heads, 11);
         for (size_t i = 0; i < jv_count(servers); i++)
             print_server(t, jv_at(servers, i));
         ctl_table_print(&t);
@@ -288,7 +301,8 @@ static void print_server(struct ctl_table *t, const struct jv *s)
     const struct jv *persons = jv_get(s, "persons");
     snprintf(connections, sizeof(connections), "%s/%s", number(jv_get(s, "connections")),
              number(jv_get(s, "max_connections")));
-    char stale[24];
+    char stale[24], rate[24];
+    snprintf(rate, sizeof(rate), "%.1f", jv_dbl(jv_get(s, "requests_per_second"), 0));
     snprintf(stale, sizeof(stale), "%lld",
              (long long)(jv_num(jv_get(persons, "stale"), 0) + jv_num(jv_get(persons, "unknown"), 0)));
     const char *cells[] = {ctl_text(jv_get(s, "name"), "?"),
@@ -297,6 +311,7 @@ static void print_server(struct ctl_table *t, const struct jv *s)
                            ctl_text(jv_get(s, "scheme"), "-"),
                            connections,
                            number(jv_get(s, "requests")),
+                           rate,
                            number(jv_get(s, "latency_ms")),
                            number(jv_get(persons, "fresh")),
                            stale,

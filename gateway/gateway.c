@@ -18,6 +18,7 @@
 #include "demand.h"
 #include "gateway_private.h"
 #include "keep.h"
+#include "rush.h"
 #include "who.h"
 
 enum { CAUSE_TICK_MS = 15000, JOURNAL_MIN = 65536, JOURNAL_MAX = 1 << 20 };
@@ -45,6 +46,7 @@ struct gateway *gw_new(struct loop *loop, struct gw_config *config, char *why, s
     }
     gw_keep_load(g);
     g->files = gw_files_new(g);
+    g->rush = gw_rush_new(g);
     g->cause_timer = loop_timer_new(loop, "causes", cause_tick, g);
     loop_timer_in(g->cause_timer, CAUSE_TICK_MS);
     log_notice("gateway", "started %s", why);
@@ -65,6 +67,7 @@ void gw_free(struct gateway **gateway)
     gw_audit_free(&g->audit);
     gw_listeners_free(&g->listeners);
     gw_files_free(&g->files);
+    gw_rush_free(&g->rush);
     loop_timer_free(&g->cause_timer);
     gw_demand_free(&g->demand);
     gw_poller_free(&g->poller);
@@ -175,7 +178,9 @@ static void cause_tick(void *arg)
 {
     struct gateway *g = arg;
     int64_t now = clk_wall_s(loop_clk(g->loop));
-    for (unsigned i = 0; i < g->server_count; i++)
+    for (unsigned i = 0; i < g->server_count; i++) {
         gw_causes_tick(&g->servers[i]->causes, g->servers[i]->config->name, now);
+        gw_server_tick(g, g->servers[i]);
+    }
     loop_timer_in(g->cause_timer, CAUSE_TICK_MS);
 }

@@ -51,6 +51,7 @@ struct gw_server_view {
     bool asked;           /* answered once, or its failure is known: counts for readyz */
     int64_t oldest_as_of; /* of its persons, 0: none read */
     struct gw_budget budget;
+    double rate;               /* requests a second during the last minute */
     double per_poll;           /* requests that a poll takes, lately; 0: nobody was asked yet */
     const char *secret_note;   /* e.g. "new secret refused, old one still in use"; NULL */
     int64_t secret_changed_at; /* wall s */
@@ -145,6 +146,7 @@ struct gw_http;
 struct gw_http *gw_http_new(struct gateway *g, char *why, size_t why_size); /* one httpd per configured listener */
 void gw_http_free(struct gw_http **h);
 size_t gw_http_subscribers(const struct gw_http *h);
+size_t gw_http_watching(const struct gw_http *h, pres_id id); /* open event streams that tell of this person */
 bool gw_http_watched(const struct gw_http *h, void (*fn)(void *arg, pres_id id),
                      void *arg);                                 /* by event streams; as pres_watch_each() */
 void gw_demand_changed(struct gateway *g);                       /* somebody watches others than before; see demand.c */

@@ -59,6 +59,16 @@ struct gw_stamp {
 void gw_stamp_of(const char *path, struct gw_stamp *ret); /* blocks on stat */
 bool gw_stamp_same(const struct gw_stamp *a, const struct gw_stamp *b);
 
+/* A counter as it was every few seconds, for the rate of the last minute. */
+enum { GW_RATE_SAMPLES = 5 };
+struct gw_rate {
+    struct {
+        int64_t at; /* monotonic ms, 0: not yet */
+        uint64_t count;
+    } samples[GW_RATE_SAMPLES];
+    unsigned next;
+};
+
 struct gw_server {
     const struct gw_config_server *config; /* in gateway's config */
     struct dav_session *session;
@@ -80,6 +90,7 @@ struct gw_server {
     struct gw_stamp secret_stamp, proxy_stamp;
     int64_t secret_changed_at; /* wall s */
     char *secret_note;         /* NULL */
+    struct gw_rate rate;       /* requests lately */
     bool kept_refusal;         /* of this secret, in the state file */
 };
 
@@ -113,6 +124,7 @@ struct gateway {
     struct gw_stamp identities;                  /* of the file, as it was when it was looked at */
     struct loop_timer *cause_timer;
     struct gw_check *checks;
+    struct gw_rush *rush;
     struct gw_why *whys; /* explanations that wait for an answer */
     int64_t started_at, reloaded_at;
     char *reload_error;
@@ -127,6 +139,7 @@ void gw_server_free(struct gw_server **s, const char *reason);
 struct dav_session *gw_server_session(struct gateway *g, const struct gw_config *config,
                                       const struct gw_config_server *server, const struct secret *secret, char *why,
                                       size_t why_size);
+void gw_server_tick(struct gateway *g, struct gw_server *s); /* every 15 s */
 struct gw_server *gw_server_named(const struct gateway *g, const char *name);
 struct gw_server *gw_server_of(const struct gateway *g, pres_id id);
 struct gw_server *gw_server_numbered(const struct gateway *g, unsigned number); /* the poller's number */

@@ -19,6 +19,7 @@
 #include "gateway.h"
 #include "http_face.h"
 #include "http_pidf.h"
+#include "page.h"
 #include "presence/render.h"
 #include "report.h"
 #include "who.h"
@@ -33,7 +34,13 @@ static void get_servers(struct gw_face *face, struct httpd_req *req, const char 
 static void get_status(struct gw_face *face, struct httpd_req *req, const char *rest);
 
 static const struct gw_http_route public_routes[] = {
-    {"GET", "/", false, gw_http_get_page},           {"GET", "/page.js", false, gw_http_get_page},
+    {"GET", "/", false, gw_http_get_page},           {"GET", "/page.js", false, gw_http_get_page_file},
+    {"GET", "/page.css", false, gw_http_get_page_file},
+    {"GET", "/icon.svg", false, gw_http_get_page_file},
+    {"GET", "/person/", true, gw_http_get_person_page},
+    {"GET", "/v1/people", false, gw_http_get_people},
+    {"POST", "/v1/refresh/", true, gw_http_post_refresh},
+    {"POST", "/v1/why/", true, gw_http_post_why},
     {"GET", "/healthz", false, get_health},          {"GET", "/readyz", false, get_ready},
     {"GET", "/metrics", false, gw_http_get_metrics}, {"GET", "/v1/presence", false, get_presence_list},
     {"GET", "/v1/presence/", true, get_presence},    {"GET", "/v1/events", false, gw_http_get_events},
@@ -50,6 +57,7 @@ static const struct {
     enum need need;
 } needs[] = {
     {"/healthz", NEED_NOTHING}, {"/readyz", NEED_NOTHING},    {"/", NEED_READER},          {"/page.js", NEED_READER},
+    {"/page.css", NEED_READER}, {"/icon.svg", NEED_READER},   {"/v1/people", NEED_READER},
     {"/metrics", NEED_READER},  {"/v1/servers", NEED_READER}, {"/v1/status", NEED_READER},
 };
 

@@ -72,6 +72,14 @@ size_t gw_events_count(const struct gw_events *e)
     return e ? e->count : 0;
 }
 
+size_t gw_events_watching(const struct gw_events *e, pres_id id)
+{
+    size_t n = 0;
+    for (const struct stream *s = e ? e->first : NULL; s; s = s->next)
+        n += pres_watch_names(s->watch, id);
+    return n;
+}
+
 bool gw_events_watched(const struct gw_events *e, void (*fn)(void *arg, pres_id id), void *arg)
 {
     bool named = true;

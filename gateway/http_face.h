@@ -13,12 +13,14 @@
 struct buf;
 struct gateway;
 struct gw_events;
+struct gw_page;
 struct httpd_req;
 struct jv;
 
 struct gw_face {
     struct gateway *gateway;
     struct gw_events *events; /* its open event streams */
+    struct gw_page *page;     /* what its page needs, see page.h */
     bool admin;
 };
 
@@ -60,8 +62,12 @@ void gw_http_get_events(struct gw_face *face, struct httpd_req *req, const char 
 /* GET of free/busy by address (http_freebusy.c). */
 void gw_http_get_freebusy(struct gw_face *face, struct httpd_req *req, const char *rest);
 
-/* GET / (http_page.c), GET /metrics (metrics.c). */
+size_t gw_events_watching(const struct gw_events *e, pres_id id); /* how many tell of this person */
+
+/* GET /, its files and GET /v1/people (http_page.c), GET /metrics (metrics.c). */
 void gw_http_get_page(struct gw_face *face, struct httpd_req *req, const char *rest);
+void gw_http_get_page_file(struct gw_face *face, struct httpd_req *req, const char *rest);
+void gw_http_get_people(struct gw_face *face, struct httpd_req *req, const char *rest);
 void gw_http_get_metrics(struct gw_face *face, struct httpd_req *req, const char *rest);
 
 #endif

@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "gateway.h"
 #include "http_face.h"
+#include "page.h"
 #include "who_table.h"
 
 enum { PEM_MAX = 1024 * 1024, STREAM_BLOCK = 4096 };
@@ -30,7 +31,7 @@ static char *read_pem(const struct gw_config *config, const char *name, char *wh
 struct gw_http *gw_http_new(struct gateway *g, char *why, size_t why_size)
 {
     struct gw_http *h = mem_calloc(1, sizeof(*h));
-    h->face = (struct gw_face){.gateway = g, .events = gw_events_new(g)};
+    h->face = (struct gw_face){.gateway = g, .events = gw_events_new(g), .page = gw_page_new(g)};
     if (!open_all(h, gw_config(g), why, why_size))
         gw_http_free(&h);
     return h;
@@ -42,6 +43,7 @@ void gw_http_free(struct gw_http **h)
         return;
     for (unsigned i = 0; i < (*h)->count; i++)
         httpd_free(&(*h)->listeners[i]);
+    gw_page_free(&(*h)->face.page);
     gw_events_free(&(*h)->face.events);
     free((*h)->listeners);
     free(*h);
@@ -51,6 +53,11 @@ void gw_http_free(struct gw_http **h)
 size_t gw_http_subscribers(const struct gw_http *h)
 {
     return h ? gw_events_count(h->face.events) : 0;
+}
+
+size_t gw_http_watching(const struct gw_http *h, pres_id id)
+{
+    return h ? gw_events_watching(h->face.events, id) : 0;
 }
 
 bool gw_http_watched(const struct gw_http *h, void (*fn)(void *arg, pres_id id), void *arg)

@@ -17,10 +17,13 @@
 #include "gateway.h"
 #include "keep.h"
 #include "outlets.h"
+#include "rush.h"
 
 enum { DAY_S = 86400, CERTIFICATE_WARNING_S = 21 * DAY_S };
 
 static struct jv *differs_object(const struct gw_differs *differs);
+static struct jv *freshness(struct gateway *g);
+static struct jv *next_mass(struct gateway *g);
 static struct jv *server_list(struct gateway *g);
 static struct jv *cause_list(struct gateway *g);
 static struct jv *cause_object(const struct dav_cause *cause, const struct gw_advice_names *names);
@@ -64,9 +67,13 @@ struct jv *gw_report_status(struct gateway *g)
     struct jv *transitions = jv_object();
     jv_set_int(transitions, "reported", (int64_t)table.transitions);
     jv_set_int(transitions, "worst_late_ms", table.worst_late_ms);
+    jv_set_int(transitions, "last_hour", (int64_t)table.hour_changes);
+    jv_set_int(transitions, "last_hour_late", (int64_t)table.hour_late);
     jv_set(transitions, "next_at", gw_report_time(table.next_change_at));
+    jv_set(transitions, "next_mass", next_mass(g));
     jv_set(v, "transitions", transitions);
     jv_set(v, "oldest_as_of", gw_report_time(table.oldest_as_of));
+    jv_set(v, "freshness", freshness(g));
     struct jv *causes = cause_list(g);
     jv_set_bool(v, "well", jv_count(causes) == 0 && gw_outlets_well(g) && gw_keep_well(g));
     jv_set(v, "state", gw_keep_report(g));
@@ -74,6 +81,38 @@ struct jv *gw_report_status(struct gateway *g)
     jv_set(v, "servers", server_list(g));
     jv_set(v, "warnings", warning_list(g));
     return jv_set(v, "causes", causes);
+}
+
+/* Of everybody, whatever server they are on. */
+static struct jv *freshness(struct gateway *g)
+{
+    size_t fresh = 0, ageing = 0, stale = 0, unknown = 0;
+    for (size_t i = 0; i < gw_server_count(g); i++) {
+        struct gw_server_view view;
+        gw_server_view(g, i, &view);
+        fresh += view.fresh, ageing += view.ageing, stale += view.stale, unknown += view.unknown;
+    }
+    struct jv *v = jv_set_int(jv_object(), "fresh", (int64_t)fresh);
+    jv_set_int(v, "ageing", (int64_t)ageing);
+    jv_set_int(v, "stale", (int64_t)stale);
+    return jv_set_int(v, "unknown", (int64_t)unknown);
+}
+
+static struct jv *next_mass(struct gateway *g)
+{
+    struct gw_rush_view rush;
+    if (!gw_rush(g, &rush))
+        return jv_null();
+    return jv_set_int(jv_set(jv_object(), "at", gw_report_time(rush.at)), "persons", (int64_t)rush.persons);
+}
+
+struct jv *gw_report_row(struct gateway *g, pres_id id, const struct pres_presence *p)
+{
+    struct pres_table *table = gw_table(g);
+    struct jv *row = gw_report_presence_object(pres_table_publish_as(table, id), p);
+    jv_set_str(row, "group", pres_table_group(table, id));
+    size_t number = pres_table_server(table, id);
+    return jv_set_str(row, "server", number < gw_config(g)->servers_count ? gw_config(g)->servers[number].name : NULL);
 }
 
 struct jv *gw_report_servers(struct gateway *g)
@@ -287,6 +326,7 @@ static struct jv *server_object(const struct gw_server_view *view)
     jv_set_int(v, "running", s->running);
     jv_set_int(v, "waiting", s->waiting);
     jv_set_int(v, "requests", (int64_t)s->requests);
+    jv_set(v, "requests_per_second", jv_real(view->rate));
     jv_set_int(v, "failures", (int64_t)s->failures);
     jv_set_int(v, "rejected_logons", (int64_t)s->rejected_logons);
     jv_set_int(v, "bytes_in", (int64_t)s->bytes_in);

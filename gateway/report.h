@@ -28,8 +28,9 @@ struct jv *gw_report_person(struct gateway *g, pres_id id);
 /* The same presence object as the API's, as a tree. */
 struct jv *gw_report_presence(struct gateway *g, pres_id id);
 
-/* Any presence, as the API writes one. */
+/* Any presence, as the API writes one; and with group and server, as lists of people have them. */
 struct pres_presence;
+struct jv *gw_report_row(struct gateway *g, pres_id id, const struct pres_presence *p);
 struct jv *gw_report_presence_object(const char *address, const struct pres_presence *p);
 
 /* {"code","meaning","advice","evidence"} of one person's; code NULL: null. */

@@ -34,7 +34,9 @@ struct gw_server *gw_server_new(struct gateway *g, const struct gw_config *confi
         s->session = gw_server_session(g, config, server, s->secret, why, why_size);
     if (s->secret)
         s->secret_changed_at = secret_mtime_ms(s->secret) / 1000;
-    if (!s->session)
+    if (s->session)
+        gw_server_tick(g, s);
+    else
         gw_server_free(&s, "not started");
     return s;
 }
@@ -129,6 +131,26 @@ void gw_server_proxy_secret(struct gateway *g, struct gw_server *s, const struct
     gw_poller_server_kick(g->poller, s->number);
 }
 
+void gw_server_tick(struct gateway *g, struct gw_server *s)
+{
+    struct dav_session_info info;
+    dav_session_info(s->session, &info);
+    s->rate.samples[s->rate.next].at = clk_mono_ms(loop_clk(g->loop));
+    s->rate.samples[s->rate.next].count = info.requests;
+    s->rate.next = (s->rate.next + 1) % GW_RATE_SAMPLES;
+}
+
+/* Since the oldest sample; a session of a reload began to count anew. */
+static double rate_of(const struct gw_rate *r, uint64_t count, int64_t now_ms)
+{
+    for (unsigned i = 0; i < GW_RATE_SAMPLES; i++) {
+        unsigned at = (r->next + i) % GW_RATE_SAMPLES;
+        if (r->samples[at].at && r->samples[at].count <= count && now_ms > r->samples[at].at)
+            return (double)(count - r->samples[at].count) * 1000 / (double)(now_ms - r->samples[at].at);
+    }
+    return 0;
+}
+
 size_t gw_server_count(const struct gateway *g)
 {
     return g->server_count;
@@ -175,6 +197,7 @@ void gw_server_view(const struct gateway *g, size_t i, struct gw_server_view *re
     };
     gw_budget_work_out(&in, &ret->budget);
     ret->per_poll = s->per_poll;
+    ret->rate = rate_of(&s->rate, ret->session.requests, now_ms);
     if (!ret->secret_note) /* the file is in order; was what it says refused? */
         ret->secret_note = ret->session.secret_note;
 }

@@ -202,7 +202,7 @@ void pres_table_stats(const struct pres_table *t, struct pres_table_stats *ret)
     *ret = (struct pres_table_stats){.persons = t->count, .transitions = t->transitions};
     for (unsigned i = 0; i < PRES_KINDS; i++)
         ret->by_state[i] = t->by_state[i];
-    ret->worst_late_ms = pres_report_worst_late(t);
+    pres_report_hour(t, ret);
     ret->next_change_at = pres_due_first(t, NULL);
     for (pres_id id = pres_table_next(t, PRES_NOBODY); id != PRES_NOBODY; id = pres_table_next(t, id)) {
         uint32_t as_of = pres_person(t, id)->as_of;

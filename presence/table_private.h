@@ -105,6 +105,7 @@ struct pres_table {
     size_t transitions;
     struct {
         int64_t minute, worst_ms;
+        size_t changes, late; /* at their second; of them told more than a second after it */
     } late[PRES_LATE_MINUTES];
 };
 
@@ -156,6 +157,7 @@ void pres_report_presence(const struct pres_table *t, const struct pres_person *
 void pres_report_told(const struct pres_table *t, const struct pres_person *p, struct pres_presence *ret);
 void pres_report_tell(struct pres_table *t, struct pres_person *p, const struct pres_presence *now);
 uint8_t pres_report_reason(struct pres_table *t, const char *code);
-int64_t pres_report_worst_late(const struct pres_table *t);
+/* Fills what is told of the last hour. */
+void pres_report_hour(const struct pres_table *t, struct pres_table_stats *ret);
 
 #endif

@@ -29,6 +29,9 @@
 /* How often the clock is looked at when nothing happens. */
 #define MINUTE_MS 60000
 
+/* What is reported within this time of its second is on time. */
+#define PUNCTUAL_MS 1000
+
 /* The code for all failures beyond the 255 that have numbers: never reached, the codes are a short list. */
 #define OTHER_REASON "failed"
 
@@ -153,14 +156,18 @@ uint8_t pres_report_reason(struct pres_table *t, const char *code)
     return (uint8_t)t->n_reasons++;
 }
 
-int64_t pres_report_worst_late(const struct pres_table *t)
+void pres_report_hour(const struct pres_table *t, struct pres_table_stats *ret)
 {
-    int64_t oldest = clk_wall_s(loop_clk(t->loop)) / 60 - PRES_LATE_MINUTES, worst = 0;
+    int64_t oldest = clk_wall_s(loop_clk(t->loop)) / 60 - PRES_LATE_MINUTES;
 
-    for (unsigned i = 0; i < PRES_LATE_MINUTES; i++)
-        if (t->late[i].minute > oldest && t->late[i].worst_ms > worst)
-            worst = t->late[i].worst_ms;
-    return worst;
+    for (unsigned i = 0; i < PRES_LATE_MINUTES; i++) {
+        if (t->late[i].minute <= oldest)
+            continue;
+        ret->hour_changes += t->late[i].changes;
+        ret->hour_late += t->late[i].late;
+        if (t->late[i].worst_ms > ret->worst_late_ms)
+            ret->worst_late_ms = t->late[i].worst_ms;
+    }
 }
 
 static void on_deferred(void *arg)
@@ -336,7 +343,7 @@ static void queue_add(struct pres_table *t, pres_id id)
     t->queue[(t->queue_first + t->queue_len++) % t->queue_cap] = id;
 }
 
-/* The worst of each minute, for an hour. */
+/* The worst of each minute and how many there were, for an hour. */
 static void note_late(struct pres_table *t, int64_t at)
 {
     int64_t wall_ms = clk_wall_ms(loop_clk(t->loop)), late_ms = wall_ms - at * 1000, minute = wall_ms / 60000;
@@ -345,7 +352,10 @@ static void note_late(struct pres_table *t, int64_t at)
     if (t->late[slot].minute != minute) {
         t->late[slot].minute = minute;
         t->late[slot].worst_ms = 0;
+        t->late[slot].changes = t->late[slot].late = 0;
     }
+    t->late[slot].changes++;
+    t->late[slot].late += late_ms > PUNCTUAL_MS;
     if (late_ms > t->late[slot].worst_ms)
         t->late[slot].worst_ms = late_ms;
 }

@@ -174,6 +174,11 @@ bool pres_watch_each(const struct pres_watch *w, pres_watched_fn *fn, void *arg)
     return w->who != NULL;
 }
 
+bool pres_watch_names(const struct pres_watch *w, pres_id id)
+{
+    return listed(w, id, pres_table_generation(w->table, id));
+}
+
 bool pres_watch_resumed(const struct pres_watch *w)
 {
     return w->resumed;

@@ -158,6 +158,8 @@ static void test_transitions_at_their_second(void **state)
     assert_int_equal(stats.next_change_at, PRES_NEVER);
     assert_int_equal(stats.transitions, 6);
     assert_int_equal(stats.worst_late_ms, 0);
+    assert_true(stats.hour_changes > 0);
+    assert_int_equal(stats.hour_late, 0);
     assert_int_equal(stats.by_state[PRES_UNKNOWN], 1);
     assert_int_equal(stats.oldest_as_of, NOON);
     teardown(&f);
@@ -383,9 +385,12 @@ static void test_clock_set_forward(void **state)
     assert_int_equal(f.reports[0].now.since, NOON + 600);
     pres_table_stats(f.table, &stats);
     assert_true(stats.worst_late_ms >= 100 * 1000 && stats.worst_late_ms <= 160 * 1000);
+    assert_int_equal(stats.hour_changes, 1);
+    assert_int_equal(stats.hour_late, 1);
     loop_advance(f.loop, 61 * 60 * 1000);
     pres_table_stats(f.table, &stats);
     assert_true(stats.worst_late_ms < 100 * 1000); /* it is not the last hour any more */
+    assert_int_equal(stats.hour_late, 0);
     /* what was asked an hour ahead of the right time does not keep out what is asked now */
     answer(&f, alice, NOON, NOON + 7200);
     clk_fake_step_wall(f.clk, -3600 * 1000);

@@ -82,6 +82,8 @@ struct pres_table_stats {
     size_t by_state[PRES_KINDS]; /* by the state last reported */
     size_t transitions;          /* reported since the start */
     int64_t worst_late_ms;       /* longest time from a transition's second to its report, last hour */
+    size_t hour_changes;         /* transitions of the last hour that a clock brought, */
+    size_t hour_late;            /* and those of them that were reported more than a second after theirs */
     int64_t next_change_at;      /* wall s, PRES_NEVER */
     int64_t oldest_as_of;        /* of the persons that were ever read, 0: none */
 };

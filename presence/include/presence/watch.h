@@ -59,6 +59,9 @@ void pres_watch_unget(struct pres_watch *w);
 typedef void pres_watched_fn(void *arg, pres_id id);
 bool pres_watch_each(const struct pres_watch *w, pres_watched_fn *fn, void *arg);
 
+/* Does it tell of this person? O(log n) of its list. */
+bool pres_watch_names(const struct pres_watch *w, pres_id id);
+
 /* True when `cursor` was given and could be resumed. */
 bool pres_watch_resumed(const struct pres_watch *w);
 
