@@ -19,18 +19,20 @@
 #include "davclient/batch.h"
 #include "gateway.h"
 
-enum { WINDOW_S = 2 * 86400 };
+enum { WINDOW_S = 2 * 86400, LINES_MAX = 65536 };
 
 struct alone {
     struct loop *loop;
     struct dav_account account;
     const char *user;
-    bool ok;
+    struct dav_result result; /* without what it points to but for its code */
 };
 
-static bool check_one(const struct gw_config *config, const struct gw_config_server *server, const char *user);
+static bool check_one(struct gw_config *config, const struct gw_config_server *server, const char *user,
+                      bool *outlets_too);
+static void print(struct buf *lines);
 static void print_step(void *arg, const struct dav_step_report *report);
-static void print_done(void *arg, const struct dav_result *result);
+static void on_done(void *arg, const struct dav_result *result);
 static void print_config_failure(const char *code, const char *evidence);
 
 void gw_check_step_line(struct buf *out, const struct dav_step_report *report, const struct dav_account *account,
@@ -91,11 +93,12 @@ int gw_check_alone(const char *config_path, const char *server, const char *user
     }
     int exit_code = 0;
     unsigned checked = 0;
+    bool outlets_too = true;
     for (unsigned i = 0; i < config->servers_count; i++) {
         if (server && strcmp(server, config->servers[i].name) != 0)
             continue;
         checked++;
-        if (!check_one(config, &config->servers[i], user))
+        if (!check_one(config, &config->servers[i], user, &outlets_too))
             exit_code = 1;
     }
     if (checked == 0) {
@@ -106,9 +109,13 @@ int gw_check_alone(const char *config_path, const char *server, const char *user
     return exit_code;
 }
 
-static bool check_one(const struct gw_config *config, const struct gw_config_server *server, const char *user)
+/* *outlets_too: the outlets have not been looked at yet; they are, behind the first calendar that can be read. */
+static bool check_one(struct gw_config *config, const struct gw_config_server *server, const char *user,
+                      bool *outlets_too)
 {
     char why[300];
+    bool well = false;
+    struct buf lines;
     struct alone a = {.user = user ? user : gw_check_default_user(config, server->name)};
     if (!a.user) {
         print_config_failure("config-missing", "this server has no person yet: name one with --user ADDRESS");
@@ -133,38 +140,46 @@ static bool check_one(const struct gw_config *config, const struct gw_config_ser
         int64_t now = clk_wall_s(clk_system());
         struct dav_question q = {.address = a.user, .from = now - 86400, .until = now + WINDOW_S};
         bool published = server->kind != GW_KIND_IFB && strcmp(server->read, "freebusy") == 0;
-        (published ? dav_batch_check_start : dav_check_start)(session, &q, print_step, print_done, &a);
+        (published ? dav_batch_check_start : dav_check_start)(session, &q, print_step, on_done, &a);
         loop_run(a.loop);
         dav_session_close(&session, "check done");
+        well = a.result.err == DAV_OK;
+        buf_init(&lines, LINES_MAX);
+        if (well && *outlets_too)
+            well = gw_check_outlets_alone(&lines, config);
+        *outlets_too = *outlets_too && a.result.err != DAV_OK;
+        gw_check_done_line(&lines, &a.result, server->name, a.user, "file");
+        print(&lines);
     }
     secret_free(&secret);
     secret_free(&proxy);
     loop_free(&a.loop);
-    return a.ok;
+    return well;
 }
 
 static void print_step(void *arg, const struct dav_step_report *report)
 {
     struct alone *a = arg;
     struct buf b;
-    buf_init(&b, 65536);
+    buf_init(&b, LINES_MAX);
     gw_check_step_line(&b, report, &a->account, a->user);
-    fputs(b.data, stdout);
-    fflush(stdout);
-    buf_free(&b);
+    print(&b);
 }
 
-static void print_done(void *arg, const struct dav_result *result)
+static void on_done(void *arg, const struct dav_result *result)
 {
     struct alone *a = arg;
-    struct buf b;
-    buf_init(&b, 65536);
-    gw_check_done_line(&b, result, a->account.name, a->user, "file");
-    fputs(b.data, stdout);
-    fflush(stdout);
-    buf_free(&b);
-    a->ok = result->err == DAV_OK;
+    a->result =
+        (struct dav_result){.err = result->err, .code = result->code, .count = result->count, .skipped = result->skipped};
     loop_stop(a->loop);
+}
+
+/* At once, for whoever watches the steps; frees them. */
+static void print(struct buf *lines)
+{
+    fputs(lines->data, stdout);
+    fflush(stdout);
+    buf_free(lines);
 }
 
 static void print_config_failure(const char *code, const char *evidence)

@@ -26,6 +26,8 @@ void gw_check_done_line(struct buf *out, const struct dav_result *result, const 
 
 /* Appends a line for each outlet: connected, let in, one message delivered to itself. False: one is down. */
 bool gw_check_outlets(struct buf *out, const struct gateway *g);
+/* The same without a daemon: connects them for it. `config` is only read. */
+bool gw_check_outlets_alone(struct buf *out, struct gw_config *config);
 
 /*
  * Without a daemon: reads the file, checks `server` (NULL: each in turn) by asking about `user` (NULL: the server's

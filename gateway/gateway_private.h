@@ -112,6 +112,7 @@ struct gateway {
     size_t scratch_size;
     struct gw_listeners *listeners;
     struct gw_outlets *outlets;
+    bool alone; /* a check without a daemon: outlets connect, and answer nobody */
     struct pres_sip_doc *pidf; /* how the site writes PIDF */
     struct gw_keep *keep;
     struct gw_gate *gate;

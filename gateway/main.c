@@ -70,8 +70,10 @@ int main(int argc, char **argv)
     }
     if (args.check_config)
         return check_config(args.config);
-    if (args.check_server)
+    if (args.check_server) {
+        make_safe();
         return gw_check_alone(args.config, *args.check_server ? args.check_server : NULL, args.check_user);
+    }
     struct gw_config *config = read_config(args.config);
     if (!config)
         return EXIT_CONFIG;

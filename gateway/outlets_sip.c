@@ -213,7 +213,8 @@ static struct pres_publisher *server_make(struct gateway *g, struct gw_outlet *o
                                          .password = c->watchers_file ? find_watcher : NULL,
                                          .password_arg = g,
                                          .max_watchers = c->max_watchers,
-                                         .looks = looks(c)};
+                                         .looks = looks(c),
+                                         .quiet = g->alone};
     if (c->certificate_file && c->key_file &&
         !(o->tls = tls_server_new(c->certificate_file, c->key_file, o->why, sizeof o->why)))
         return NULL;

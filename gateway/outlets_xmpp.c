@@ -59,7 +59,8 @@ static struct pres_publisher *make(struct gateway *g, struct gw_outlet *o)
                                    .admin_count = x->admins_count,
                                    .zone = x->zone,
                                    .max_watchers = x->max_watchers,
-                                   .store = gw_outlets_store(g)};
+                                   .store = gw_outlets_store(g),
+                                   .quiet = g->alone};
     const char *parent = strchr(x->component, '.');
     const char *const below[] = {parent ? parent + 1 : NULL};
     if (!x->allow_count && parent) { /* without a word, the domain that the component is below */

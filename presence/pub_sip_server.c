@@ -96,6 +96,7 @@ static struct sip_server *server_new(struct loop *loop, struct pres_table *table
     s->guard.realm = s->realm;
     crypto_random(s->guard.key, sizeof s->guard.key);
     s->tls = c->tls;
+    s->quiet = c->quiet;
     s->password = c->password;
     s->password_arg = c->password_arg;
     s->max_watchers = c->max_watchers ? c->max_watchers : MAX_WATCHERS;
@@ -236,7 +237,7 @@ static void on_request(struct sip_server *s, const struct pres_sip_path *path, c
             pres_publisher_proved(s->publisher);
     } else if (strcmp(m->method, "SUBSCRIBE") != 0) {
         pres_sip_server_answer(s, path, m, 405, "Method Not Allowed", allow);
-    } else if (s->leaving) {
+    } else if (s->leaving || (s->quiet && strcmp(m->call_id, s->self_id) != 0)) {
         pres_sip_server_answer(s, path, m, 503, "Service Unavailable", "Retry-After: 10\r\n");
     } else if (pres_sip_server_admit(s, path, m, &account)) {
         pres_sip_watch_request(s, path, m);

@@ -69,7 +69,7 @@ struct sip_server {
     struct buf body;
     int64_t guess_at; /* mono ms: the second in which `guesses` wrong passwords came */
     unsigned guesses;
-    bool leaving;
+    bool leaving, quiet;
     char self_id[24]; /* Call-ID of a subscription of our own, to see that all works; "": none */
     struct pres_sip_call *self_call;
     uint64_t notified, refused, wrong, ended;

@@ -106,6 +106,7 @@ static struct pub_xmpp *outlet_new(struct loop *loop, struct pres_table *table, 
     x->allow_count = s->allow_count;
     x->admins = mem_list(s->admins, s->admin_count);
     x->admin_count = s->admin_count;
+    x->quiet = s->quiet;
     x->max_watchers = s->max_watchers ? s->max_watchers : MAX_WATCHERS;
     for (unsigned i = 0; i < PRES_KINDS; i++) {
         x->show[i] = mem_strdup(s->show[i] ? s->show[i] : "");
@@ -337,7 +338,9 @@ static void on_stanza(void *arg, const struct pres_xml *stanza)
 void pres_pub_stanza(struct pub_xmpp *x, const struct pres_xml *stanza)
 {
     x->stanzas_in++;
-    if (strcmp(stanza->name, "presence") == 0)
+    if (x->quiet)
+        take_ping(x, stanza);
+    else if (strcmp(stanza->name, "presence") == 0)
         pres_pub_presence(x, stanza);
     else if (strcmp(stanza->name, "message") == 0)
         pres_pub_message(x, stanza);

@@ -58,6 +58,7 @@ struct pub_xmpp {
     void *secret_arg;
     char **allow, **admins;
     size_t allow_count, admin_count, max_watchers;
+    bool quiet;
     char *show[PRES_KINDS], *text[PRES_KINDS];
     struct pres_zone *zone;
 

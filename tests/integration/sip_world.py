@@ -3,9 +3,11 @@ own over a socket."""
 import os
 import random
 import re
+import select
 import signal
 import socket
 import subprocess
+import threading
 import time
 
 import company
@@ -192,6 +194,47 @@ class Watcher:
 
     def close(self):
         self.socket.close()
+
+
+class Phones:
+    """A phone for each of these people at one server, answered for by a thread; what each was told last. `deaf`: they
+    hear nothing, and answer nothing."""
+
+    def __init__(self, port, people):
+        self.deaf = threading.Event()
+        self.ended = threading.Event()
+        self.watchers = {p: Watcher(port, p, name="phone", expires=3600) for p in people}
+        for w in self.watchers.values():
+            w.subscribe()
+        self.thread = threading.Thread(target=self._listen, daemon=True)
+        self.thread.start()
+
+    def _listen(self):
+        by_socket = {w.socket: w for w in self.watchers.values()}
+        while not self.ended.is_set():
+            ready, _, _ = select.select(list(by_socket), [], [], 0.2)
+            for one in ready:
+                if self.deaf.is_set():
+                    one.recv(65536)
+                else:
+                    by_socket[one].poll()
+            for w in self.watchers.values():
+                if w.asked and time.monotonic() > w.asked_at + 1:
+                    w.poll()  # asks again
+
+    def state(self, person):
+        """None: nothing that can be understood."""
+        text = (self.watchers[person].documents or [""])[-1]
+        for state, sign in (("oof", "<rpid:vacation/>"), ("busy", "<rpid:busy/>"), ("free", "<rpid:activities")):
+            if sign in text:
+                return state
+        return None
+
+    def close(self):
+        self.ended.set()
+        self.thread.join(60)
+        for w in self.watchers.values():
+            w.close()
 
 
 def yaml(sim, people, sip, more_users=()):

@@ -65,6 +65,7 @@ struct pres_sip_server_settings {
     int64_t expires_s;     /* the longest subscription [3600] */
     int64_t min_expires_s; /* the shortest [60] */
     struct pres_sip_looks looks;
+    bool quiet; /* only to see that it works: nobody may watch but itself */
 };
 
 struct pres_publisher *pres_sip_server_new(struct loop *loop, struct pres_table *table,
