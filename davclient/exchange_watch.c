@@ -96,9 +96,13 @@ enum exchange_stage dav_exchange_watch_choose(struct dav_query *q, struct exchan
         return EXCHANGE_REMEMBERED;
     if (!dav_exchange_sub_alive(w, known, now) && dav_exchange_sub_wanted(w, known, now))
         return EXCHANGE_SUBSCRIBE;
-    if (!question->held || dav_exchange_known_dirty(known) ||
-        !is_covered(question, known, now, w->account->full_read_s))
+    if (!question->held || dav_exchange_known_dirty(known))
         return EXCHANGE_REMEMBERED;
+    if (!is_covered(question, known, now, w->account->full_read_s)) {
+        if (known->tag || known->subscription != EXCHANGE_NO_SUBSCRIPTION)
+            dav_query_routine(q);
+        return EXCHANGE_REMEMBERED;
+    }
     if (known->subscription != EXCHANGE_NO_SUBSCRIPTION && !known->polling) {
         if (known->clean_at + question->fresh_s >= now && known->clean_at <= now && question->fresh_s > 0) {
             dav_query_unchanged(q, known->from, known->until, known->clean_at);

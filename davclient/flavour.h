@@ -122,6 +122,7 @@ void dav_query_widen(struct dav_query *q, int64_t from, int64_t until);
 
 /* The question is answered by what the caller holds: nothing has changed in [from, until) as of then. */
 void dav_query_unchanged(struct dav_query *q, int64_t from, int64_t until, int64_t as_of);
+void dav_query_routine(struct dav_query *q); /* it will be read anew, but nothing says that anything has changed */
 int64_t dav_query_as_of(const struct dav_query *q); /* when it began */
 
 /* Now, wall s: for what ages while nobody asks. */

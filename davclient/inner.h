@@ -226,7 +226,7 @@ struct dav_query {
     unsigned skipped;
     struct buf remember;
     const char *way; /* static, NULL */
-    bool unchanged;
+    bool unchanged, routine;
     unsigned requests;
     int passed; /* last step reported, -1: none */
 };

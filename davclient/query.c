@@ -100,6 +100,7 @@ void dav_query_end(struct dav_query *q, const char *code, const char *evidence)
         .remember = q->remember.len > 0 ? q->remember.data : NULL,
         .way = q->way,
         .unchanged = ok && q->unchanged,
+        .routine = ok && q->routine,
         .method = q->requests > 0 ? q->ask.method : NULL,
         .url = q->requests > 0 ? q->url.data : NULL,
         .requests = q->requests,

@@ -110,6 +110,11 @@ void dav_query_unchanged(struct dav_query *q, int64_t from, int64_t until, int64
     dav_query_succeed(q);
 }
 
+void dav_query_routine(struct dav_query *q)
+{
+    q->routine = true;
+}
+
 int64_t dav_query_as_of(const struct dav_query *q)
 {
     return q->as_of;

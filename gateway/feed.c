@@ -62,6 +62,7 @@ const struct gw_poller_ops gw_feed_ops = {
     .rank = rank,
     .ways = gw_published_poll_ways,
     .batch_question = gw_published_question,
+    .batch_due = gw_published_due,
     .batch_answer = gw_published_answer,
     .batch_size = dav_batch_size,
     .batch_start = dav_batch_start,

@@ -41,7 +41,7 @@ enum gw_rank {
 /* How a person is to be asked about. */
 enum gw_poller_way {
     GW_POLLER_ALONE = 1,
-    GW_POLLER_BATCH = 2, /* with both: this one less often, as long as the answers to the other are good */
+    GW_POLLER_BATCH = 2, /* with both: this one seldom, as long as the answers to the other are good */
 };
 
 struct gw_poller_ops {
@@ -66,6 +66,9 @@ struct gw_poller_ops {
     unsigned (*ways)(void *arg, uint32_t id); /* enum gw_poller_way; asked when a person is added or moved */
     void (*batch_question)(void *arg, uint32_t id, struct dav_question *ret);
     void (*batch_answer)(void *arg, uint32_t id, const struct dav_result *result);
+    /* Of people who are asked about alone as well, some minutes after the last answer about many: might the next one be
+     * another? NULL: it might. */
+    bool (*batch_due)(void *arg, uint32_t id);
     unsigned (*batch_size)(const struct dav_session *s);
     struct dav_batch *(*batch_start)(struct dav_session *s, const struct dav_batch_question *q, dav_batch_fn *done,
                                      void *arg);

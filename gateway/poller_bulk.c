@@ -3,7 +3,7 @@
  * server has a list of those of its people whom one question may be about, and a timer that goes through it once an
  * interval: as many questions as the people need, evenly spread, each about as many as fit. Who is both asked about
  * alone and with others (enum gw_poller_way) is in both, and with others only every few minutes while the answers about
- * them alone are good.
+ * them alone are good, and when the owner knows a reason (batch_due): that nothing has changed is a good one not to ask.
  *
  * A list's members are in no order that matters. Those whom to ask next stand in `waiting` until the session has room;
  * questions take them from its front. While the server fails as a whole the members are told so in their turn, and when
@@ -18,7 +18,7 @@
 #include "poller_private.h"
 
 enum {
-    REFINED_S = 300,        /* between two questions about people who are asked about alone as well */
+    REFINED_S = 300,        /* at the least between two questions about people who are asked about alone as well */
     RECENT_FROM_MS = 60000, /* as in poller.c */
     PROBE_MIN_MS = 1000,
     TICK_MIN_MS = 10,
@@ -109,6 +109,14 @@ bool gw_poll_bulk_knows(const struct gw_poller *p, uint32_t id)
         return false;
     int64_t age_s = clk_wall_s(loop_clk(p->loop)) - p->bulk[id].ok_at;
     return age_s < 2 * (REFINED_S + p->interval_ms / 1000);
+}
+
+bool gw_poll_bulk_lately(const struct gw_poller *p, uint32_t id)
+{
+    if (!gw_poll_bulk_has(p, id) || p->bulk[id].asked_at == 0)
+        return false;
+    int64_t since_ms = (clk_wall_s(loop_clk(p->loop)) - p->bulk[id].asked_at) * 1000;
+    return since_ms >= 0 && since_ms < p->interval_ms / 2;
 }
 
 void gw_poll_bulk_urgent(struct gw_poller *p, uint32_t id)
@@ -325,7 +333,9 @@ static bool is_due(struct gw_poller *p, uint32_t id)
         return true;
     if (since_s * 1000 < p->interval_ms / 4 && p->interval_ms >= RECENT_FROM_MS)
         return false;
-    return !alone->alone || alone->fails > 0 || person->failed || since_s >= REFINED_S;
+    if (!alone->alone || alone->fails > 0 || person->failed)
+        return true;
+    return since_s >= REFINED_S && (!p->ops->batch_due || p->ops->batch_due(p->arg, id));
 }
 
 /* Nobody is asked; who is known by no other way learns why. */

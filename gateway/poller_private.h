@@ -107,6 +107,7 @@ void gw_poll_bulk_add(struct gw_poller *p, uint32_t id);
 void gw_poll_bulk_remove(struct gw_poller *p, uint32_t id);
 bool gw_poll_bulk_has(const struct gw_poller *p, uint32_t id);
 bool gw_poll_bulk_knows(const struct gw_poller *p, uint32_t id); /* the last answer was good, and not long ago */
+bool gw_poll_bulk_lately(const struct gw_poller *p, uint32_t id); /* asked in this half of an interval */
 void gw_poll_bulk_urgent(struct gw_poller *p, uint32_t id);
 void gw_poll_bulk_state(const struct gw_poller *p, uint32_t id, struct gw_poller_person *ret); /* adds to it */
 size_t gw_poll_bulk_waiting(const struct poll_server *s);

@@ -28,7 +28,7 @@ void gw_poller_wanted(struct gw_poller *p, uint32_t id)
     if (!person || person->running || person->queue != POLL_NOWHERE)
         return;
     int64_t since_ms = ((int64_t)gw_poll_now_s(p) - person->last_asked) * 1000;
-    if (!gw_poll_bulk_knows(p, id))
+    if (person->alone ? !gw_poll_bulk_knows(p, id) : !gw_poll_bulk_lately(p, id))
         gw_poll_bulk_urgent(p, id);
     person->skip = 0;
     if (person->alone && (since_ms < 0 || since_ms >= p->interval_ms / 2))

@@ -7,6 +7,9 @@
  * twice: an answer of one kind replaces its own piece and leaves the other one as it stands in the table. When the
  * calendar cannot be read (no Receive-As), what is published takes its place, and `way` says so; when nothing is
  * published, the calendar is read for the whole window, as if the other did not exist.
+ *
+ * A sign that the calendar has not changed counts for both: what was published long enough after the last change is
+ * what would be published now, and is asked for again only when a calendar would be read again whatever the signs say.
  */
 #include "published.h"
 
@@ -38,6 +41,7 @@ static const char way_unreadable[] = "published free/busy (" LIMITS "), because 
 static bool is_both(const struct gateway *g, pres_id id);
 static struct gw_published *mine(struct gateway *g, pres_id id);
 static bool is_fresh(const struct gateway *g, int64_t as_of);
+static bool stands(const struct gateway *g, pres_id id, const struct gw_published *o);
 static void take(struct gateway *g, pres_id id, const struct dav_result *result);
 static size_t add_refined(struct gateway *g, pres_id id, const struct gw_published *o, size_t n);
 static size_t add_known(struct gateway *g, pres_id id, size_t n, int64_t from, int64_t until);
@@ -78,9 +82,24 @@ unsigned gw_published_poll_ways(void *gateway, uint32_t id)
     return g->persons[id].ways ? g->persons[id].ways : GW_POLLER_ALONE;
 }
 
+/* A little further than wanted, so that the horizon may move on without another question. */
 void gw_published_question(void *gateway, uint32_t id, struct dav_question *ret)
 {
-    gw_feed_question(gateway, id, ret);
+    const struct gateway *g = gateway;
+    gw_feed_question(g, id, ret);
+    if (is_both(g, id))
+        ret->until += (gw_server_of(g, id)->config->changes.full_read_s + HOUR_S - 1) / HOUR_S * HOUR_S;
+}
+
+/* Nobody believes a sign for ever: after a while it is asked for anyway, as calendars are read. */
+bool gw_published_due(void *gateway, uint32_t id)
+{
+    const struct gateway *g = gateway;
+    const struct gw_published *o = g->persons[id].published;
+    const struct gw_config_server *server = gw_server_of(g, id)->config;
+    int64_t age_s = o ? clk_wall_s(loop_clk(g->loop)) - o->as_of : 0;
+    return !o || age_s < 0 || age_s >= server->changes.full_read_s || !is_fresh(g, o->alone_as_of) ||
+           !gw_published_holds(o, server->freebusy_delay_s);
 }
 
 void gw_published_answer(void *gateway, uint32_t id, const struct dav_result *result)
@@ -101,7 +120,7 @@ int64_t gw_published_window(const struct gateway *g, pres_id id, int64_t until)
 {
     const struct gw_published *o = g->persons[id].published;
     int64_t soon = clk_wall_s(loop_clk(g->loop)) + REFINED_S + HOUR_S - 1;
-    if (!o || !is_both(g, id) || !is_fresh(g, o->as_of))
+    if (!o || !is_both(g, id) || !stands(g, id, o))
         return until;
     soon -= soon % HOUR_S;
     return soon < until ? soon : until;
@@ -114,12 +133,14 @@ size_t gw_published_extend(struct gateway *g, pres_id id, const struct dav_resul
     if (!is_both(g, id))
         return n;
     o = mine(g, id);
+    if (!result->routine || o->changed_at == 0)
+        o->changed_at = result->as_of;
     o->alone_as_of = result->as_of;
     o->alone_from = result->from;
     o->alone_until = result->until;
     o->alone_code = NULL;
     gw_published_keep_calendar(o, result, clk_wall_s(loop_clk(g->loop)));
-    if (!is_fresh(g, o->as_of))
+    if (!stands(g, id, o))
         return n;
     look(g, id);
     pres_table_known(g->table, id, &known);
@@ -133,7 +154,7 @@ size_t gw_published_extend(struct gateway *g, pres_id id, const struct dav_resul
 const char *gw_published_way(const struct gateway *g, pres_id id, const char *way)
 {
     const struct gw_published *o = g->persons[id].published;
-    return o && is_both(g, id) && is_fresh(g, o->as_of) ? way_both : way;
+    return o && is_both(g, id) && stands(g, id, o) ? way_both : way;
 }
 
 void gw_published_confirm(struct gateway *g, pres_id id, const struct dav_result *result)
@@ -160,7 +181,7 @@ bool gw_published_instead(struct gateway *g, pres_id id, const struct dav_result
         o->alone_as_of = p->held = 0; /* what was read from it does not stand any longer than it must */
     if (o->alone_as_of == 0 && o->told)
         tell(g, id, o, false);
-    if (!is_fresh(g, o->as_of))
+    if (!stands(g, id, o))
         return false;
     p->way = result->err == DAV_FORBIDDEN   ? way_no_right
              : result->err == DAV_NOT_FOUND ? way_not_found
@@ -201,6 +222,14 @@ static struct gw_published *mine(struct gateway *g, pres_id id)
 static bool is_fresh(const struct gateway *g, int64_t as_of)
 {
     return as_of != 0 && clk_wall_s(loop_clk(g->loop)) - as_of < GRACE_S + 3 * g->config->poll_interval_ms / 1000;
+}
+
+/* What is published serves, also some time after it was asked for when the calendar has not changed since. */
+static bool stands(const struct gateway *g, pres_id id, const struct gw_published *o)
+{
+    const struct gw_config_server *server = gw_server_of(g, id)->config;
+    bool holds = gw_published_holds(o, server->freebusy_delay_s) && is_fresh(g, o->alone_as_of);
+    return is_fresh(g, o->as_of + (holds && o->as_of ? server->changes.full_read_s : 0));
 }
 
 /* Something is published. What the calendar said of the next hours stands, if it is not too old. */

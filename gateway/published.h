@@ -27,6 +27,7 @@ void gw_published_drop(struct gateway *g, pres_id id,
 /* feed.c: the answers. */
 unsigned gw_published_poll_ways(void *gateway, uint32_t id);
 void gw_published_question(void *gateway, uint32_t id, struct dav_question *ret);
+bool gw_published_due(void *gateway, uint32_t id);
 void gw_published_answer(void *gateway, uint32_t id, const struct dav_result *result);
 
 /* An answer from the calendar itself: how far to read; what of the horizon to add to the intervals in g->scratch, up to

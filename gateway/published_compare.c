@@ -15,6 +15,12 @@
 static unsigned digit_of(enum dav_busy kind);
 static bool is_in_calendar(const struct dav_span *span);
 
+bool gw_published_holds(const struct gw_published *o, int64_t delay_s)
+{
+    return o->as_of > 0 && !o->code && o->alone_as_of > 0 && !o->alone_code && o->changed_at > 0 &&
+           o->as_of >= o->changed_at + delay_s && o->differs.at == 0;
+}
+
 void gw_published_keep_near(struct gw_published *o, const struct dav_result *result, int64_t now)
 {
     int64_t from = now - now % PUBLISHED_SLOT_S, known = (result->until - from) / PUBLISHED_SLOT_S;

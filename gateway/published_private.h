@@ -15,6 +15,7 @@ struct gw_published {
     int64_t alone_as_of;        /* the calendar itself, read for [alone_from, alone_until); 0: it is not */
     int64_t alone_from, alone_until;
     const char *alone_code; /* why not; NULL */
+    int64_t changed_at;     /* when it was last read because it had changed, or might have */
 
     /* published for the next hours: two bits a quarter, as the server said it */
     int64_t near_from;
@@ -33,6 +34,10 @@ struct gw_published {
 };
 
 /* published_compare.c: pure. */
+
+/* Was what is published asked for when the calendar's last change had long been published? Then it holds as long as
+ * nothing changes. */
+bool gw_published_holds(const struct gw_published *o, int64_t delay_s);
 void gw_published_keep_near(struct gw_published *o, const struct dav_result *result, int64_t now);
 
 void gw_published_keep_calendar(struct gw_published *o, const struct dav_result *result, int64_t now);

@@ -48,6 +48,34 @@ def watched_only(folder):
     wait_until(idle, "three seconds in which nobody is asked about", 60)
 
 
+def watched_only_published(folder):
+    """The same of people who are read many at once: who is not watched is not in the question."""
+    lines = [f"appointment {p} now-10m +2h busy" for p in PEOPLE]
+    harness.secret_file(folder, "password", "svc-secret")
+    sim = harness.Simulator(folder, company.company(*lines))
+    daemon = harness.Daemon(folder, company.yaml(sim.url, PEOPLE, server_more="    read: freebusy\n").replace(
+        "window: 14d", "window: 14d, demand: watched"))
+    wait_until(lambda: daemon.get("/readyz")[0] == 200, "a daemon that has nobody to ask about to be ready", 60)
+    check("GET" not in sim.control("GET", "/counters")["methods"], "a question before anybody watches")
+
+    two = harness.Events(daemon.port, f"?address={PEOPLE[3]}&address={PEOPLE[4]}")
+    for p in PEOPLE[3:5]:
+        two.wait(lambda d, p=p: d["address"] == p and d["state"] == "busy", f"{p}, who is watched", 60)
+    for p in PEOPLE[:3] + PEOPLE[5:]:
+        check_equal(daemon.presence(p)["state"], "unknown", f"{p}, who is not")
+    two.cut()
+    wait_until(lambda: daemon.ctl_json("status")["subscribers"] == 0, "the streams to be over", 60)
+
+    def idle():
+        sim.control("DELETE", "/counters")
+        end = time.monotonic() + 3
+        wait_until(lambda: time.monotonic() > end, "three seconds to pass")
+        return sim.control("GET", "/counters")["requests"] == 0
+    wait_until(idle, "three seconds in which nobody is asked about", 60)
+    one = harness.Events(daemon.port, f"?address={PEOPLE[0]}")
+    one.wait(lambda d: d["address"] == PEOPLE[0] and d["state"] == "busy", "another one, who is watched now", 60)
+
+
 def budget_shown(folder):
     """`servers` says what freshness the budget buys, and what it would take."""
     lines = [f"mailbox {p} password=x" for p in PEOPLE]
@@ -71,4 +99,4 @@ def daemon_url(daemon):
 
 
 if __name__ == "__main__":
-    harness.run(watched_only, budget_shown)
+    harness.run(watched_only, watched_only_published, budget_shown)

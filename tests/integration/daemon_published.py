@@ -133,4 +133,38 @@ def lasting_disagreement(folder):
     check_equal(daemon.ctl_json("status")["causes"], [], "nothing to say in the end")
 
 
-harness.run(without_receive_as, right_is_missing, rows_of_every_kind, lasting_disagreement)
+def unchanged(folder, sign, args, most):
+    """Read by both, and nothing changes: requests for a person and poll, when the sign has come to be known."""
+    people = PEOPLE[:40]
+    sim, daemon = company.start(folder, [f"appointment {p} now-1h +3h busy" for p in people], people, args=args,
+                                interval="4s")
+    wait_until(lambda: all("next hours" in (daemon.ctl_json("show", p)["way"] or "") for p in people),
+               "everybody to be read by both", 60)
+
+    def rounds(n):
+        polls = daemon.ctl_json("status")["polls"]["ok"]
+        sim.control("DELETE", "/counters")
+        wait_until(lambda: daemon.ctl_json("status")["polls"]["ok"] >= polls + n * len(people), f"{n} rounds", 60)
+        counters = sim.control("GET", "/counters")
+        return counters, daemon.ctl_json("status")["polls"]["ok"] - polls
+    wait_until(lambda: list(rounds(1)[0]["methods"]) == [sign], "a round of nothing but signs", 90)
+    counters, done = rounds(3)
+    # a question that was under way at either end may be counted on one side only
+    check(counters["requests"] - 4 <= most * done,
+          f"requests {counters['requests']} for {done} polls: {counters['methods']}")
+    check_equal(list(counters["methods"]), [sign], "methods: what is published is not asked for, either")
+    check_equal(counters["violations"], [], "what the simulator complains of")
+
+
+def unchanged_by_contenttag(folder):
+    """One request for a person and poll."""
+    unchanged(folder, "PROPFIND", ("--set", "subscribe=501"), 1)
+
+
+def unchanged_by_poll(folder):
+    """A POLL for many."""
+    unchanged(folder, "POLL", (), 0.5)
+
+
+harness.run(without_receive_as, right_is_missing, rows_of_every_kind, lasting_disagreement, unchanged_by_contenttag,
+            unchanged_by_poll)

@@ -217,7 +217,7 @@ struct outcome {
     struct dav_span spans[600];
     size_t count;
     unsigned requests, skipped;
-    bool unchanged;
+    bool unchanged, routine;
     int64_t retry_after_s, from, until, as_of;
     char steps[600]; /* of a check: "dns tcp ..." with '!' before the failed one */
     unsigned *also;
@@ -240,6 +240,7 @@ static inline void note_result(void *arg, const struct dav_result *r)
     o->requests = r->requests;
     o->skipped = r->skipped;
     o->unchanged = r->unchanged;
+    o->routine = r->routine;
     o->retry_after_s = r->retry_after_s;
     o->from = r->from;
     o->until = r->until;

@@ -39,10 +39,14 @@ static struct {
     struct loop *loop;
     struct gw_poller *poller;
     struct dav_session session;
-    unsigned ways, running, batches, alone, told, failing, recovered;
+    unsigned ways, running, batches, people, alone, told, failing, recovered;
     unsigned answers[PEOPLE], local[PEOPLE];
     unsigned per_second[700];
     const char *code; /* of the next answers; NULL: good */
+    bool quiet;       /* nothing has changed, but with: */
+    bool unwatched;   /* everybody is, but: */
+    uint32_t watched;
+    uint32_t changed;
     enum dav_err err;
     int64_t start_ms;
 } w;
@@ -128,6 +132,7 @@ static struct dav_batch *batch_start(struct dav_session *s, const struct dav_bat
         .timer = loop_timer_new(w.loop, "answer", batch_over, b), .done = done, .arg = arg, .count = asked->count};
     assert_in_range(asked->count, 1, SIZE);
     w.batches++;
+    w.people += (unsigned)asked->count;
     w.running++;
     int64_t second = (clk_mono_ms(w.clk) - w.start_ms) / 1000;
     if (second < 700)
@@ -162,6 +167,18 @@ static void told(void *arg, enum dav_err err, const char *code)
     w.told += err == DAV_OK;
 }
 
+static bool batch_due(void *arg, uint32_t id)
+{
+    (void)arg;
+    return !w.quiet || (id == w.changed && w.changed);
+}
+
+static enum gw_rank rank(void *arg, uint32_t id)
+{
+    (void)arg;
+    return !w.unwatched ? GW_RANK_LAST : id == w.watched ? GW_RANK_FIRST : GW_RANK_NOT;
+}
+
 static const struct gw_poller_ops ops = {.question = question,
                                          .answer = answer,
                                          .server = server,
@@ -171,6 +188,8 @@ static const struct gw_poller_ops ops = {.question = question,
                                          .ways = ways,
                                          .batch_question = question,
                                          .batch_answer = batch_answer,
+                                         .batch_due = batch_due,
+                                         .rank = rank,
                                          .batch_size = batch_size,
                                          .batch_start = batch_start,
                                          .batch_cancel = batch_cancel};
@@ -231,6 +250,44 @@ static void both_ways(void **state)
     loop_advance(w.loop, 20 * INTERVAL);
     assert_in_range(w.alone, 200 * 19, 200 * 21);
     assert_in_range(w.batches, 6, 10); /* every five minutes */
+    w.quiet = true; /* and not at all while nothing has changed */
+    loop_advance(w.loop, INTERVAL);
+    unsigned before = w.batches, alone = w.alone;
+    loop_advance(w.loop, 20 * INTERVAL);
+    assert_int_equal(w.batches, before);
+    assert_in_range(w.alone - alone, 200 * 19, 200 * 20); /* one for a person and poll */
+    w.changed = 7; /* one who is due takes the others along */
+    loop_advance(w.loop, 2 * INTERVAL);
+    assert_int_equal(w.batches, before + 1);
+}
+
+/* Nobody is asked about whom nobody watches; who is watched again is asked about at once, unless that was just done. */
+static void nobody_watches(void **state)
+{
+    (void)state;
+    w.unwatched = true;
+    w.watched = PEOPLE;
+    add(0, PEOPLE);
+    loop_advance(w.loop, 3 * INTERVAL);
+    assert_int_equal(w.batches, 0);
+    w.watched = 7;
+    gw_poller_wanted(w.poller, 7);
+    loop_advance(w.loop, 1000);
+    assert_int_equal(w.answers[7], 1);
+    loop_advance(w.loop, 10 * INTERVAL);
+    assert_in_range(w.answers[7], 10, 12);
+    assert_int_equal(w.people, w.answers[7]); /* and about nobody else */
+    w.watched = PEOPLE;
+    unsigned before = w.answers[7];
+    loop_advance(w.loop, 2 * INTERVAL);
+    assert_int_equal(w.answers[7], before);
+    w.watched = 7;
+    gw_poller_wanted(w.poller, 7);
+    loop_advance(w.loop, 1000);
+    assert_int_equal(w.answers[7], before + 1);
+    gw_poller_wanted(w.poller, 7);
+    loop_advance(w.loop, 1000);
+    assert_int_equal(w.answers[7], before + 1);
 }
 
 static void failing_server(void **state)
@@ -287,6 +344,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(as_few_questions_as_can_be, set_up, tear_down),
         cmocka_unit_test_setup_teardown(both_ways, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(nobody_watches, set_up, tear_down),
         cmocka_unit_test_setup_teardown(failing_server, set_up, tear_down),
         cmocka_unit_test_setup_teardown(comings_and_goings, set_up, tear_down),
     };

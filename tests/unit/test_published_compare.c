@@ -99,11 +99,35 @@ static void looks(void **state)
     assert_int_equal(o.differed, 0);
 }
 
+/* What is published stands for the calendar when it is younger than the last change by as much as publishing takes. */
+static void holding(void **state)
+{
+    (void)state;
+    memset(&o, 0, sizeof(o));
+    assert_false(gw_published_holds(&o, 0)); /* neither was read */
+    o.as_of = NOW;
+    assert_false(gw_published_holds(&o, 0)); /* the calendar was not */
+    o.alone_as_of = o.changed_at = NOW - 600;
+    assert_true(gw_published_holds(&o, 600));
+    assert_false(gw_published_holds(&o, 601));
+    o.alone_as_of = NOW + 300; /* nothing has changed since */
+    assert_true(gw_published_holds(&o, 600));
+    o.differs.at = NOW;
+    assert_false(gw_published_holds(&o, 600));
+    o.differs.at = 0;
+    o.alone_code = "receive-as-missing";
+    assert_false(gw_published_holds(&o, 600));
+    o.alone_code = NULL;
+    o.code = "freebusy-missing";
+    assert_false(gw_published_holds(&o, 600));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(differences),
         cmocka_unit_test(looks),
+        cmocka_unit_test(holding),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

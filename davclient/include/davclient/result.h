@@ -53,6 +53,7 @@ struct dav_result {
     const char *method, *url; /* of the last request that was sent for it; NULL: none. They live during the call */
     bool unchanged;    /* nothing has changed since the last whole answer: there are no spans here, its hold on, until
                           as_of */
+    bool routine;      /* read although there was no sign of a change, because it was time */
     unsigned requests; /* HTTP requests that it took */
     unsigned skipped;  /* items that were broken and left out, each counted, none guessed */
 };
