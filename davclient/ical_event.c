@@ -40,10 +40,8 @@ void dav_event_line(struct dav_event_reading *r, const struct dav_line *line)
         e->uid = arena_strndup(r->arena, line->value, line->value_len);
         break;
     case DAV_PROP_DTSTART:
-        mark_broken_unless(e, dav_line_when(line, r->arena, &e->start));
-        break;
     case DAV_PROP_DTEND:
-        mark_broken_unless(e, dav_line_when(line, r->arena, &e->end));
+        mark_broken_unless(e, dav_line_when(line, r->arena, line->prop == DAV_PROP_DTSTART ? &e->start : &e->end));
         break;
     case DAV_PROP_DURATION:
         e->has_length = true;

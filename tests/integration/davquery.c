@@ -114,15 +114,16 @@ static int ask(const struct dav_account *account, const char *password_file, con
     return a.exit_code;
 }
 
+static const struct option options[] = {
+    {"kind", 1, NULL, 'k'},     {"url", 1, NULL, 'u'},     {"user", 1, NULL, 'n'},  {"password-file", 1, NULL, 'p'},
+    {"address", 1, NULL, 'a'},  {"from", 1, NULL, 'f'},    {"until", 1, NULL, 't'}, {"calendar", 1, NULL, 'c'},
+    {"path", 1, NULL, 'P'},     {"owner", 1, NULL, 'o'},   {"zone", 1, NULL, 'z'},  {"ca-file", 1, NULL, 'C'},
+    {"remember", 1, NULL, 'r'}, {"verbose", 0, NULL, 'v'}, {"stay", 0, NULL, 's'},  {"dns", 1, NULL, 'd'},
+    {NULL, 0, NULL, 0},
+};
+
 int main(int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"kind", 1, NULL, 'k'},     {"url", 1, NULL, 'u'},     {"user", 1, NULL, 'n'},  {"password-file", 1, NULL, 'p'},
-        {"address", 1, NULL, 'a'},  {"from", 1, NULL, 'f'},    {"until", 1, NULL, 't'}, {"calendar", 1, NULL, 'c'},
-        {"path", 1, NULL, 'P'},     {"owner", 1, NULL, 'o'},   {"zone", 1, NULL, 'z'},  {"ca-file", 1, NULL, 'C'},
-        {"remember", 1, NULL, 'r'}, {"verbose", 0, NULL, 'v'}, {"stay", 0, NULL, 's'},  {"dns", 1, NULL, 'd'},
-        {NULL, 0, NULL, 0},
-    };
     struct dav_account account = {.name = "test", .kind = DAV_KIND_CALDAV, .auth = {DAV_SCHEME_BASIC}, .auth_count = 1};
     struct dav_question question = {0};
     const char *calendars[LIST_MAX + 1] = {NULL}, *aliases[LIST_MAX + 1] = {NULL};

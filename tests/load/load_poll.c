@@ -18,35 +18,23 @@
 #include "base/clk.h"
 #include "base/loop.h"
 #include "base/mem.h"
-#include "base/secret.h"
 #include "canned_server.h"
 #include "davclient/query.h"
+#include "polled.h"
 #include "presence/table.h"
 #include "stopwatch.h"
 
 enum { APPOINTMENTS = 20, CONNECTIONS = 8, DAYS = 14, ROUNDS = 21 };
 
 struct ours {
-    struct loop *loop;
-    struct dav_session *session;
-    struct pres_table *table;
+    struct polled side;
     int64_t from;
     char *remember; /* where the calendar is, as learnt from the first answer */
     unsigned todo, running, failed;
     unsigned long appointments;
 };
 
-/* Users per second of CPU time. */
-struct round {
-    double bare, ours;
-};
-
 static void ask(struct ours *o);
-
-static void ignore_change(void *arg, pres_id id, const struct pres_presence *now)
-{
-    (void)arg, (void)id, (void)now;
-}
 
 static void answered(void *arg, const struct dav_result *result)
 {
@@ -63,7 +51,8 @@ static void answered(void *arg, const struct dav_result *result)
     for (size_t i = 0; i < result->count && i < APPOINTMENTS; i++)
         intervals[i] =
             (struct pres_interval){result->spans[i].start, result->spans[i].end, (enum pres_kind)result->spans[i].kind};
-    pres_table_update(o->table, o->todo % (unsigned)pres_table_count(o->table), intervals, result->count, result->from,
+    struct pres_table *table = o->side.table;
+    pres_table_update(table, o->todo % (unsigned)pres_table_count(table), intervals, result->count, result->from,
                       result->until, result->as_of);
     o->appointments += result->count;
     ask(o);
@@ -77,7 +66,7 @@ static void ask(struct ours *o)
     o->running++;
     struct dav_question q = {
         .address = "anna@example.test", .from = o->from, .until = o->from + DAYS * 86400, .remember = o->remember};
-    dav_query_start(o->session, &q, answered, o);
+    dav_query_start(o->side.session, &q, answered, o);
 }
 
 static double ours_round(struct ours *o, unsigned users)
@@ -87,45 +76,23 @@ static double ours_round(struct ours *o, unsigned users)
     for (unsigned i = 0; i < CONNECTIONS; i++)
         ask(o);
     while (o->running > 0)
-        loop_turn(o->loop, 1000);
+        loop_turn(o->side.loop, 1000);
     return users / (stopwatch_cpu() - began);
 }
 
 static void ours_open(struct ours *o, unsigned port)
 {
-    char url[100], why[200];
-    snprintf(url, sizeof(url), "http://127.0.0.1:%u/exchange/", port);
-    struct dav_account account = {.name = "canned",
-                                  .kind = DAV_KIND_EXCHANGE,
-                                  .url = url,
-                                  .user = "EXAMPLE\\svc",
-                                  .auth = {DAV_SCHEME_BASIC},
-                                  .auth_count = 1,
-                                  .lm_compatibility_level = 3,
-                                  .max_connections = CONNECTIONS,
-                                  .basic_together = CONNECTIONS, /* as the bare loop does */
-                                  .max_requests_per_second = 1e9};
-    struct secret *secret = secret_new("secret");
-    o->loop = loop_new(clk_system());
-    o->session = dav_session_new(o->loop, &account, secret, why, sizeof(why));
-    if (!o->session) {
-        fprintf(stderr, "load-poll: %s\n", why);
-        exit(1);
-    }
-    o->table = pres_table_new(o->loop, ignore_change, NULL);
+    polled_open(&o->side, "load-poll", port, CONNECTIONS);
     for (unsigned i = 0; i < 1000; i++) {
         char address[40];
         snprintf(address, sizeof(address), "user%u@example.test", i);
-        pres_table_add(o->table, &(struct pres_person_spec){.address = address, .stale_after = 900});
+        pres_table_add(o->side.table, &(struct pres_person_spec){.address = address, .stale_after = 900});
     }
-    secret_free(&secret);
 }
 
 static void ours_close(struct ours *o)
 {
-    dav_session_close(&o->session, "done");
-    pres_table_free(&o->table);
-    loop_free(&o->loop);
+    polled_close(&o->side);
     free(o->remember);
 }
 
@@ -150,13 +117,6 @@ static const char *const search_headers[] = {"Content-Type: text/xml",
                                              "Authorization: Basic RVhBTVBMRVxzdmM6c2VjcmV0",
                                              NULL};
 
-static int by_ratio(const void *a, const void *b)
-{
-    const struct round *one = a, *two = b;
-    double left = one->ours / one->bare, right = two->ours / two->bare;
-    return (left > right) - (left < right);
-}
-
 int main(int argc, char **argv)
 {
     bool smoke = stopwatch_smoke(argc, argv);
@@ -180,7 +140,7 @@ int main(int argc, char **argv)
                                 .headers = search_headers,
                                 .wanted = {"dtstart", "dtend", "busystatus"},
                                 .row = "response"};
-    struct round results[ROUNDS];
+    struct polled_round results[ROUNDS];
     unsigned long bare_appointments = 0;
     o.appointments = 0;
     for (unsigned i = 0; i < rounds && o.failed == 0; i++) {
@@ -200,8 +160,8 @@ int main(int argc, char **argv)
         free(answers[i].bytes);
     free(search);
     free(propfind);
-    qsort(results, rounds, sizeof(results[0]), by_ratio);
-    stopwatch_print("poll", "users/s", results[rounds / 2].ours, results[rounds / 2].bare,
+    struct polled_round median = polled_median(results, rounds);
+    stopwatch_print("poll", "users/s", median.ours, median.bare,
                     "libcurl+libevent+SAX loop, same answers");
     return same ? 0 : 1;
 }

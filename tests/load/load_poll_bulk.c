@@ -15,18 +15,16 @@
 #include "base/buf.h"
 #include "base/clk.h"
 #include "base/loop.h"
-#include "base/secret.h"
 #include "canned_server.h"
 #include "davclient/batch.h"
+#include "polled.h"
 #include "presence/table.h"
 #include "stopwatch.h"
 
 enum { PEOPLE = 100, DAYS = 14, SLOTS = DAYS * 96, MEETINGS = 20, CONNECTIONS = 8, ROUNDS = 17 };
 
 struct ours {
-    struct loop *loop;
-    struct dav_session *session;
-    struct pres_table *table;
+    struct polled side;
     int64_t from;
     char addresses[PEOPLE][40];
     struct dav_batch_person persons[PEOPLE];
@@ -34,17 +32,7 @@ struct ours {
     unsigned long spans;
 };
 
-/* People per second of CPU time. */
-struct round {
-    double bare, ours;
-};
-
 static void ask(struct ours *o);
-
-static void ignore_change(void *arg, pres_id id, const struct pres_presence *now)
-{
-    (void)arg, (void)id, (void)now;
-}
 
 static void answered(void *arg, const struct dav_batch_result *result)
 {
@@ -57,8 +45,8 @@ static void answered(void *arg, const struct dav_batch_result *result)
             fprintf(stderr, "load-poll-bulk: %s: %s\n", r->code, r->evidence ? r->evidence : "");
         for (size_t k = 0; k < r->count && k < MEETINGS; k++)
             intervals[k] = (struct pres_interval){r->spans[k].start, r->spans[k].end, (enum pres_kind)r->spans[k].kind};
-        pres_table_update(o->table, (pres_id)i, intervals, r->count < MEETINGS ? r->count : MEETINGS, r->from, r->until,
-                          r->as_of);
+        pres_table_update(o->side.table, (pres_id)i, intervals, r->count < MEETINGS ? r->count : MEETINGS, r->from,
+                          r->until, r->as_of);
         o->spans += r->count;
     }
     ask(o);
@@ -72,7 +60,7 @@ static void ask(struct ours *o)
     o->running++;
     struct dav_batch_question q = {
         .persons = o->persons, .count = PEOPLE, .from = o->from, .until = o->from + DAYS * INT64_C(86400)};
-    dav_batch_start(o->session, &q, answered, o);
+    dav_batch_start(o->side.session, &q, answered, o);
 }
 
 static double ours_round(struct ours *o, unsigned answers)
@@ -82,38 +70,18 @@ static double ours_round(struct ours *o, unsigned answers)
     for (unsigned i = 0; i < CONNECTIONS; i++)
         ask(o);
     while (o->running > 0)
-        loop_turn(o->loop, 1000);
+        loop_turn(o->side.loop, 1000);
     return answers / (stopwatch_cpu() - began) * PEOPLE;
 }
 
 static void ours_open(struct ours *o, unsigned port)
 {
-    char url[100], why[200];
-    snprintf(url, sizeof(url), "http://127.0.0.1:%u/exchange/", port);
-    struct dav_account account = {.name = "canned",
-                                  .kind = DAV_KIND_EXCHANGE,
-                                  .url = url,
-                                  .user = "EXAMPLE\\svc",
-                                  .auth = {DAV_SCHEME_BASIC},
-                                  .auth_count = 1,
-                                  .lm_compatibility_level = 3,
-                                  .max_connections = CONNECTIONS,
-                                  .basic_together = CONNECTIONS, /* as the bare loop does */
-                                  .max_requests_per_second = 1e9};
-    struct secret *secret = secret_new("secret");
-    o->loop = loop_new(clk_system());
-    o->session = dav_session_new(o->loop, &account, secret, why, sizeof(why));
-    if (!o->session) {
-        fprintf(stderr, "load-poll-bulk: %s\n", why);
-        exit(1);
-    }
-    o->table = pres_table_new(o->loop, ignore_change, NULL);
+    polled_open(&o->side, "load-poll-bulk", port, CONNECTIONS);
     for (unsigned i = 0; i < PEOPLE; i++) {
         snprintf(o->addresses[i], sizeof(o->addresses[i]), "user%05u@example.test", i);
         o->persons[i].address = o->addresses[i];
-        pres_table_add(o->table, &(struct pres_person_spec){.address = o->addresses[i], .stale_after = 900});
+        pres_table_add(o->side.table, &(struct pres_person_spec){.address = o->addresses[i], .stale_after = 900});
     }
-    secret_free(&secret);
 }
 
 static void add_row(struct buf *out, const char *address, unsigned shift)
@@ -152,13 +120,6 @@ static struct canned_answer bulk_answer(const struct ours *o)
     return answer;
 }
 
-static int by_ratio(const void *a, const void *b)
-{
-    const struct round *one = a, *two = b;
-    double left = one->ours / one->bare, right = two->ours / two->bare;
-    return (left > right) - (left < right);
-}
-
 int main(int argc, char **argv)
 {
     static const char *const headers[] = {"User-Agent: Mozilla/4.0 (compatible; MSIE 6.0; Windows NT 5.2)",
@@ -182,7 +143,7 @@ int main(int argc, char **argv)
     snprintf(url, sizeof(url), "http://127.0.0.1:%u/public/?cmd=freebusy&u=SMTP:anna@example.test", port);
     struct bare_poll_job job = {
         .method = "GET", .url = url, .headers = headers, .wanted = {"email", "fbdata"}, .row = "item"};
-    struct round results[ROUNDS];
+    struct polled_round results[ROUNDS];
     unsigned long rows = 0;
     o.spans = 0;
     for (unsigned i = 0; i < rounds && o.failed == 0; i++) {
@@ -196,15 +157,13 @@ int main(int argc, char **argv)
     if (!same)
         fprintf(stderr, "load-poll-bulk: of %lu rows ours saw %lu stretches, the bare loop %lu rows\n", people, o.spans,
                 rows);
-    dav_session_close(&o.session, "done");
-    pres_table_free(&o.table);
-    loop_free(&o.loop);
+    polled_close(&o.side);
     canned_server_stop(server);
     for (size_t i = 0; i < 2; i++)
         free(answers[i].bytes);
     free(propfind);
-    qsort(results, rounds, sizeof(results[0]), by_ratio);
-    stopwatch_print("poll-bulk", "people/s", results[rounds / 2].ours, results[rounds / 2].bare,
+    struct polled_round median = polled_median(results, rounds);
+    stopwatch_print("poll-bulk", "people/s", median.ours, median.bare,
                     "libcurl+libevent+SAX loop, same answers of 100 people x 14 days x 15 min");
     return same ? 0 : 1;
 }
