@@ -29,6 +29,7 @@
 #include "config_identity.h"
 #include "config_private.h"
 #include "config_users.h"
+#include "policy_table.h"
 #include "who_table.h"
 
 enum { FILE_MAX = 16 << 20, SCHEMA_MAX = 1 << 20, BACKTRACE_MAX = 8 };
@@ -94,6 +95,7 @@ void gw_config_free(struct gw_config **c)
     if (!*c)
         return;
     free_section(&gw_config_root, (char *)*c);
+    gw_policy_table_free(&(*c)->policy.table);
     gw_roster_free(&(*c)->roster);
     gw_whos_free(&(*c)->whos);
     free((*c)->path);

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "config_outlets.h"
+#include "config_policy.h"
 
 /* The same numbers as enum dav_kind and enum dav_scheme: the configuration knows neither side of the house (account.c
  * asserts it). */
@@ -165,6 +166,7 @@ struct gw_config {
     struct gw_config_sip sip;
     struct gw_config_webhook *webhooks;
     unsigned webhooks_count;
+    struct gw_config_policy policy;
     char *state_directory; /* NULL */
     char *control_socket;
     struct gw_roster *roster; /* everybody, from `users` and their CSV files; see config_users.h */

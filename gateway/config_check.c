@@ -57,6 +57,7 @@ void gw_config_check(struct gw_reading *r, struct gw_config *c)
     check_http(r, c);
     gw_identity_check(r, c);
     gw_outlets_check(r, c);
+    gw_policy_check(r, c);
     check_absolute(r, "state.directory", c->state_directory);
     check_absolute(r, "audit.file", c->audit.file);
     check_absolute(r, "control.socket", c->control_socket);

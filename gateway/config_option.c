@@ -23,8 +23,6 @@ static int choose(struct gw_reading *r, const struct gw_option *o, const char *p
 static void wrong_type(struct gw_reading *r, const struct gw_option *o, const char *path, const char *text);
 static void out_of_range(struct gw_reading *r, const struct gw_option *o, const char *path, const char *text);
 static int word_index(const char *words, const char *text);
-static bool duration_read(const char *text, int64_t *ret_ms);
-static void duration_write(struct buf *out, int64_t ms);
 
 void gw_option_set(struct gw_reading *r, const struct gw_option *o, const char *path, const char *text,
                    char *section_out)
@@ -145,9 +143,9 @@ void gw_option_type_text(const struct gw_option *o, struct buf *out)
     case GW_OPT_MS:
     case GW_OPT_S:
         buf_adds(out, "duration from ");
-        duration_write(out, o->min);
+        gw_duration_write(out, o->min);
         buf_adds(out, " to ");
-        duration_write(out, o->max);
+        gw_duration_write(out, o->max);
         return;
     case GW_OPT_WORD:
     case GW_OPT_CHOICE:
@@ -201,7 +199,7 @@ static bool set_duration(struct gw_reading *r, const struct gw_option *o, const 
                          int64_t *ret_ms)
 {
     int64_t ms;
-    if (!duration_read(text, &ms)) {
+    if (!gw_duration_read(text, &ms)) {
         char shown[80];
         gw_problem_at(r, "config-wrong-type", path,
                       "expects a number with its unit, such as 500ms, 60s, 15m, 8h or 14d, not \"%s\"",
@@ -274,7 +272,7 @@ static const struct {
     int64_t ms;
 } units[] = {{"d", 86400000}, {"h", 3600000}, {"m", 60000}, {"s", 1000}, {"ms", 1}};
 
-static bool duration_read(const char *text, int64_t *ret_ms)
+bool gw_duration_read(const char *text, int64_t *ret_ms)
 {
     size_t digits = strspn(text, "0123456789");
     if (digits == 0 || digits > 12)
@@ -290,7 +288,7 @@ static bool duration_read(const char *text, int64_t *ret_ms)
     return false;
 }
 
-static void duration_write(struct buf *out, int64_t ms)
+void gw_duration_write(struct buf *out, int64_t ms)
 {
     for (size_t i = 0; i < sizeof units / sizeof units[0]; i++)
         if (ms % units[i].ms == 0) {

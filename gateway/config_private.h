@@ -10,6 +10,7 @@
 
 #include "config.h"
 
+struct buf;
 struct gw_lines;
 
 /* One attempt to read one file. Problems are collected, so that an administrator sees them all at once. */
@@ -100,10 +101,15 @@ void gw_option_free(const struct gw_option *o, char *section_out);
 /* What the table cannot say: names that are not twice, references, files that can be read. */
 void gw_config_check(struct gw_reading *r, struct gw_config *c);
 
+void gw_policy_check(struct gw_reading *r, struct gw_config *c); /* policy_check.c; makes c->policy.table */
 void gw_outlets_check(struct gw_reading *r, const struct gw_config *c); /* outlets_check.c */
 
 /* Is there, can be read, and, when private, by nobody else? */
 void gw_config_check_file(struct gw_reading *r, const char *path, const char *key, bool is_private);
+
+/* "90s" "15m" "8h" "14d" "500ms". */
+bool gw_duration_read(const char *text, int64_t *ret_ms);
+void gw_duration_write(struct buf *out, int64_t ms);
 
 /* Pure checks of one text, shared by the file and the CSV; NULL: fine, else a phrase. */
 const char *gw_address_wrong(const char *address);

@@ -349,17 +349,16 @@ static const struct gw_option root_options[] = {
                  "password; readable by the daemon alone, watched. freebusyctl identity writes it."},
 };
 static const struct gw_section *const root_sections[] = {
-    &servers_section,         &users_section,   &poll_section,
-    &presence_section,        &publish_section, &gw_config_identities_section,
-    &gw_config_audit_section, &state_section,   &control_section};
-static const char *const root_later[] = {"policy", NULL};
+    &servers_section,         &users_section,            &poll_section,
+    &presence_section,        &publish_section,          &gw_config_identities_section,
+    &gw_config_audit_section, &gw_config_policy_section, &state_section,
+    &control_section};
 const struct gw_section gw_config_root = {.key = "",
                                           .size = sizeof(struct gw_config),
                                           .options = root_options,
                                           .option_count = ROWS(root_options),
                                           .sections = root_sections,
-                                          .section_count = ROWS(root_sections),
-                                          .later = root_later};
+                                          .section_count = ROWS(root_sections)};
 
 static void describe_section(const struct gw_section *s, const char *around, struct buf *out)
 {

@@ -17,7 +17,8 @@ extern const struct gw_option gw_config_text_options[GW_KINDS_TOLD];
     "The words beside each availability: {until} is its end, and what stands in [ ] is left out where that is "        \
     "not known."
 
-extern const struct gw_section gw_config_audit_section, gw_config_identities_section, gw_config_proxies_section, gw_config_identity_section, gw_config_mqtt_section, gw_config_sip_section,
-    gw_config_webhooks_section;
+extern const struct gw_section gw_config_audit_section, gw_config_identities_section, gw_config_proxies_section,
+    gw_config_identity_section, gw_config_mqtt_section, gw_config_sip_section, gw_config_webhooks_section,
+    gw_config_policy_section;
 
 #endif

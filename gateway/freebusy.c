@@ -33,7 +33,10 @@ enum gw_freebusy_result gw_freebusy_find(struct gateway *g, const struct gw_who 
     pres_table_presence(table, id, &presence);
     if (presence.state != PRES_UNKNOWN)
         return GW_FREEBUSY_KNOWN;
-    ret->code = presence.reason ? presence.reason : "unknown";
+    if (gw_policy_presence(g, who, id, &presence) && presence.reason)
+        ret->code = presence.reason;
+    else
+        ret->code = "unknown";
     pres_seen_free(&ret->seen);
     return GW_FREEBUSY_UNKNOWN;
 }

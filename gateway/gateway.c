@@ -18,6 +18,7 @@
 #include "demand.h"
 #include "gateway_private.h"
 #include "keep.h"
+#include "policy.h"
 #include "rush.h"
 #include "who.h"
 
@@ -36,6 +37,7 @@ struct gateway *gw_new(struct loop *loop, struct gw_config *config, char *why, s
     g->demand = gw_demand_new(g);
     g->gate = gw_gate_new(g);
     g->audit = gw_audit_new(g);
+    g->policy = gw_policy_new(g);
     g->poller = gw_poller_new(loop, &gw_feed_ops, g, config->poll_interval_ms, (uint32_t)crypto_random_u64());
     g->keep = gw_keep_new(loop, config->state_directory, why, why_size);
     if (!g->keep)
@@ -76,6 +78,7 @@ void gw_free(struct gateway **gateway)
     free(g->servers);
     gw_outlets_free(&g->outlets);
     gw_pidf_free(g);
+    gw_policy_free(&g->policy);
     gw_keep_free(&g->keep);
     gw_people_free(g);
     pres_journal_free(&g->journal);

@@ -15,6 +15,7 @@
 #include "presence/rules.h"
 
 struct gw_demand;
+struct gw_policy;
 struct gw_keep;
 struct dav_question;
 struct dav_result;
@@ -101,6 +102,7 @@ struct gateway {
     struct pres_journal *journal;
     struct gw_poller *poller;
     struct gw_demand *demand;
+    struct gw_policy *policy;
     struct gw_server **servers; /* in the order of the configuration */
     unsigned server_count;
     struct gw_person *persons;

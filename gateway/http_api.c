@@ -20,6 +20,7 @@
 #include "http_face.h"
 #include "http_pidf.h"
 #include "page.h"
+#include "policy.h"
 #include "presence/render.h"
 #include "report.h"
 #include "who.h"
@@ -74,10 +75,11 @@ static enum need need_of(const char *path);
 static void serve(struct gw_face *face, struct httpd_req *req, const void *arg);
 static void refuse_method(struct httpd_req *req, const struct allowed *allowed);
 static bool same_method(const char *have, const char *asked);
-static pres_id known_person(struct gw_face *face, struct httpd_req *req, const char *address);
-static void add_presence(struct gw_face *face, struct buf *out, pres_id id);
-static void add_listed(struct gw_face *face, struct httpd_req *req, struct buf *out, struct buf *missing);
-static void add_group(struct gw_face *face, struct buf *out, const char *group);
+static bool add_presence(struct gw_face *face, const struct gw_who *who, pres_id id, struct buf *out);
+static void add_comma(struct buf *out);
+static void add_listed(struct gw_face *face, const struct gw_who *who, struct httpd_req *req, struct buf *out,
+                       struct buf *missing);
+static void add_group(struct gw_face *face, const struct gw_who *who, struct buf *out, const char *group);
 
 void gw_http_dispatch(struct gw_face *face, struct httpd_req *req, const struct gw_http_route *extra)
 {
@@ -219,16 +221,21 @@ static void get_ready(struct gw_face *face, struct httpd_req *req, const char *r
 
 static void get_presence(struct gw_face *face, struct httpd_req *req, const char *rest)
 {
-    pres_id id = known_person(face, req, rest);
-    if (id == PRES_NOBODY)
+    const struct gw_who *who = gw_who_of(face, req);
+    if (!who)
         return;
+    pres_id id = pres_table_find(gw_table(face->gateway), rest);
     if (gw_http_wants_pidf(req)) {
         gw_http_get_pidf(face, req, id);
         return;
     }
     struct buf b;
     buf_init(&b, 16384);
-    add_presence(face, &b, id);
+    if (!add_presence(face, who, id, &b)) {
+        buf_free(&b);
+        gw_http_nobody(req);
+        return;
+    }
     buf_addc(&b, '\n');
     size_t len = b.len;
     httpd_reply_take(req, 200, json_headers, buf_take(&b), len);
@@ -239,6 +246,9 @@ static void get_presence_list(struct gw_face *face, struct httpd_req *req, const
 {
     (void)rest;
     bool bad = false;
+    const struct gw_who *who = gw_who_of(face, req);
+    if (!who)
+        return;
     const char *group = httpd_param(req, "group", 0, &bad);
     const char *first = httpd_param(req, "address", 0, &bad);
     if (bad) {
@@ -253,9 +263,9 @@ static void get_presence_list(struct gw_face *face, struct httpd_req *req, const
     buf_init(&out, LIST_BYTES_MAX);
     buf_init(&missing, LIST_BYTES_MAX);
     buf_adds(&out, "{\"presence\":[");
-    add_listed(face, req, &out, &missing);
+    add_listed(face, who, req, &out, &missing);
     if (group)
-        add_group(face, &out, group);
+        add_group(face, who, &out, group);
     buf_addf(&out, "],\"not_found\":[%s]}\n", missing.data);
     buf_free(&missing);
     if (out.failed) {
@@ -279,20 +289,15 @@ static void get_status(struct gw_face *face, struct httpd_req *req, const char *
     gw_http_json(req, 200, gw_report_status(face->gateway));
 }
 
-/* Answers the 404 itself when it returns PRES_NOBODY. */
-static pres_id known_person(struct gw_face *face, struct httpd_req *req, const char *address)
-{
-    pres_id id = pres_table_find(gw_table(face->gateway), address);
-    if (id == PRES_NOBODY)
-        gw_http_nobody(req);
-    return id;
-}
-
-static void add_presence(struct gw_face *face, struct buf *out, pres_id id)
+/* False, and nothing added: for who asks there is nobody. A comma before all but the first. */
+static bool add_presence(struct gw_face *face, const struct gw_who *who, pres_id id, struct buf *out)
 {
     struct pres_presence p;
-    pres_table_presence(gw_table(face->gateway), id, &p);
+    if (!gw_policy_presence(face->gateway, who, id, &p))
+        return false;
+    add_comma(out);
     pres_render_json(out, pres_table_publish_as(gw_table(face->gateway), id), &p);
+    return true;
 }
 
 static void add_comma(struct buf *out)
@@ -301,30 +306,25 @@ static void add_comma(struct buf *out)
         buf_addc(out, ',');
 }
 
-static void add_listed(struct gw_face *face, struct httpd_req *req, struct buf *out, struct buf *missing)
+static void add_listed(struct gw_face *face, const struct gw_who *who, struct httpd_req *req, struct buf *out,
+                       struct buf *missing)
 {
     bool bad = false;
     const char *address;
     for (unsigned i = 0; i < ADDRESSES_MAX && (address = httpd_param(req, "address", i, &bad)); i++) {
-        pres_id id = pres_table_find(gw_table(face->gateway), address);
-        if (id == PRES_NOBODY) {
+        if (!add_presence(face, who, pres_table_find(gw_table(face->gateway), address), out)) {
             add_comma(missing);
             jv_quote(missing, address);
-        } else {
-            add_comma(out);
-            add_presence(face, out, id);
         }
     }
 }
 
-static void add_group(struct gw_face *face, struct buf *out, const char *group)
+static void add_group(struct gw_face *face, const struct gw_who *who, struct buf *out, const char *group)
 {
     struct pres_table *table = gw_table(face->gateway);
     for (pres_id id = PRES_NOBODY; (id = pres_table_next(table, id)) != PRES_NOBODY;) {
         const char *of = pres_table_group(table, id);
-        if (of && strcmp(of, group) == 0) {
-            add_comma(out);
-            add_presence(face, out, id);
-        }
+        if (of && strcmp(of, group) == 0)
+            add_presence(face, who, id, out);
     }
 }

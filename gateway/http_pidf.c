@@ -14,8 +14,10 @@
 #include "gateway.h"
 #include "http_face.h"
 #include "http_pidf.h"
+#include "policy.h"
 #include "presence/render.h"
 #include "presence/sip_doc.h"
+#include "who.h"
 
 #define PIDF "application/pidf+xml"
 
@@ -34,14 +36,21 @@ void gw_http_get_pidf(struct gw_face *face, struct httpd_req *req, pres_id id)
 {
     static const char *const headers[] = {"Content-Type: " PIDF, "Cache-Control: no-store", "Vary: Accept", NULL};
     const struct pres_table *table = gw_table(face->gateway);
+    const struct gw_who *who = gw_who_of(face, req);
     struct pres_presence p;
     struct buf entity, b;
-    pres_table_presence(table, id, &p);
+    if (!who || !gw_policy_presence(face->gateway, who, id, &p)) {
+        if (who)
+            gw_http_nobody(req);
+        return;
+    }
+    struct pres_seen *seen = gw_policy_known(face->gateway, who, id); /* NULL: no times */
     buf_init(&entity, 4096);
     buf_init(&b, DOCUMENT_MAX);
     bool named = pres_pidf_entity(&entity, "pres:", pres_table_publish_as(table, id));
     int64_t now = clk_wall_s(loop_clk(gw_loop(face->gateway)));
-    if (!named || !pres_sip_doc_write(gw_pidf(face->gateway), table, id, &p, entity.data, now, false, &b)) {
+    const struct pres_known *known = seen ? &seen->known : NULL;
+    if (!named || !pres_sip_doc_write(gw_pidf(face->gateway), known, &p, entity.data, now, false, &b)) {
         gw_http_problem(req, 406, "no-such-form", "This address cannot be written as a pres: URI.");
         buf_free(&b);
     } else {
@@ -49,6 +58,7 @@ void gw_http_get_pidf(struct gw_face *face, struct httpd_req *req, pres_id id)
         httpd_reply_take(req, 200, headers, buf_take(&b), len);
     }
     buf_free(&entity);
+    pres_seen_free(&seen);
 }
 
 /* The q of the type in an Accept header (RFC 9110 12.5.1), 0: it is not named. */

@@ -27,6 +27,7 @@
 #include "config_users.h"
 #include "gateway.h"
 #include "listeners.h"
+#include "policy_check.h"
 
 enum { EXIT_WELL = 0, EXIT_RUNTIME = 1, EXIT_CONFIG = 2, STATUS_EVERY_MS = 10000 };
 
@@ -47,6 +48,7 @@ static int parse(int argc, char **argv, struct arguments *ret);
 static int usage(FILE *out, int code);
 static int print_options(void);
 static int check_config(const char *path);
+static void print_policy_warnings(const struct gw_config *config);
 static struct gw_config *read_config(const char *path);
 static void make_safe(void);
 static int run(struct gw_config *config, struct clk *clk);
@@ -175,9 +177,19 @@ static int check_config(const char *path)
         fprintf(stderr, "%s\n", config->roster->notes[i]);
     if (config->roster->notes_untold)
         fprintf(stderr, "and %u more lines that cannot be used\n", config->roster->notes_untold);
+    print_policy_warnings(config);
     printf("%s: can be used: %u servers, %zu persons\n", path, config->servers_count, config->roster->count);
     gw_config_free(&config);
     return EXIT_WELL;
+}
+
+static void print_policy_warnings(const struct gw_config *config)
+{
+    struct buf b;
+    buf_init(&b, 1 << 18);
+    gw_policy_warnings(config, &b);
+    fputs(b.len ? b.data : "", stderr);
+    buf_free(&b);
 }
 
 static struct gw_config *read_config(const char *path)

@@ -130,6 +130,18 @@ void gw_outlets_free(struct gw_outlets **o)
     *o = NULL;
 }
 
+bool gw_outlets_configured(const struct gw_config *c, const char *label)
+{
+    bool found = false;
+    for (unsigned k = 0; k < KINDS; k++)
+        for (unsigned i = 0; !found && i < kinds[k]->count(c); i++) {
+            char *one = kinds[k]->label(c, i);
+            found = strcmp(one, label) == 0;
+            free(one);
+        }
+    return found;
+}
+
 size_t gw_outlet_count(const struct gateway *g)
 {
     return g->outlets ? g->outlets->count : 0;

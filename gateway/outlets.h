@@ -24,6 +24,9 @@ void gw_outlets_free(struct gw_outlets **o);
 void gw_pidf_apply(struct gateway *g);
 void gw_pidf_free(struct gateway *g);
 
+/* Does the configuration make an outlet of this label? */
+bool gw_outlets_configured(const struct gw_config *c, const char *label);
+
 size_t gw_outlet_count(const struct gateway *g);
 void gw_outlet_status(const struct gateway *g, size_t i, struct pres_publisher_status *ret);
 size_t gw_outlet_counts(const struct gateway *g, size_t i, struct pres_count *rows, size_t max);

@@ -1,28 +1,187 @@
 /*
- * policy: see policy.h.
+ * policy: see policy.h. The table is the configuration's; here it meets the running daemon: who asks and about whom
+ * become plain texts, the person's own choice is put over the answer, and one timer counts the moments at which a view
+ * changes by itself, so that streams and outlets look again (their epoch is another one).
  */
 #include "policy.h"
 
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/clk.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "base/mem.h"
+#include "gateway_private.h"
+#include "policy_check.h"
+#include "policy_table.h"
+#include "who.h"
+
+enum { SLEEP_MAX_MS = 60000 };
+
+struct gw_policy {
+    struct gateway *g;
+    struct loop_timer *timer;
+    unsigned epoch;
+    int64_t next; /* wall s at which views may change by themselves */
+    bool anonymous, told;
+};
+
+static void changed(struct gateway *g);
+static void arm(struct gw_policy *p);
+static void on_timer(void *arg);
+static int64_t wall_s(const struct gateway *g);
+static void warn(const struct gateway *g);
+
+struct gw_policy *gw_policy_new(struct gateway *g)
+{
+    struct gw_policy *p = mem_calloc(1, sizeof *p);
+    p->g = g;
+    p->epoch = 1;
+    p->next = PRES_NEVER;
+    p->timer = loop_timer_new(g->loop, "policy", on_timer, p);
+    return p;
+}
+
+void gw_policy_free(struct gw_policy **p)
+{
+    if (!*p)
+        return;
+    loop_timer_free(&(*p)->timer);
+    free(*p);
+    *p = NULL;
+}
+
+void gw_policy_apply(struct gateway *g)
+{
+    static const struct gw_asker anonymous = {.name = "anonymous", .anonymous = true};
+    const struct gw_policy_table *t = g->config->policy.table;
+    g->policy->anonymous = false;
+    for (size_t i = 0; t && i < gw_policy_table_count(t); i++)
+        g->policy->anonymous |= gw_policy_line_who(t, i, &anonymous);
+    if (!t && !g->policy->told)
+        log_notice("policy", "there is no policy: who reaches a listener or an outlet sees everything");
+    g->policy->told = !t;
+    warn(g);
+    changed(g);
+}
+
 void gw_policy_grant(const struct gateway *g, const struct gw_who *who, pres_id id, struct pres_grant *ret)
 {
-    (void)g, (void)who, (void)id;
+    gw_policy_grant_part(g, who, NULL, id, ret);
+}
+
+void gw_policy_grant_part(const struct gateway *g, const struct gw_who *who, const char *part, pres_id id,
+                          struct pres_grant *ret)
+{
+    const struct gw_policy_table *t = g->config->policy.table;
     *ret = pres_grant_all;
+    if (!t || who->admin)
+        return;
+    struct gw_asker asker = {.name = who->name,
+                             .group = who->group,
+                             .part = part,
+                             .anonymous = strcmp(who->means, "anonymous") == 0,
+                             .outlet = strcmp(who->means, "outlet") == 0};
+    struct gw_subject whom = {.address = pres_table_address(g->table, id),
+                              .publish_as = pres_table_publish_as(g->table, id),
+                              .group = pres_table_group(g->table, id)};
+    gw_policy_table_grant(t, &asker, &whom, wall_s(g), ret);
+}
+
+bool gw_policy_presence(const struct gateway *g, const struct gw_who *who, pres_id id, struct pres_presence *ret)
+{
+    struct pres_grant grant;
+    struct pres_presence full;
+    struct pres_known known;
+    if (id == PRES_NOBODY)
+        return false;
+    gw_policy_grant(g, who, id, &grant);
+    if (grant.level == PRES_SEE_NOTHING)
+        return false;
+    pres_table_presence(g->table, id, &full);
+    if (pres_grant_is_all(&grant)) {
+        *ret = full;
+        return true;
+    }
+    pres_table_known(g->table, id, &known);
+    return pres_view_presence(&grant, &known, &full, wall_s(g), ret);
+}
+
+struct pres_seen *gw_policy_known(const struct gateway *g, const struct gw_who *who, pres_id id)
+{
+    struct pres_grant grant;
+    struct pres_known known;
+    if (id == PRES_NOBODY)
+        return NULL;
+    gw_policy_grant(g, who, id, &grant);
+    pres_table_known(g->table, id, &known);
+    return pres_view_known(&grant, &known, wall_s(g));
+}
+
+bool gw_policy_sees_all(const struct gateway *g, const struct gw_who *who)
+{
+    return !g->config->policy.table || who->admin;
 }
 
 bool gw_policy_is_set(const struct gateway *g)
 {
-    (void)g;
-    return false;
+    return g->config->policy.table != NULL;
 }
 
 bool gw_policy_names_anonymous(const struct gateway *g)
 {
-    (void)g;
-    return false;
+    return g->policy->anonymous;
 }
 
 unsigned gw_policy_epoch(const struct gateway *g)
 {
-    (void)g;
-    return 1;
+    return g->policy->epoch;
+}
+
+static void changed(struct gateway *g)
+{
+    struct gw_policy *p = g->policy;
+    p->epoch++;
+    p->next = g->config->policy.table ? gw_policy_table_next(g->config->policy.table, wall_s(g)) : PRES_NEVER;
+    arm(p);
+}
+
+/* The wall clock may jump: never more than a minute at a stretch. */
+static void arm(struct gw_policy *p)
+{
+    if (p->next == PRES_NEVER) {
+        loop_timer_stop(p->timer);
+        return;
+    }
+    int64_t ms = p->next * 1000 - clk_wall_ms(loop_clk(p->g->loop));
+    loop_timer_in(p->timer, ms < 0 ? 0 : ms > SLEEP_MAX_MS ? SLEEP_MAX_MS : ms);
+}
+
+static void on_timer(void *arg)
+{
+    struct gw_policy *p = arg;
+    if (wall_s(p->g) >= p->next)
+        changed(p->g);
+    else
+        arm(p);
+}
+
+static int64_t wall_s(const struct gateway *g)
+{
+    return clk_wall_s(loop_clk(g->loop));
+}
+
+static void warn(const struct gateway *g)
+{
+    struct buf b;
+    buf_init(&b, 1 << 18);
+    gw_policy_warnings(g->config, &b);
+    for (const char *line = b.len ? b.data : ""; *line;) {
+        size_t len = strcspn(line, "\n");
+        log_warning("policy", "%.*s", (int)len, line);
+        line += len + (line[len] == '\n');
+    }
+    buf_free(&b);
 }

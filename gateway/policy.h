@@ -1,7 +1,10 @@
 /*
- * policy: who may see whom, and how much. One table, the first line that matches decides, and where none does nothing
- * may be seen. Where the configuration has no `policy` at all, who reaches a listener or an outlet sees everything: the
- * listeners are then loopback ones, or an administrator said otherwise (allow_remote).
+ * policy: who may see whom, and how much. One table (policy_table.h), the first line that matches decides, and where
+ * none does nothing may be seen. Where the configuration has no `policy` at all, who reaches a listener or an outlet
+ * sees everything: the listeners are then loopback ones, or an administrator said otherwise (allow_remote).
+ *
+ * A person's own choice (policy_choice.c) is the most that anybody is told of them, whatever the table says. The
+ * control socket sees everything.
  */
 #ifndef GATEWAY_POLICY_H
 #define GATEWAY_POLICY_H
@@ -10,16 +13,41 @@
 #include "presence/view.h"
 
 struct gateway;
+struct gw_asker;
+struct gw_policy;
+struct gw_subject;
 struct gw_who;
 
 /* What `who` may be told of this person now. Cheap: O(lines of the table), usually less. */
 void gw_policy_grant(const struct gateway *g, const struct gw_who *who, pres_id id, struct pres_grant *ret);
+/* The same for a part of an outlet's audience, such as the watchers of one XMPP domain. */
+void gw_policy_grant_part(const struct gateway *g, const struct gw_who *who, const char *part, pres_id id,
+                          struct pres_grant *ret);
+
+/*
+ * The presence of this person as `who` may see it: table, policy and view in one. False: for `who` there is no such
+ * person (PRES_NOBODY included). What a face tells of a person comes from here, or from freebusy.h.
+ */
+bool gw_policy_presence(const struct gateway *g, const struct gw_who *who, pres_id id, struct pres_presence *ret);
+
+/* What is known of this person, as `who` may know it; NULL: no times may be told. Freed by pres_seen_free, in this
+ * turn. */
+struct pres_seen *gw_policy_known(const struct gateway *g, const struct gw_who *who, pres_id id);
+
+/* Is everything told to `who`, of everybody, as things are? Then no view is needed. */
+bool gw_policy_sees_all(const struct gateway *g, const struct gw_who *who);
 
 /* Is there a table at all, and is there a line about `anonymous`? */
 bool gw_policy_is_set(const struct gateway *g);
 bool gw_policy_names_anonymous(const struct gateway *g);
 
-/* Changes whenever an answer of gw_policy_grant may differ from before: a reload, an opt-out, an expiry. */
+/* Changes whenever an answer of gw_policy_grant, or what a view makes of it, may differ from before without anything
+ * else having changed: a reload, an opt-out, an expiry, a moment of a grid. */
 unsigned gw_policy_epoch(const struct gateway *g);
+
+/* The gateway's: g->policy. */
+struct gw_policy *gw_policy_new(struct gateway *g);
+void gw_policy_free(struct gw_policy **p);
+void gw_policy_apply(struct gateway *g); /* a new configuration is in place */
 
 #endif

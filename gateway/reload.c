@@ -20,6 +20,7 @@
 #include "base/secret.h"
 #include "demand.h"
 #include "gateway_private.h"
+#include "policy.h"
 #include "who.h"
 #include "who_table.h"
 
@@ -209,6 +210,7 @@ static void commit(struct gateway *g, struct plan *plan, struct buf *told)
     g->config = plan->config;
     gw_stamp_of(g->config->identities_file ? g->config->identities_file : "", &g->identities);
     gw_gate_changed(g->gate);
+    gw_policy_apply(g);
     gw_audit_apply(g);
     unsigned changed = commit_servers(g, plan);
     gw_poller_interval(g->poller, g->config->poll_interval_ms);

@@ -127,6 +127,7 @@ static bool add_state(struct sip_watch *w, struct buf *head)
 {
     struct sip_server *s = w->server;
     struct pres_presence now = {.state = PRES_UNKNOWN, .until = PRES_NEVER};
+    struct pres_known known;
     int64_t left_s = (w->ends_ms - now_ms(w)) / 1000;
     pres_id id = pres_table_find(s->table, w->watched->address);
     if (id != PRES_NOBODY)
@@ -140,7 +141,9 @@ static bool add_state(struct sip_watch *w, struct buf *head)
     if (leaving)
         now = (struct pres_presence){.state = PRES_UNKNOWN, .until = PRES_NEVER};
     buf_adds(head, "Content-Type: application/pidf+xml\r\n");
-    return pres_sip_doc_write(&s->doc, s->table, leaving ? PRES_NOBODY : id, &now, w->watched->entity,
+    if (id != PRES_NOBODY)
+        pres_table_known(s->table, id, &known);
+    return pres_sip_doc_write(&s->doc, leaving || id == PRES_NOBODY ? NULL : &known, &now, w->watched->entity,
                               clk_wall_s(loop_clk(s->loop)), false, &s->body);
 }
 

@@ -97,6 +97,7 @@ bool pres_pub_sip_room(const struct pub_sip *x)
 bool pres_pub_sip_publish(struct publication *p, const struct pres_presence *now)
 {
     struct pub_sip *x = p->outlet;
+    struct pres_known known;
     int64_t expires_s = x->expires_s, wall = wall_s(x);
     if (now->until > 0 && now->until != PRES_NEVER && now->until - wall + LINGER_S < expires_s)
         expires_s = now->until - wall + LINGER_S;
@@ -107,7 +108,8 @@ bool pres_pub_sip_publish(struct publication *p, const struct pres_presence *now
     buf_reset(&x->body);
     p->telling = pres_text_hash(now);
     p->changed = false;
-    return pres_sip_doc_write(&x->doc, x->table, p->id, now, p->aor, wall, p->brief, &x->body) &&
+    pres_table_known(x->table, p->id, &known);
+    return pres_sip_doc_write(&x->doc, &known, now, p->aor, wall, p->brief, &x->body) &&
            transmit(p, x->body.data, x->body.len, expires_s);
 }
 

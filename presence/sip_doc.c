@@ -34,12 +34,11 @@ void pres_sip_doc_free(struct pres_sip_doc *d)
     pres_zone_free(&d->zone);
 }
 
-bool pres_sip_doc_write(const struct pres_sip_doc *d, const struct pres_table *table, pres_id id,
+bool pres_sip_doc_write(const struct pres_sip_doc *d, const struct pres_known *known,
                         const struct pres_presence *now, const char *entity, int64_t wall_s, bool brief,
                         struct buf *out)
 {
     struct pres_pidf_map map;
-    struct pres_known known;
     struct buf note;
     for (unsigned k = 0; k < PRES_KINDS; k++) {
         map.basic[k] = d->basic[k];
@@ -52,11 +51,8 @@ bool pres_sip_doc_write(const struct pres_sip_doc *d, const struct pres_table *t
                             .map = &map,
                             .note = note.len ? note.data : "",
                             .now = wall_s,
-                            .future = brief ? 0 : d->future};
-    if (id != PRES_NOBODY && now->state != PRES_UNKNOWN) {
-        pres_table_known(table, id, &known);
-        doc.known = &known;
-    }
+                            .future = brief ? 0 : d->future,
+                            .known = now->state != PRES_UNKNOWN ? known : NULL};
     bool ok = pres_render_pidf(out, &doc, now);
     buf_free(&note);
     return ok;

@@ -13,6 +13,8 @@
 #include "config.h"
 #include "config_files.h"
 #include "config_users.h"
+#include "policy_check.h"
+#include "policy_table.h"
 
 #define SERVER                                                                                                         \
     "servers:\n"                                                                                                       \
@@ -239,9 +241,59 @@ static void outlets(void **state)
 
 static void later_versions(void **state)
 {
-    bad(*state, SERVER USERS "policy: { a: [b] }\n", "config-not-supported", "c.yaml:9: policy: is not supported yet");
     bad(*state, "servers:\n  - { name: a, kind: ews, url: 'https://a/', account: a, password_file: pw }\n" USERS,
         "config-not-supported", "c.yaml:2: servers[0].kind: \"ews\" is not supported yet");
+}
+
+#define RULE(text) "policy:\n  rules:\n  - { " text " }\n"
+
+static void policy(void **state)
+{
+    struct gw_config *c = good(*state, SERVER USERS);
+    assert_null(c->policy.table);
+    gw_config_free(&c);
+    c = good(*state, SERVER USERS "policy: { rules: [] }\n"); /* then nobody sees anything */
+    assert_int_equal(gw_policy_table_count(c->policy.table), 0);
+    gw_config_free(&c);
+    files_write(((struct fixture *)*state)->folder, "more", 0644, "# more\nb * kinds\n");
+    c = good(*state, SERVER USERS RULE("who: a, whom: '*', level: times, grid: 30m") "  file: more\n");
+    assert_int_equal(gw_policy_table_count(c->policy.table), 2);
+    assert_string_equal(gw_policy_line_word(c->policy.table, 1, 0), "b");
+    gw_config_free(&c);
+    bad(*state, SERVER USERS "policy: { a: b }\n", "config-unknown-key", "c.yaml:9: policy.a: unknown key");
+    bad(*state, SERVER USERS RULE("who: a, whom: b@c"), "config-missing", "policy.rules[0]: level is missing");
+    bad(*state, SERVER USERS RULE("who: a, whom: b, level: times"), "config-value",
+        "c.yaml:11: policy.rules[0]: names somebody who is no address");
+    bad(*state, SERVER USERS RULE("who: a, whom: '*', level: times, working_hours_only: true"), "config-value",
+        "policy.rules[0]: says working_hours_only");
+    bad(*state, SERVER USERS "policy: { working_hours: { from: '08:00' } }\n", "config-value",
+        "policy.working_hours: needs from and to");
+    bad(*state, SERVER USERS "policy: { working_hours: { from: '08:00', to: '18:00', zone: Nowhere/At_All } }\n",
+        "config-value", "policy.working_hours: ");
+    files_write(((struct fixture *)*state)->folder, "broken", 0644, "a * times\n\nb * some\n");
+    bad(*state, SERVER USERS "policy: { file: broken }\n", "config-value", "broken:3: has a level");
+}
+
+static void policy_of_nobody(void **state)
+{
+    struct buf b;
+    buf_init(&b, 10000);
+    struct gw_config *c = good(*state, SERVER USERS
+                               "policy:\n  rules:\n"
+                               "  - { who: door, whom: 'alice@example.com', level: times }\n"
+                               "  - { who: '*', whom: 'group:sails', level: times }\n"
+                               "  - { who: 'xmpp:im.example.com', whom: '@nowhere.example', level: times }\n"
+                               "  - { who: '@partner.example,anonymous', whom: '*,self', level: times }\n"
+                               "identities:\n  - { name: window }\n");
+    gw_policy_warnings(c, &b);
+    assert_non_null(strstr(b.data, "c.yaml:11: policy: the line \"door alice@example.com times\" matches nothing: no "
+                                   "identity and no outlet is called door"));
+    assert_non_null(strstr(b.data, "c.yaml:12: policy: the line \"* group:sails times\" matches nothing: there is "));
+    assert_non_null(strstr(b.data, "is called xmpp:im.example.com"));
+    assert_non_null(strstr(b.data, "\"xmpp:im.example.com @nowhere.example times\" matches nothing: there is nobody"));
+    assert_null(strstr(b.data, "c.yaml:14"));
+    gw_config_free(&c);
+    buf_free(&b);
 }
 
 static void references(void **state)
@@ -419,6 +471,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(values, setup, teardown),
         cmocka_unit_test_setup_teardown(outlets, setup, teardown),
         cmocka_unit_test_setup_teardown(later_versions, setup, teardown),
+        cmocka_unit_test_setup_teardown(policy, setup, teardown),
+        cmocka_unit_test_setup_teardown(policy_of_nobody, setup, teardown),
         cmocka_unit_test_setup_teardown(references, setup, teardown),
         cmocka_unit_test_setup_teardown(texts, setup, teardown),
         cmocka_unit_test_setup_teardown(files, setup, teardown),

@@ -20,8 +20,8 @@ struct pres_sip_doc {
 bool pres_sip_doc_init(struct pres_sip_doc *d, const struct pres_sip_looks *looks, char *why, size_t why_size);
 void pres_sip_doc_free(struct pres_sip_doc *d);
 
-/* What somebody is, for `entity`. `id` PRES_NOBODY: nothing is known of what comes. `brief`: as short as it goes. */
-bool pres_sip_doc_write(const struct pres_sip_doc *d, const struct pres_table *table, pres_id id,
+/* What somebody is, for `entity`. `known` NULL: nothing is told of what comes. `brief`: as short as it goes. */
+bool pres_sip_doc_write(const struct pres_sip_doc *d, const struct pres_known *known,
                         const struct pres_presence *now, const char *entity, int64_t wall_s, bool brief,
                         struct buf *out);
 
