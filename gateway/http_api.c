@@ -48,6 +48,10 @@ static const struct gw_http_route public_routes[] = {
     {"GET", "/v1/servers", false, get_servers},      {"GET", "/v1/status", false, get_status},
     {"GET", "/v1/freebusy/", true, gw_http_get_freebusy},
     {"GET", "/freebusy/", true, gw_http_get_freebusy},
+    {"*", "/dav/", true, gw_http_dav},               {"*", "/dav/", false, gw_http_dav},
+    {"PROPFIND", "/", false, gw_http_dav},           {"OPTIONS", "/", false, gw_http_dav},
+    {"*", "/dav", false, gw_http_dav_well_known},    {"*", "/.well-known/caldav", false, gw_http_dav_well_known},
+    {"*", "/.well-known/caldav/", false, gw_http_dav_well_known},
     {NULL, NULL, false, NULL},
 };
 
@@ -60,6 +64,7 @@ static const struct {
     {"/healthz", NEED_NOTHING}, {"/readyz", NEED_NOTHING},    {"/", NEED_READER},          {"/page.js", NEED_READER},
     {"/page.css", NEED_READER}, {"/icon.svg", NEED_READER},   {"/v1/people", NEED_READER},
     {"/metrics", NEED_READER},  {"/v1/servers", NEED_READER}, {"/v1/status", NEED_READER},
+    {"/dav", NEED_NOTHING},     {"/.well-known/caldav", NEED_NOTHING},
 };
 
 static const char *const json_headers[] = {"Content-Type: application/json", "Cache-Control: no-store", NULL};
@@ -111,7 +116,8 @@ static void serve(struct gw_face *face, struct httpd_req *req, const void *arg)
         gw_http_problem(req, 404, "not-found", "There is nothing at this path.");
         return;
     }
-    if (need_of(route->path) == NEED_READER && !gw_who_reads(face, req))
+    bool discovers = strcmp(route->path, "/") == 0 && strcmp(route->method, "GET") != 0; /* CalDAV, not the page */
+    if (need_of(route->path) == NEED_READER && !discovers && !gw_who_reads(face, req))
         return;
     struct buf rest;
     buf_init(&rest, PATH_MAX_DECODED);
@@ -198,7 +204,8 @@ static const struct gw_http_route *find(const struct gw_http_route *routes, stru
 
 static bool same_method(const char *have, const char *asked)
 {
-    return strcmp(have, asked) == 0 || (strcmp(have, "GET") == 0 && strcmp(asked, "HEAD") == 0);
+    return strcmp(have, asked) == 0 || strcmp(have, "*") == 0 ||
+           (strcmp(have, "GET") == 0 && strcmp(asked, "HEAD") == 0);
 }
 
 static void get_health(struct gw_face *face, struct httpd_req *req, const char *rest)

@@ -28,7 +28,7 @@ struct gw_face {
 typedef void gw_http_route_fn(struct gw_face *face, struct httpd_req *req, const char *rest);
 
 struct gw_http_route {
-    const char *method; /* "GET" serves HEAD too */
+    const char *method; /* "GET" serves HEAD too; "*": any */
     const char *path;
     bool prefix; /* everything below path, which ends in '/' */
     gw_http_route_fn *fn;
@@ -57,12 +57,15 @@ void gw_events_free(struct gw_events **e); /* after the httpd that carries them 
 size_t gw_events_count(const struct gw_events *e);
 bool gw_events_watched(const struct gw_events *e, void (*fn)(void *arg, pres_id id),
                        void *arg); /* as pres_watch_each() */
+size_t gw_events_watching(const struct gw_events *e, pres_id id); /* how many tell of this person */
 void gw_http_get_events(struct gw_face *face, struct httpd_req *req, const char *rest);
 
 /* GET of free/busy by address (http_freebusy.c). */
 void gw_http_get_freebusy(struct gw_face *face, struct httpd_req *req, const char *rest);
 
-size_t gw_events_watching(const struct gw_events *e, pres_id id); /* how many tell of this person */
+/* CalDAV: everything below /dav/, and discovery (http_dav.c). */
+void gw_http_dav(struct gw_face *face, struct httpd_req *req, const char *rest);
+void gw_http_dav_well_known(struct gw_face *face, struct httpd_req *req, const char *rest);
 
 /* GET /, its files and GET /v1/people (http_page.c), GET /metrics (metrics.c). */
 void gw_http_get_page(struct gw_face *face, struct httpd_req *req, const char *rest);

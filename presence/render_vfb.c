@@ -1,8 +1,9 @@
 /*
- * render_vfb: the times somebody is busy as iCalendar free/busy (RFC 5545 3.6.4), for the .ifb address that
- * Thunderbird, Evolution and Outlook read. The plain form that all of them understand: UTC, one line a period with
- * start and end, the kind always written, the window as asked. The address appears only percent-encoded, so the text is
- * ASCII whatever an address contains.
+ * render_vfb: the times somebody is busy as iCalendar free/busy (RFC 5545 3.6.4), for the .ifb address and the
+ * scheduling outbox that Thunderbird, Evolution and Outlook read. The plain form that all of them understand: UTC, one
+ * line a period with start and end, the kind always written, the window as asked. The address appears only
+ * percent-encoded, so the text is ASCII whatever an address contains; only the answer to a question repeats the
+ * question's own words.
  *
  * The caller decides whether there is anything to say: for somebody never read, or too long ago, there is no VFREEBUSY.
  */
@@ -23,9 +24,12 @@
  * elsewhere. */
 #define MAILTO_PLAIN "@!$'()*+"
 
+static void begin(struct buf *out, const char *method, int64_t start, int64_t end, int64_t now);
+static void finish(struct buf *out, const struct pres_set *set, int64_t start, int64_t end);
 static const char *fbtype(enum pres_kind kind);
 static void add_line(struct buf *out, const char *text, size_t len);
 static void add_text(struct buf *out, const char *text);
+static void add_value(struct buf *out, const char *name, const char *value);
 static void add_time(struct buf *out, const char *name, int64_t t);
 static void add_owner(struct buf *out, const char *address, int64_t start, int64_t end);
 static void add_periods(struct buf *out, const struct pres_set *set, int64_t start, int64_t end);
@@ -34,18 +38,42 @@ static void add_period(struct buf *out, enum pres_kind kind, int64_t start, int6
 bool pres_render_vfb(struct buf *out, const char *address, const struct pres_set *set, int64_t start, int64_t end,
                      int64_t now)
 {
+    begin(out, NULL, start, end, now);
+    add_owner(out, address, start, end);
+    finish(out, set, start, end);
+    return !out->failed;
+}
+
+bool pres_render_vfb_reply(struct buf *out, const struct pres_vfb_question *question, const struct pres_set *set,
+                           int64_t start, int64_t end, int64_t now)
+{
+    begin(out, "METHOD:REPLY", start, end, now);
+    if (question->uid[0])
+        add_value(out, "UID", question->uid);
+    add_value(out, "ORGANIZER", question->organizer);
+    add_value(out, "ATTENDEE", question->attendee);
+    finish(out, set, start, end);
+    return !out->failed;
+}
+
+static void begin(struct buf *out, const char *method, int64_t start, int64_t end, int64_t now)
+{
     add_text(out, "BEGIN:VCALENDAR");
     add_text(out, "VERSION:2.0");
     add_text(out, "PRODID:-//freebusyd//EN");
+    if (method)
+        add_text(out, method);
     add_text(out, "BEGIN:VFREEBUSY");
     add_time(out, "DTSTAMP", now);
     add_time(out, "DTSTART", start);
     add_time(out, "DTEND", end);
-    add_owner(out, address, start, end);
+}
+
+static void finish(struct buf *out, const struct pres_set *set, int64_t start, int64_t end)
+{
     add_periods(out, set, start, end);
     add_text(out, "END:VFREEBUSY");
     add_text(out, "END:VCALENDAR");
-    return !out->failed;
 }
 
 /* NULL: no period is written for it. */
@@ -66,10 +94,12 @@ static const char *fbtype(enum pres_kind kind)
     return NULL;
 }
 
-/* One content line, folded at 75 bytes (RFC 5545 3.1). All text here is ASCII: no character can be cut in two. */
+/* One content line, folded at 75 bytes (RFC 5545 3.1), between characters: a question's own words need not be ASCII. */
 static void add_line(struct buf *out, const char *text, size_t len)
 {
     for (size_t room = FOLD; len > room; room = FOLD - 1) { /* the blank that marks a fold counts */
+        while (room > FOLD / 2 && ((unsigned char)text[room] & 0xc0) == 0x80)
+            room--;
         buf_add(out, text, room);
         buf_adds(out, "\r\n ");
         text += room;
@@ -82,6 +112,17 @@ static void add_line(struct buf *out, const char *text, size_t len)
 static void add_text(struct buf *out, const char *text)
 {
     add_line(out, text, strlen(text));
+}
+
+static void add_value(struct buf *out, const char *name, const char *value)
+{
+    struct buf line;
+
+    buf_init(&line, LINE_CEILING);
+    buf_addf(&line, "%s:%s", name, value);
+    add_line(out, line.data, line.len);
+    out->failed |= line.failed;
+    buf_free(&line);
 }
 
 static void add_time(struct buf *out, const char *name, int64_t t)

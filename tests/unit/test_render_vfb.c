@@ -163,11 +163,41 @@ static void test_no_room(void **state)
     free(set);
 }
 
+/* The question's own words come back, folded between characters. */
+static void test_reply(void **state)
+{
+    const struct pres_vfb_question question = {"42", "mailto:a@x",
+                                               "mailto:"
+                                               "\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4"
+                                               "\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4"
+                                               "\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4"
+                                               "\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4@x"};
+    struct pres_set *set = week();
+    struct buf out;
+
+    (void)state;
+    buf_init(&out, 4096);
+    assert_true(pres_render_vfb_reply(&out, &question, set, NOON, NOON + HOUR, NOON));
+    assert_non_null(strstr(out.data, "\r\nMETHOD:REPLY\r\nBEGIN:VFREEBUSY\r\n"));
+    assert_non_null(strstr(out.data, "\r\nUID:42\r\nORGANIZER:mailto:a@x\r\nATTENDEE:mailto:\xc3\xa4"));
+    assert_non_null(strstr(out.data, "\r\nFREEBUSY;FBTYPE=BUSY:20270115T120000Z/20270115T130000Z\r\nEND:VFREEBUSY"));
+    for (const char *line = out.data, *end; (end = strstr(line, "\r\n")); line = end + 2) {
+        assert_true(end - line <= 75);
+        assert_true(str_is_utf8(line, (size_t)(end - line)));
+    }
+    buf_reset(&out);
+    assert_true(pres_render_vfb_reply(&out, &(struct pres_vfb_question){"", "a", "b"}, set, NOON, NOON + 1, NOON));
+    assert_null(strstr(out.data, "UID:"));
+    buf_free(&out);
+    free(set);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_exact),
         cmocka_unit_test(test_edges),
+        cmocka_unit_test(test_reply),
         cmocka_unit_test(test_every_character),
         cmocka_unit_test(test_no_room),
     };

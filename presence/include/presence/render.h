@@ -23,6 +23,17 @@ bool pres_render_json(struct buf *out, const char *address, const struct pres_pr
 bool pres_render_vfb(struct buf *out, const char *address, const struct pres_set *set, int64_t start, int64_t end,
                      int64_t now);
 
+/*
+ * The same as the answer to a scheduling question (RFC 6638 5, RFC 5546 3.3.3): METHOD:REPLY, with UID, ORGANIZER and
+ * ATTENDEE as the question had them. They are UTF-8 without control characters; the caller has checked that.
+ */
+struct pres_vfb_question {
+    const char *uid; /* "": none */
+    const char *organizer, *attendee;
+};
+bool pres_render_vfb_reply(struct buf *out, const struct pres_vfb_question *question, const struct pres_set *set,
+                           int64_t start, int64_t end, int64_t now);
+
 /* How kinds look in a PIDF document. */
 struct pres_pidf_map {
     const char *basic[PRES_KINDS];      /* "open" or "closed", "": neither */
