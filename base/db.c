@@ -37,6 +37,7 @@ static void start_batch(void *arg);
 static void write_batch(void *arg);
 static void batch_written(void *arg);
 static void batch_failed(struct db *db);
+static bool compact(struct db *db);
 static bool run_entries(struct db *db);
 static bool run_entry(struct db *db, const struct db_entry *e);
 static sqlite3_stmt *statement_of(struct db *db, const char *sql);
@@ -98,6 +99,11 @@ void db_sync(struct db *db, db_done_fn *done, void *arg)
         loop_timer_in(db->timer, 0);
 }
 
+void db_compact(struct db *db)
+{
+    db->compact = true;
+}
+
 void db_forget(struct db *db, void *arg)
 {
     struct db_waiter *lists[] = {db->waiters, db->told};
@@ -147,6 +153,8 @@ static void start_batch(void *arg)
     *end = db->waiters;
     db->waiters = NULL;
     db->waiters_end = &db->waiters;
+    db->compacting = db->compact;
+    db->compact = false;
     db->busy = true;
     loop_work(db->loop, write_batch, batch_written, db);
 }
@@ -157,8 +165,16 @@ static void write_batch(void *arg)
     struct db *db = arg;
     db->batch_rows = 0;
     db->batch_ok = !db->writing || run_entries(db);
+    db->compacted = db->batch_ok && (!db->compacting || compact(db));
     if (db->dying)
         db_connection_close(db);
+}
+
+/* The log, too, which has what was there before. */
+static bool compact(struct db *db)
+{
+    return sqlite3_exec(db->sqlite, "VACUUM", NULL, NULL, NULL) == SQLITE_OK &&
+           sqlite3_exec(db->sqlite, "PRAGMA wal_checkpoint(TRUNCATE)", NULL, NULL, NULL) == SQLITE_OK;
 }
 
 static bool run_entries(struct db *db)
@@ -247,7 +263,11 @@ static void batch_written(void *arg)
     } else {
         batch_failed(db);
     }
-    tell(&db->told, db->batch_ok);
+    if (db->compacting && !db->compacted) {
+        log_warning("db", "%s: could not be written anew, trying again", db->path);
+        db->compact = true;
+    }
+    tell(&db->told, db->batch_ok && (db->compacted || !db->compacting));
     if (!db->batch_ok)
         loop_timer_in(db->timer, db->retry_ms);
     else if (db->waiting || db->waiters)

@@ -26,6 +26,7 @@ struct db {
     int64_t retry_ms;
     bool busy; /* the worker has what follows */
     bool dying;
+    bool compact;
 
     /* the worker's while busy */
     sqlite3 *sqlite;
@@ -37,6 +38,7 @@ struct db {
     struct db_entry *writing; /* the batch; kept when it failed */
     uint64_t batch_rows;
     bool batch_ok;
+    bool compacting, compacted;
     char batch_failure[DB_FAILURE_MAX];
 };
 

@@ -20,10 +20,18 @@ struct gw_ctl {
 };
 
 static const struct gw_http_route routes[] = {
-    {"GET", "/ctl/users", false, gw_ctl_get_users},       {"GET", "/ctl/person/", true, gw_ctl_get_person},
-    {"GET", "/ctl/why/", true, gw_ctl_get_why},           {"GET", "/ctl/check", false, gw_ctl_get_check},
-    {"POST", "/ctl/refresh/", true, gw_ctl_post_refresh}, {"POST", "/ctl/unbreak/", true, gw_ctl_post_unbreak},
-    {"POST", "/ctl/reload", false, gw_ctl_post_reload},   {NULL, NULL, false, NULL},
+    {"GET", "/ctl/users", false, gw_ctl_get_users},
+    {"GET", "/ctl/person/", true, gw_ctl_get_person},
+    {"GET", "/ctl/why/", true, gw_ctl_get_why},
+    {"GET", "/ctl/check", false, gw_ctl_get_check},
+    {"POST", "/ctl/refresh/", true, gw_ctl_post_refresh},
+    {"POST", "/ctl/unbreak/", true, gw_ctl_post_unbreak},
+    {"POST", "/ctl/reload", false, gw_ctl_post_reload},
+    {"POST", "/ctl/forget/", true, gw_ctl_post_forget},
+    {"DELETE", "/ctl/forget/", true, gw_ctl_delete_forget},
+    {"GET", "/ctl/audit", false, gw_ctl_get_audit},
+    {"GET", "/ctl/identities", false, gw_ctl_get_identities},
+    {NULL, NULL, false, NULL},
 };
 
 static void handle(void *arg, struct httpd_req *req);

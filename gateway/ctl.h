@@ -18,5 +18,12 @@ void gw_ctl_post_refresh(struct gw_face *face, struct httpd_req *req,
                          const char *rest); /* answered when the server answered */
 void gw_ctl_post_unbreak(struct gw_face *face, struct httpd_req *req, const char *rest);
 void gw_ctl_post_reload(struct gw_face *face, struct httpd_req *req, const char *rest);
+/* ctl_forget.c */
+void gw_ctl_post_forget(struct gw_face *face, struct httpd_req *req,
+                        const char *rest); /* answered when nothing is left; see forget.h */
+void gw_ctl_delete_forget(struct gw_face *face, struct httpd_req *req, const char *rest);
+void gw_ctl_get_audit(struct gw_face *face, struct httpd_req *req,
+                      const char *rest); /* answered when all lines are written */
+void gw_ctl_get_identities(struct gw_face *face, struct httpd_req *req, const char *rest);
 
 #endif

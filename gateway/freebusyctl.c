@@ -26,6 +26,10 @@ const struct ctl_command ctl_commands[] = {
     {"unbreak", "SERVER", "let a refused password be tried once more", 1, 1, ctl_unbreak},
     {"check", "[SERVER] [--user ADDRESS]", "walk to a calendar step by step and name the cause of a failure", 0, 1,
      ctl_check},
+    {"identity", "list|add|token|password|revoke|remove [NAME]", "who may ask: the file of identities", 1, 2,
+     ctl_identity},
+    {"audit", "ADDRESS | --verify", "who was told what about a person; whether the audit is whole", 0, 1, ctl_audit},
+    {"forget", "ADDRESS [--undo]", "remove a person everywhere, for good", 1, 1, ctl_forget},
     {NULL, NULL, NULL, 0, 0, NULL},
 };
 
@@ -36,6 +40,11 @@ enum {
     OPTION_STATE,
     OPTION_AT,
     OPTION_CHANGES,
+    OPTION_FILE,
+    OPTION_ROLE,
+    OPTION_GROUP,
+    OPTION_UNDO,
+    OPTION_VERIFY,
     OPTION_JSON,
     OPTION_HELP,
     OPTION_VERSION,
@@ -49,6 +58,11 @@ static const struct option long_options[] = {
     {"state", required_argument, NULL, OPTION_STATE},
     {"at", required_argument, NULL, OPTION_AT},
     {"changes", required_argument, NULL, OPTION_CHANGES},
+    {"file", required_argument, NULL, OPTION_FILE},
+    {"role", required_argument, NULL, OPTION_ROLE},
+    {"group", required_argument, NULL, OPTION_GROUP},
+    {"undo", no_argument, NULL, OPTION_UNDO},
+    {"verify", no_argument, NULL, OPTION_VERIFY},
     {"json", no_argument, NULL, OPTION_JSON},
     {"help", no_argument, NULL, OPTION_HELP},
     {"version", no_argument, NULL, OPTION_VERSION},
@@ -57,6 +71,7 @@ static const struct option long_options[] = {
 };
 
 static bool read_options(int argc, char **argv, struct ctl_options *o, int *ret_exit);
+static bool take_option(struct ctl_options *o, int option);
 static char *default_socket(void);
 static void usage(FILE *out);
 static const struct ctl_command *find(const char *name);
@@ -89,30 +104,14 @@ int main(int argc, char **argv)
 static bool read_options(int argc, char **argv, struct ctl_options *o, int *ret_exit)
 {
     for (int c; (c = getopt_long(argc, argv, "", long_options, NULL)) != -1;) {
+        if (take_option(o, c))
+            continue;
         switch (c) {
-        case OPTION_SOCKET:
-            o->socket = optarg;
-            break;
-        case OPTION_CONFIG:
-            o->config = optarg;
-            break;
-        case OPTION_USER:
-            o->user = optarg;
-            break;
-        case OPTION_STATE:
-            o->state = optarg;
-            break;
-        case OPTION_AT:
-            o->at = optarg;
-            break;
         case OPTION_CHANGES:
             if (str_to_int(optarg, 1, 1000000000, &o->changes))
                 break;
             fprintf(stderr, "freebusyctl: --changes takes a number from 1 up\n");
             return false;
-        case OPTION_JSON:
-            o->json = true;
-            break;
         case OPTION_HELP:
             usage(stdout);
             *ret_exit = CTL_WELL;
@@ -132,6 +131,31 @@ static bool read_options(int argc, char **argv, struct ctl_options *o, int *ret_
         }
     }
     return true;
+}
+
+/* One that is only a text, or only said. */
+static bool take_option(struct ctl_options *o, int option)
+{
+    const struct {
+        int option;
+        const char **text;
+        bool *flag;
+    } rows[] = {
+        {OPTION_SOCKET, &o->socket, NULL}, {OPTION_CONFIG, &o->config, NULL}, {OPTION_USER, &o->user, NULL},
+        {OPTION_STATE, &o->state, NULL},   {OPTION_AT, &o->at, NULL},         {OPTION_FILE, &o->file, NULL},
+        {OPTION_ROLE, &o->role, NULL},     {OPTION_GROUP, &o->group, NULL},   {OPTION_UNDO, NULL, &o->undo},
+        {OPTION_VERIFY, NULL, &o->verify}, {OPTION_JSON, NULL, &o->json},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        if (rows[i].option != option)
+            continue;
+        if (rows[i].text)
+            *rows[i].text = optarg;
+        else
+            *rows[i].flag = true;
+        return true;
+    }
+    return false;
 }
 
 static char *default_socket(void)

@@ -7,6 +7,7 @@
  *   freebusyctl_watch.c  watch: the event stream, told as changes
  *   freebusyctl_check.c  check: by the daemon, or by `freebusyd --check-server` from the file alone
  *   freebusyctl_why.c    why: what decided somebody's state
+ *   freebusyctl_identity.c, freebusyctl_audit.c, freebusyctl_forget.c   who may ask, who was told, who is forgotten
  *   freebusyctl_print.c  text for people
  */
 #ifndef GATEWAY_FREEBUSYCTL_H
@@ -24,11 +25,15 @@ enum ctl_exit { CTL_WELL = 0, CTL_NOT_WELL = 1, CTL_USAGE = 2, CTL_NO_DAEMON = 3
 
 struct ctl_options {
     const char *socket;
-    const char *config; /* check without a daemon */
-    const char *user;   /* check --user */
-    const char *state;  /* users --state */
-    const char *at;     /* why --at */
-    int64_t changes;    /* watch --changes N: end after so many, 0: never */
+    const char *config;       /* check without a daemon */
+    const char *user;         /* check --user */
+    const char *state;        /* users --state */
+    const char *at;           /* why --at */
+    int64_t changes;          /* watch --changes N: end after so many, 0: never */
+    const char *file;         /* identity, audit --file */
+    const char *role, *group; /* identity */
+    bool undo;                /* forget */
+    bool verify;              /* audit */
     bool json;
     char **args; /* after the command */
     int arg_count;
@@ -46,7 +51,7 @@ struct ctl_command {
 extern const struct ctl_command ctl_commands[];
 
 ctl_command_fn ctl_status, ctl_show, ctl_servers, ctl_users, ctl_subscribers, ctl_refresh, ctl_reload, ctl_unbreak,
-    ctl_watch, ctl_check, ctl_why;
+    ctl_watch, ctl_check, ctl_why, ctl_identity, ctl_audit, ctl_forget;
 
 /*
  * One request. CTL_WELL: *ret holds the answer's JSON (caller frees) when the status was 2xx. Else the reason has been

@@ -16,6 +16,7 @@
 #include "base/loop.h"
 #include "base/mem.h"
 #include "demand.h"
+#include "forget.h"
 #include "gateway_private.h"
 #include "keep.h"
 #include "policy.h"
@@ -42,6 +43,7 @@ struct gateway *gw_new(struct loop *loop, struct gw_config *config, char *why, s
     g->keep = gw_keep_new(loop, config->state_directory, why, why_size);
     if (!g->keep)
         gw_config_drop(config);
+    g->forgotten = gw_forgotten_new(g);
     if (!g->keep || !gw_swap(g, config, why, why_size)) {
         gw_free(&g);
         return NULL;
@@ -65,6 +67,7 @@ void gw_free(struct gateway **gateway)
     gw_checks_free(g);
     gw_http_free(&g->http);
     gw_ctl_free(&g->ctl);
+    gw_forgets_free(g);
     gw_gate_free(&g->gate);
     gw_audit_free(&g->audit);
     gw_listeners_free(&g->listeners);
@@ -79,6 +82,7 @@ void gw_free(struct gateway **gateway)
     gw_outlets_free(&g->outlets);
     gw_pidf_free(g);
     gw_policy_free(&g->policy);
+    gw_forgotten_free(&g->forgotten);
     gw_keep_free(&g->keep);
     gw_people_free(g);
     pres_journal_free(&g->journal);

@@ -117,6 +117,7 @@ struct gateway {
     bool alone; /* a check without a daemon: outlets connect, and answer nobody */
     struct pres_sip_doc *pidf; /* how the site writes PIDF */
     struct gw_keep *keep;
+    struct gw_forgotten *forgotten;
     struct gw_gate *gate;
     struct gw_audit *audit;
     struct gw_http *http;
@@ -156,6 +157,7 @@ struct gw_people_change {
 };
 struct gw_people_change gw_people_apply(struct gateway *g, const struct gw_roster *roster,
                                         struct gw_server **old_servers);
+void gw_people_remove(struct gateway *g, pres_id id);
 void gw_people_free(struct gateway *g);
 void gw_people_log_notes(const struct gw_roster *roster);
 void gw_people_forget_places(struct gateway *g, const struct gw_server *s); /* its calendars may be elsewhere now */

@@ -10,6 +10,7 @@
 #include "base/loop.h"
 #include "base/map.h"
 #include "base/mem.h"
+#include "outlet_names.h"
 #include "outlets.h"
 #include "presence/store.h"
 
@@ -35,11 +36,13 @@ struct gw_outlet_store {
     struct pres_store face;
     struct map *rows;
     struct waiting *waiting;
+    struct gw_row_name *forgotten;
 };
 
 static void load(void *impl, const char *space, pres_store_row_fn *row, void *arg);
 static void put(void *impl, const char *space, const char *key, const char *value, pres_store_done_fn *done, void *arg);
 static void forget(void *impl, void *arg);
+static bool mentions(const struct gw_outlet_store *s, const char *space, const char *key, const char *value);
 static void row_set(struct gw_outlet_store *s, const char *space, const char *key, const char *value);
 static void take_row(void *arg, const struct db_value *columns, unsigned count);
 static void write_row(struct gw_outlet_store *s, const char *space, const char *key, const char *value);
@@ -81,7 +84,45 @@ void gw_outlet_store_free(struct gw_outlet_store **sp)
         free(r);
     }
     map_free(&s->rows);
+    gw_row_names_free(&s->forgotten);
     free(s);
+}
+
+void gw_outlet_store_forget(struct gw_outlet_store *s, const char *name, const char *domain)
+{
+    gw_row_name_add(&s->forgotten, name, domain);
+}
+
+void gw_outlet_store_remember(struct gw_outlet_store *s)
+{
+    gw_row_names_free(&s->forgotten);
+}
+
+size_t gw_outlet_store_left(const struct gw_outlet_store *s)
+{
+    size_t pos = 0, left = 0;
+    for (const struct row *r; (r = map_next(s->rows, &pos));)
+        left += mentions(s, r->space, r->key, r->value);
+    return left;
+}
+
+void gw_outlet_store_purge(struct gw_outlet_store *s)
+{
+    size_t pos = 0;
+    for (struct row *r; (r = map_next(s->rows, &pos));) {
+        if (!mentions(s, r->space, r->key, r->value))
+            continue;
+        if (s->db)
+            write_row(s, r->space, r->key, NULL);
+        map_del(s->rows, r->name);
+        free(r->value);
+        free(r);
+    }
+}
+
+static bool mentions(const struct gw_outlet_store *s, const char *space, const char *key, const char *value)
+{
+    return gw_row_names_in(s->forgotten, space, key) || gw_row_names_in(s->forgotten, space, value);
 }
 
 const struct pres_store *gw_outlet_store_face(const struct gw_outlet_store *s)
@@ -101,6 +142,8 @@ static void load(void *impl, const char *space, pres_store_row_fn *row, void *ar
 static void put(void *impl, const char *space, const char *key, const char *value, pres_store_done_fn *done, void *arg)
 {
     struct gw_outlet_store *s = impl;
+    if (value && mentions(s, space, key, value))
+        value = NULL; /* who is forgotten is told of as gone, but not written down */
     row_set(s, space, key, value);
     if (s->db)
         write_row(s, space, key, value);

@@ -187,6 +187,11 @@ bool gw_outlets_well(const struct gateway *g)
     return true;
 }
 
+struct gw_outlet_store *gw_outlets_rows(const struct gateway *g)
+{
+    return g->outlets->store;
+}
+
 const struct pres_store *gw_outlets_store(const struct gateway *g)
 {
     return gw_outlet_store_face(g->outlets->store);

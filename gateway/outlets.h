@@ -44,4 +44,12 @@ struct gw_outlet_store *gw_outlet_store_new(struct loop *loop, struct db *db);
 void gw_outlet_store_free(struct gw_outlet_store **s);
 const struct pres_store *gw_outlet_store_face(const struct gw_outlet_store *s);
 
+/* Somebody whose name is to be in no row: new ones are not taken, old ones are counted (left) or deleted (purge).
+ * `domain`: the one that contacts of XMPP leave out, NULL. */
+void gw_outlet_store_forget(struct gw_outlet_store *s, const char *name, const char *domain);
+void gw_outlet_store_remember(struct gw_outlet_store *s); /* all of them may be written again */
+size_t gw_outlet_store_left(const struct gw_outlet_store *s);
+void gw_outlet_store_purge(struct gw_outlet_store *s);
+struct gw_outlet_store *gw_outlets_rows(const struct gateway *g);
+
 #endif

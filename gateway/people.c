@@ -12,6 +12,7 @@
 #include "base/loop.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "forget.h"
 #include "gateway_private.h"
 #include "published.h"
 #include "keep.h"
@@ -56,13 +57,19 @@ struct gw_people_change gw_people_apply(struct gateway *g, const struct gw_roste
         if (ids[i] != PRES_NOBODY && seen[ids[i]] == RENAMED)
             pres_journal_renamed(g->journal, ids[i]);
     for (size_t i = 0; i < roster->count; i++)
-        if (ids[i] == PRES_NOBODY)
+        if (ids[i] == PRES_NOBODY && !gw_forgotten_has(g, roster->users[i].address))
             change.added += person_add(g, &roster->users[i]);
     free(ids);
     free(seen);
     if (change.added || change.removed || change.changed)
         gw_outlets_people_changed(g);
     return change;
+}
+
+void gw_people_remove(struct gateway *g, pres_id id)
+{
+    person_remove(g, id, gw_server_of(g, id));
+    gw_outlets_people_changed(g);
 }
 
 void gw_people_free(struct gateway *g)
@@ -150,7 +157,7 @@ static void find_all(struct gateway *g, const struct gw_roster *roster, pres_id 
 {
     for (size_t i = 0; i < roster->count; i++) {
         const char *address = roster->users[i].address;
-        ids[i] = pres_table_find(g->table, address);
+        ids[i] = gw_forgotten_has(g, address) ? PRES_NOBODY : pres_table_find(g->table, address);
         if (ids[i] != PRES_NOBODY && !str_eq_nocase(pres_table_address(g->table, ids[i]), address))
             ids[i] = PRES_NOBODY; /* somebody was published under it so far */
         if (ids[i] != PRES_NOBODY)

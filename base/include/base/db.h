@@ -58,6 +58,10 @@ bool db_read(struct db *db, const char *sql, db_row_fn *row, void *arg, char *wh
 enum { DB_DELAY_MS = 200 };
 bool db_write(struct db *db, const char *sql, const struct db_value *values, unsigned count);
 
+/* After what was written so far: writes the whole file anew, so that nothing of deleted rows is left in it. The next
+ * db_sync() tells when. */
+void db_compact(struct db *db);
+
 /*
  * Tells when everything written so far is safe, or that it could not be made so yet (`ok` false; it is tried again all
  * the same). From the loop, once, never before this returned.

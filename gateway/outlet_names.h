@@ -1,0 +1,15 @@
+/*
+ * outlet_names: is somebody's name in a row of an outlet? Outlets write names in the ways of their protocols.
+ */
+#ifndef GATEWAY_OUTLET_NAMES_H
+#define GATEWAY_OUTLET_NAMES_H
+
+#include <stdbool.h>
+
+struct gw_row_name; /* a list; NULL: empty */
+
+void gw_row_name_add(struct gw_row_name **list, const char *name, const char *domain);
+void gw_row_names_free(struct gw_row_name **list);
+bool gw_row_names_in(const struct gw_row_name *list, const char *space, const char *text);
+
+#endif
