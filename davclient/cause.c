@@ -193,6 +193,11 @@ static const struct dav_cause causes[] = {
      "Make poll.window smaller; tidy up the calendar if it has tens of thousands of entries in the window."},
     {"freebusy-outdated", DAV_NOT_FOUND, DAV_STEP_READ, false, "The person's free/busy file says nothing of today.",
      "Have the program that writes the file publish it again, or further ahead."},
+    {"relay-silent", DAV_NETWORK, DAV_STEP_READ, true,
+     "The exporter of this relay has told nothing for longer than what it told may be used.",
+     "Look at the exporter: `freebusyctl status` there says whether it reaches us, and why not."},
+    {"relay-withdrawn", DAV_FORBIDDEN, DAV_STEP_READ, false, "The exporter tells nothing of this person any more.",
+     "That is its policy's choice: ask there, or take the person out of users."},
     {"items-unreadable", DAV_PROTOCOL, DAV_STEP_READ, false,
      "The calendar has items that cannot be read, and nothing says when they are.",
      "Let the service account see all items (private ones too), and repair or delete those that no program can read; "

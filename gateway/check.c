@@ -121,6 +121,10 @@ static bool check_one(struct gw_config *config, const struct gw_config_server *s
         print_config_failure("config-missing", "this server has no person yet: name one with --user ADDRESS");
         return false;
     }
+    if (server->kind == GW_KIND_RELAY) {
+        print_config_failure("relay-silent", "only the running daemon knows what a relay has told: leave out --config");
+        return false;
+    }
     gw_account(config, server, &a.account);
     struct secret *secret = server->password_file ? secret_read(server->password_file, why, sizeof(why)) : NULL;
     struct secret *proxy = gw_proxy_secret(server, why, sizeof(why));

@@ -50,6 +50,11 @@ static const struct outlet_cause {
     {"webhook-redirect", "The hook redirects to where we cannot follow.", "Set the URL that is meant."},
     {"webhook-forbidden-address", "The hook redirects to an address of this machine or this link.",
      "Set the URL that is meant; allow_inner if it really is."},
+    {"relay-not-authorized", "The far end of the relay refuses us.",
+     "Compare our keys, stream and password with what the far end is configured with; its log and its status name the "
+     "reason."},
+    {"relay-refused", "The far end of the relay refuses what we send.",
+     "Look into the far end's log; compare both clocks."},
     {"redirect-foreign", "The hook redirects to another host, which must not have our token.",
      "Set the URL that is meant."},
 };

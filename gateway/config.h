@@ -13,8 +13,8 @@
 #include "config_policy.h"
 
 /* The same numbers as enum dav_kind and enum dav_scheme: the configuration knows neither side of the house (account.c
- * asserts it). */
-enum gw_kind { GW_KIND_EXCHANGE, GW_KIND_CALDAV, GW_KIND_IFB };
+ * asserts it). GW_KIND_RELAY is none of davclient's: nobody is asked, others tell us. */
+enum gw_kind { GW_KIND_EXCHANGE, GW_KIND_CALDAV, GW_KIND_IFB, GW_KIND_RELAY };
 enum gw_scheme { GW_SCHEME_NEGOTIATE, GW_SCHEME_NTLM, GW_SCHEME_BASIC, GW_SCHEME_FORMS };
 
 /* One server to read from. Texts are never NULL unless the comment says so. */
@@ -33,6 +33,15 @@ struct gw_config_changes {
     int64_t full_read_s;
 };
 
+/* Who may PUT free/busy to us, for a server of kind relay. */
+struct gw_config_relay_from {
+    char *from;   /* an identity; "self": each person for themselves; NULL: whoever can sign */
+    char *stream; /* NULL: the server's name */
+    char **keys;  /* "FILE", "FILE until 2027-01-01T00:00:00Z" */
+    unsigned keys_count;
+    int64_t expiry_s;
+};
+
 struct gw_config_server {
     char *name;
     int kind; /* enum dav_kind */
@@ -44,6 +53,7 @@ struct gw_config_server {
     unsigned lm_compatibility_level;
     struct gw_config_tls tls;
     struct gw_config_changes changes;
+    struct gw_config_relay_from relay;
     char *keytab_file;                         /* NULL */
     int logon_format;                          /* enum dav_logon_format */
     bool channel_binding;
@@ -167,6 +177,8 @@ struct gw_config {
     struct gw_config_webhook *webhooks;
     unsigned webhooks_count;
     struct gw_config_policy policy;
+    struct gw_config_relay *relays;
+    unsigned relays_count;
     char *state_directory; /* NULL */
     char *control_socket;
     struct gw_roster *roster; /* everybody, from `users` and their CSV files; see config_users.h */

@@ -157,6 +157,14 @@ static void check_server(struct gw_reading *r, const struct gw_config_server *s,
         SAY(r, "must begin with sha256//", "servers[%u].tls.pinned_key", i);
     if (!s->tls.client_cert_file != !s->tls.client_key_file)
         SAY(r, "needs client_cert_file and client_key_file together", "servers[%u].tls", i);
+    if (s->kind == GW_KIND_RELAY) {
+        gw_inlet_check(r, s, i);
+        return;
+    }
+    if (!s->url)
+        gw_problem_at(r, "config-missing", "servers", "url of server %s is missing", s->name ? s->name : "?");
+    if (!s->account)
+        gw_problem_at(r, "config-missing", "servers", "account of server %s is missing", s->name ? s->name : "?");
     check_server_files(r, s, i);
 }
 

@@ -86,4 +86,19 @@ struct gw_config_webhook {
     unsigned line;
 };
 
+/* One far end of a relay pair. */
+struct gw_config_relay {
+    char *name;
+    char *url;    /* with {address}: one file a person */
+    char *stream; /* NULL: the name */
+    char *user, *password_file, *token_file;            /* NULL */
+    char *ca_file, *client_cert_file, *client_key_file; /* NULL */
+    char *pinned_key;                                   /* NULL */
+    char *sign_key_file;                                /* NULL: not signed */
+    char *pseudonym_key_file, *pseudonym_domain;        /* NULL: addresses */
+    int64_t digest_ms, timeout_ms, pad_every_ms;
+    unsigned pad_bytes; /* 0: no padding */
+    unsigned line;
+};
+
 #endif

@@ -103,6 +103,7 @@ void gw_config_check(struct gw_reading *r, struct gw_config *c);
 
 void gw_policy_check(struct gw_reading *r, struct gw_config *c); /* policy_check.c; makes c->policy.table */
 void gw_outlets_check(struct gw_reading *r, const struct gw_config *c); /* outlets_check.c */
+void gw_inlet_check(struct gw_reading *r, const struct gw_config_server *s, unsigned i); /* inlet.c */
 
 /* Is there, can be read, and, when private, by nobody else? */
 void gw_config_check_file(struct gw_reading *r, const char *path, const char *key, bool is_private);

@@ -54,17 +54,17 @@ static const struct gw_section changes_section = {.key = "changes",
 static const struct gw_option server_options[] = {
     {"name", GW_OPT_TEXT, .required = true, IN(gw_config_server, name),
      .sentence = "How users, log lines and commands call this server."},
-    {"kind", GW_OPT_CHOICE, .words = "exchange caldav ifb", .later = "ews relay", .required = true,
+    {"kind", GW_OPT_CHOICE, .words = "exchange caldav ifb relay", .later = "ews", .required = true,
      IN(gw_config_server, kind),
      .sentence =
          "What it speaks: exchange is WebDAV as in Exchange 2000, 2003 and 2007; caldav is RFC 4791; ifb is any "
-         "web server with a free/busy file for each person."},
-    {"url", GW_OPT_TEXT, .required = true, IN(gw_config_server, url),
+         "web server with a free/busy file for each person; relay asks nobody: others PUT free/busy to us."},
+    {"url", GW_OPT_TEXT, IN(gw_config_server, url),
      .sentence =
-         "Where mailboxes or calendars begin, such as https://mail.example.com/exchange/; with caldav also a domain "
+         "Needed, but for kind relay: where mailboxes or calendars begin, such as https://mail.example.com/exchange/; with caldav also a domain "
          "alone, whose DNS says where (RFC 6764)."},
-    {"account", GW_OPT_TEXT, .required = true, IN(gw_config_server, account),
-     .sentence = "The service account: DOMAIN\\user, user@domain or user."},
+    {"account", GW_OPT_TEXT, IN(gw_config_server, account),
+     .sentence = "Needed, but for kind relay: the service account: DOMAIN\\user, user@domain or user."},
     {"password_file", GW_OPT_FILE, IN(gw_config_server, password_file),
      .sentence = "A file with the account's password, readable by the daemon alone; a change is noticed within "
                  "seconds. Needed, but for negotiate with a keytab."},
@@ -113,7 +113,7 @@ static const struct gw_option server_options[] = {
      .sentence = "Zone of floating times and all-day events where the calendar names none, such as Europe/Berlin; "
                  "without it UTC."},
 };
-static const struct gw_section *const server_sections[] = {&tls_section, &changes_section};
+static const struct gw_section *const server_sections[] = {&tls_section, &changes_section, &gw_config_relay_from_section};
 static const struct gw_section servers_section = {.key = "servers",
                                                   .sentence = "The servers with the calendars.",
                                                   .list = true,
@@ -316,7 +316,8 @@ static const struct gw_section xmpp_section = {.key = "xmpp",
 
 static const struct gw_section *const publish_sections[] = {
     &http_section,          &xmpp_section,           &gw_config_identity_section,
-    &gw_config_sip_section, &gw_config_mqtt_section, &gw_config_webhooks_section};
+    &gw_config_sip_section, &gw_config_mqtt_section, &gw_config_webhooks_section,
+    &gw_config_relays_section};
 static const struct gw_section publish_section = {.key = "publish",
                                                   .sentence = "Where presence can be had.",
                                                   .sections = publish_sections,

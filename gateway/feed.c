@@ -230,6 +230,32 @@ static void take_answer(struct gateway *g, pres_id id, const struct dav_result *
     remember(p, result->remember);
     pres_table_update(g->table, id, g->scratch, n, result->from, until, result->as_of);
     gw_keep_answer(g, id);
+    gw_outlets_known(g, id);
+}
+
+void gw_feed_pushed(struct gateway *g, pres_id id, const struct dav_result *result)
+{
+    gw_feed_count(g, result);
+    take_answer(g, id, result);
+    gw_person_reclass(g, id);
+}
+
+void gw_feed_confirmed(struct gateway *g, pres_id id, int64_t as_of)
+{
+    gw_feed_well(g, id);
+    pres_table_confirm(g->table, id, as_of);
+    gw_keep_answer(g, id);
+    gw_person_reclass(g, id);
+}
+
+void gw_feed_withdrawn(struct gateway *g, pres_id id, const char *code)
+{
+    gw_feed_well(g, id);
+    g->persons[id].was_read = 0;
+    g->persons[id].kept_as_of = 0;
+    gw_keep_remove(g, id);
+    pres_table_withdraw(g->table, id, code);
+    gw_outlets_known(g, id);
 }
 
 /* What is held of this person is what the calendar says. */

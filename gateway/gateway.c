@@ -19,6 +19,7 @@
 #include "forget.h"
 #include "gateway_private.h"
 #include "keep.h"
+#include "inlet.h"
 #include "policy.h"
 #include "rush.h"
 #include "who.h"
@@ -188,6 +189,8 @@ static void cause_tick(void *arg)
     for (unsigned i = 0; i < g->server_count; i++) {
         gw_causes_tick(&g->servers[i]->causes, g->servers[i]->config->name, now);
         gw_server_tick(g, g->servers[i]);
+        if (g->servers[i]->relay)
+            gw_inlet_tick(g->servers[i]->relay);
     }
     loop_timer_in(g->cause_timer, CAUSE_TICK_MS);
 }

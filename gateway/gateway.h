@@ -21,6 +21,7 @@
 
 struct loop;
 struct gateway;
+struct gw_inlet;
 
 /* Takes the configuration. NULL with a sentence in why when something cannot start (a port in use, a secret gone).
  * Polling starts with the loop. */
@@ -56,6 +57,7 @@ struct gw_server_view {
     const char *secret_note;   /* e.g. "new secret refused, old one still in use"; NULL */
     int64_t secret_changed_at; /* wall s */
     int64_t now;               /* wall s */
+    const struct gw_inlet *relay; /* of kind relay; NULL */
 };
 size_t gw_server_count(const struct gateway *g);
 void gw_server_view(const struct gateway *g, size_t i, struct gw_server_view *ret); /* borrowed until the next turn */

@@ -21,6 +21,7 @@ struct dav_question;
 struct dav_result;
 struct secret;
 struct gw_faces;
+struct gw_inlet;
 struct gw_published;
 struct map;
 struct gw_files;
@@ -87,6 +88,7 @@ struct gw_server {
     const char *failing_code; /* that was logged; static text */
     bool failing_told;        /* its failing is in the log, its recovery is not */
 
+    struct gw_inlet *relay; /* of kind relay: there is no session; NULL */
     struct secret *secret;
     struct gw_stamp secret_stamp, proxy_stamp;
     int64_t secret_changed_at; /* wall s */
@@ -175,6 +177,10 @@ void gw_feed_free(struct gateway *g);
 bool gw_feed_has_rules(const struct gateway *g, pres_id id); /* are there rules of this group? */
 const struct pres_rules *gw_feed_rules_of(const struct gateway *g, pres_id id);
 void gw_feed_question(const struct gateway *g, pres_id id, struct dav_question *ret); /* for the whole window */
+/* The same for what nobody asked for: a relay's answer, its word that nothing has changed, its last word. */
+void gw_feed_pushed(struct gateway *g, pres_id id, const struct dav_result *result);
+void gw_feed_confirmed(struct gateway *g, pres_id id, int64_t as_of);
+void gw_feed_withdrawn(struct gateway *g, pres_id id, const char *code); /* static text */
 void gw_feed_count(struct gateway *g, const struct dav_result *result);
 void gw_feed_room(struct gateway *g, size_t count);
 size_t gw_feed_weigh(struct gateway *g, const struct pres_rules *rules, const struct dav_result *result);

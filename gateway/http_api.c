@@ -22,6 +22,7 @@
 #include "page.h"
 #include "policy.h"
 #include "presence/render.h"
+#include "inlet.h"
 #include "report.h"
 #include "who.h"
 
@@ -52,6 +53,8 @@ static const struct gw_http_route public_routes[] = {
     {"PROPFIND", "/", false, gw_http_dav},           {"OPTIONS", "/", false, gw_http_dav},
     {"*", "/dav", false, gw_http_dav_well_known},    {"*", "/.well-known/caldav", false, gw_http_dav_well_known},
     {"*", "/.well-known/caldav/", false, gw_http_dav_well_known},
+    {"PUT", "/relay/", true, gw_http_inlet},         {"DELETE", "/relay/", true, gw_http_inlet},
+    {"OPTIONS", "/relay/", true, gw_http_inlet},
     {NULL, NULL, false, NULL},
 };
 

@@ -14,6 +14,7 @@
 #include "gateway.h"
 #include "http_face.h"
 #include "page.h"
+#include "relay_message.h"
 #include "who_table.h"
 
 enum { PEM_MAX = 1024 * 1024, STREAM_BLOCK = 4096 };
@@ -26,6 +27,7 @@ struct gw_http {
 
 static void handle(void *arg, struct httpd_req *req);
 static bool open_all(struct gw_http *h, const struct gw_config *config, char *why, size_t why_size);
+static size_t max_body(const struct gw_config *config);
 static char *read_pem(const struct gw_config *config, const char *name, char *why, size_t why_size);
 
 struct gw_http *gw_http_new(struct gateway *g, char *why, size_t why_size)
@@ -98,6 +100,7 @@ static bool open_all(struct gw_http *h, const struct gw_config *config, char *wh
                                           .tls_clients_pem = clients,
                                           .tls_ask_client = clients || gw_whos_certificates(config->whos),
                                           .max_connections = http->max_connections,
+                                          .max_body = max_body(config),
                                           .require_host = true,
                                           .stream_block = STREAM_BLOCK};
         h->listeners[i] = httpd_new(gw_loop(h->face.gateway), &settings, handle, &h->face, why, why_size);
@@ -115,6 +118,15 @@ static bool open_all(struct gw_http *h, const struct gw_config *config, char *wh
     free(key);
     free(clients);
     return ok;
+}
+
+/* Where an exporter PUTs, messages are longer than questions. */
+static size_t max_body(const struct gw_config *config)
+{
+    for (unsigned i = 0; i < config->servers_count; i++)
+        if (config->servers[i].kind == GW_KIND_RELAY)
+            return GW_RELAY_MESSAGE_MAX;
+    return 0;
 }
 
 /* A relative path is below the configuration file's folder. */

@@ -13,6 +13,7 @@
 #include "gateway.h"
 #include "http_face.h"
 #include "outlets.h"
+#include "inlet.h"
 #include "who.h"
 
 enum { METRICS_BYTES_MAX = 4 * 1024 * 1024, CAUSES_MAX = 100 };
@@ -98,6 +99,7 @@ void gw_http_get_metrics(struct gw_face *face, struct httpd_req *req, const char
     add_polls(&b, g);
     add_servers(&b, g);
     add_causes(&b, g);
+    gw_inlet_metrics(&b, g);
     add_outlets(&b, g);
     add_refusals(&b, g);
     add_one(&b, "freebusyd_subscribers", "gauge", "Open event streams.", (double)gw_http_subscribers(gw_http(g)));

@@ -20,7 +20,7 @@
 enum { FAREWELL_MS = 3000, TURN_MS = 20 };
 
 static const struct gw_outlet_kind *const kinds[] = {&gw_outlet_xmpp, &gw_outlet_mqtt, &gw_outlet_sip,
-                                                     &gw_outlet_sip_server, &gw_outlet_webhook};
+                                                     &gw_outlet_sip_server, &gw_outlet_webhook, &gw_outlet_relay};
 enum { KINDS = sizeof kinds / sizeof kinds[0] };
 
 /* One that a reload took away, for as long as it says goodbye. */
@@ -97,6 +97,13 @@ void gw_outlets_people_changed(struct gateway *g)
     for (size_t i = 0; g->outlets && i < g->outlets->count; i++)
         if (g->outlets->list[i]->publisher)
             pres_publisher_people_changed(g->outlets->list[i]->publisher);
+}
+
+void gw_outlets_known(struct gateway *g, pres_id id)
+{
+    for (size_t i = 0; g->outlets && i < g->outlets->count; i++)
+        if (g->outlets->list[i]->kind == &gw_outlet_relay && g->outlets->list[i]->publisher)
+            pres_publisher_changed(g->outlets->list[i]->publisher, id);
 }
 
 void gw_outlets_farewell(struct gateway *g)

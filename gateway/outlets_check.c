@@ -20,6 +20,7 @@ void gw_outlets_check(struct gw_reading *r, const struct gw_config *c)
     gw_outlets_check_mqtt(r, &c->mqtt);
     gw_outlets_check_sip(r, &c->sip);
     gw_outlets_check_webhooks(r, c);
+    gw_outlets_check_relays(r, c);
 }
 
 void gw_check_say(struct gw_reading *r, const char *wrong, const char *key)

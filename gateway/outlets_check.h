@@ -10,6 +10,7 @@
 void gw_outlets_check_mqtt(struct gw_reading *r, const struct gw_config_mqtt *m);
 void gw_outlets_check_sip(struct gw_reading *r, const struct gw_config_sip *s);
 void gw_outlets_check_webhooks(struct gw_reading *r, const struct gw_config *c);
+void gw_outlets_check_relays(struct gw_reading *r, const struct gw_config *c);
 
 /* wrong NULL: nothing is. */
 void gw_check_say(struct gw_reading *r, const char *wrong, const char *key);

@@ -34,7 +34,7 @@ struct gw_outlet_kind {
 };
 
 extern const struct gw_outlet_kind gw_outlet_xmpp, gw_outlet_mqtt, gw_outlet_sip, gw_outlet_sip_server,
-    gw_outlet_webhook;
+    gw_outlet_webhook, gw_outlet_relay;
 
 const struct pres_store *gw_outlets_store(const struct gateway *g);
 

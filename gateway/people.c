@@ -15,6 +15,7 @@
 #include "forget.h"
 #include "gateway_private.h"
 #include "published.h"
+#include "inlet.h"
 #include "keep.h"
 
 enum { UNSEEN, SEEN, RENAMED }; /* in the roster */
@@ -199,6 +200,8 @@ static void person_remove(struct gateway *g, pres_id id, struct gw_server *s)
     struct gw_person *p = &g->persons[id];
     gw_poller_remove(g->poller, id);
     gw_published_drop(g, id, s);
+    if (s->relay)
+        gw_inlet_forget(s->relay, pres_table_address(g->table, id));
     leave_server(g, p, s);
     extra_free(p);
     p->used = 0;
@@ -309,7 +312,9 @@ static struct pres_person_spec spec_of(const struct gateway *g, const struct gw_
     return (struct pres_person_spec){.address = u->address,
                                      .publish_as = u->publish_as,
                                      .group = u->group,
-                                     .stale_after = g->config->stale_after_s,
+                                     .stale_after = g->servers[u->server]->relay
+                                                        ? gw_inlet_stale_after(g->servers[u->server]->relay)
+                                                        : g->config->stale_after_s,
                                      .server = u->server};
 }
 

@@ -89,7 +89,7 @@ unsigned gw_poller_server_add(struct gw_poller *p, struct dav_session *session)
         memset(p->servers + number, 0, 8 * sizeof *p->servers);
     }
     struct poll_server *s = mem_calloc(1, sizeof *s);
-    *s = (struct poll_server){.poller = p, .number = number, .session = session};
+    *s = (struct poll_server){.poller = p, .number = number, .session = session, .asked = !session};
     for (int q = 0; q < POLL_QUEUES; q++)
         s->queues[q] = (struct poll_list){.first = POLL_NOBODY, .last = POLL_NOBODY};
     s->again = loop_timer_new(p->loop, "poll-again", again, s);
@@ -264,6 +264,12 @@ static void join(struct gw_poller *p, uint32_t id, unsigned server)
     struct poll_person *person = &p->persons[id];
     struct poll_server *s = p->servers[server];
     unsigned ways = p->ops->ways ? p->ops->ways(p->arg, id) : GW_POLLER_ALONE;
+    if (!s->session) { /* nobody to ask */
+        person->server = (uint16_t)server;
+        person->alone = 0;
+        s->persons++;
+        return;
+    }
     bool together = (ways & GW_POLLER_BATCH) && p->ops->batch_size(s->session) > 0;
     person->server = (uint16_t)server;
     person->alone = (ways & GW_POLLER_ALONE) || !together;

@@ -82,7 +82,7 @@ void gw_poller_free(struct gw_poller **p); /* cancels everything; refreshes end 
 void gw_poller_interval(struct gw_poller *p, int64_t interval_ms);
 
 /* A server; the number returned is the smallest free one. The session stays the caller's and must outlive its server
- * here. */
+ * here. NULL: one whose people are never asked about. */
 unsigned gw_poller_server_add(struct gw_poller *p, struct dav_session *session);
 /* Another session for the same people: running questions are asked again through it. Call before the old one is closed.
  */

@@ -25,6 +25,12 @@ struct gw_refresh *gw_poller_refresh(struct gw_poller *p, uint32_t id, gw_refres
 {
     struct gw_refresh *r = mem_calloc(1, sizeof *r);
     *r = (struct gw_refresh){.poller = p, .id = id, .done = done, .arg = arg};
+    if (!p->servers[p->persons[id].server]->session) { /* there is nobody to ask */
+        if (!p->orphans)
+            loop_defer(p->loop, tell_orphans, p);
+        put(&p->orphans, r);
+        return r;
+    }
     put(&p->refreshes, r);
     gw_poll_urgent(p, id);
     return r;

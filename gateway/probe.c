@@ -11,7 +11,9 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/mem.h"
+#include "base/utc.h"
 #include "gateway_private.h"
+#include "inlet.h"
 
 enum { DAY_S = 86400 };
 
@@ -25,6 +27,7 @@ struct gw_check {
     char *evidence;                /* of the first step: the file, or why there is no session */
     const struct dav_cause *known; /* what the daemon's session was refused for; NULL */
     char *known_evidence;
+    bool is_well; /* and nothing had to be asked: of a relay */
     bool begun;
     struct gw_check *next, **link; /* in the gateway's list */
 };
@@ -33,6 +36,7 @@ static void begin(struct gw_check *c, const struct gw_server *s, const char *add
 static void step(void *arg, const struct dav_step_report *report);
 static void finish(void *arg, const struct dav_result *result);
 static void refuse(void *arg);
+static void look_at_relay(struct gw_check *c, const struct gw_server *s);
 static bool was_refused(struct gw_check *c, const struct gw_server *s);
 static void discard(void *arg);
 
@@ -84,6 +88,10 @@ static void begin(struct gw_check *c, const struct gw_server *s, const char *add
 {
     struct gateway *g = c->g;
     char why[300] = "";
+    if (s->relay) {
+        look_at_relay(c, s);
+        return;
+    }
     if (was_refused(c, s))
         return;
     c->session = gw_server_session(g, g->config, s->config, s->secret, why, sizeof why);
@@ -126,6 +134,19 @@ static void finish(void *arg, const struct dav_result *result)
     c->done(c->arg, result);
 }
 
+/* Nobody can be asked; what came is all there is to be looked at. */
+static void look_at_relay(struct gw_check *c, const struct gw_server *s)
+{
+    struct dav_session_info info;
+    char at[UTC_TEXT_MAX];
+    gw_inlet_info(s->relay, &info);
+    c->evidence = mem_strdup(c->g->config->path);
+    c->is_well = info.last_ok && !info.code;
+    c->known = c->is_well ? NULL : dav_cause_find("relay-silent");
+    c->known_evidence = info.last_ok ? mem_printf("the last message came at %s", utc_rfc3339(info.last_ok, at))
+                                     : mem_strdup("no message has come since the daemon started");
+}
+
 /* A session that was refused waits for another secret, or for an administrator's word; so does a check. */
 static bool was_refused(struct gw_check *c, const struct gw_server *s)
 {
@@ -142,6 +163,13 @@ static bool was_refused(struct gw_check *c, const struct gw_server *s)
 static void refuse(void *arg)
 {
     struct gw_check *c = arg;
+    if (c->is_well) {
+        c->on_step(c->arg, &(struct dav_step_report){.step = DAV_STEP_CONFIG, .ok = true, .evidence = c->evidence});
+        c->on_step(c->arg, &(struct dav_step_report){.step = DAV_STEP_READ, .ok = true, .evidence = c->known_evidence});
+        loop_defer(c->g->loop, discard, c);
+        c->done(c->arg, &(struct dav_result){.err = DAV_OK});
+        return;
+    }
     const struct dav_cause *cause = c->known ? c->known : gw_cause_of(DAV_PROTOCOL, "config-account");
     const char *evidence = c->known ? c->known_evidence : c->evidence;
     struct dav_result result = {.err = cause->err, .code = cause->code, .evidence = evidence};

@@ -54,7 +54,7 @@ unsigned gw_published_ways(const struct gateway *g, const struct gw_user *u)
 {
     const struct gw_config_server *server = &g->config->servers[u->server];
     const char *read = server->read;
-    if (server->kind == GW_KIND_IFB)
+    if (server->kind == GW_KIND_IFB || server->kind == GW_KIND_RELAY)
         return GW_POLLER_ALONE;
     for (unsigned i = 0; u->group && i < g->config->group_rules_count; i++)
         if (strcmp(g->config->group_rules[i].group, u->group) == 0 && g->config->group_rules[i].read)
@@ -264,6 +264,7 @@ static void take(struct gateway *g, pres_id id, const struct dav_result *result)
     gw_feed_well(g, id);
     pres_table_update(g->table, id, g->scratch, n, from, until, result->as_of);
     gw_keep_answer(g, id);
+    gw_outlets_known(g, id);
 }
 
 static size_t add_refined(struct gateway *g, pres_id id, const struct gw_published *o, size_t n)

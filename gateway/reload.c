@@ -20,6 +20,7 @@
 #include "base/secret.h"
 #include "demand.h"
 #include "gateway_private.h"
+#include "inlet.h"
 #include "policy.h"
 #include "who.h"
 #include "who_table.h"
@@ -138,6 +139,14 @@ static bool plan_one_server(struct gateway *g, struct plan *plan, unsigned i, ch
         return p->is_new;
     }
     const struct gw_config_server *before = p->server->config;
+    if ((before->kind == GW_KIND_RELAY) != (now->kind == GW_KIND_RELAY)) {
+        snprintf(why, why_size, "%s:%u: server %s: a relay is not made of another kind, nor the other way round: give it "
+                                "another name",
+                 plan->config->path, now->line, now->name);
+        return false;
+    }
+    if (now->kind == GW_KIND_RELAY)
+        return true;
     if (now->password_file && !same(before->password_file, now->password_file)) {
         gw_stamp_of(now->password_file, &p->secret_stamp);
         p->secret = secret_read(now->password_file, why, why_size);
@@ -230,6 +239,7 @@ static void commit(struct gateway *g, struct plan *plan, struct buf *told)
     commit_faces(g, plan);
     gw_outlets_apply(g, old_config);
     gw_pidf_apply(g);
+    gw_inlet_load(g);
     gw_demand_apply(g);
     free(old_servers);
     gw_config_drop(old_config);
@@ -245,6 +255,8 @@ static unsigned commit_servers(struct gateway *g, struct plan *plan)
         struct gw_server *s = p->server;
         g->servers[i] = s;
         s->config = &plan->config->servers[i];
+        if (s->relay && !p->is_new)
+            gw_inlet_config(s->relay);
         changed += p->is_new || p->session || p->secret;
         if (p->is_new)
             s->number = gw_poller_server_add(g->poller, s->session);

@@ -17,6 +17,7 @@
 #include "gateway.h"
 #include "keep.h"
 #include "outlets.h"
+#include "inlet.h"
 #include "rush.h"
 
 enum { DAY_S = 86400, CERTIFICATE_WARNING_S = 21 * DAY_S };
@@ -308,7 +309,7 @@ static struct jv *cause_object(const struct dav_cause *cause, const struct gw_ad
 static struct jv *server_object(const struct gw_server_view *view)
 {
     static const char *const kinds[] = {
-        [GW_KIND_EXCHANGE] = "exchange", [GW_KIND_CALDAV] = "caldav", [GW_KIND_IFB] = "ifb"};
+        [GW_KIND_EXCHANGE] = "exchange", [GW_KIND_CALDAV] = "caldav", [GW_KIND_IFB] = "ifb", [GW_KIND_RELAY] = "relay"};
     const struct dav_session_info *s = &view->session;
     struct jv *v = jv_object();
     jv_set_str(v, "name", view->config->name);
@@ -338,6 +339,7 @@ static struct jv *server_object(const struct gw_server_view *view)
     jv_set(v, "secret_age_s", view->secret_changed_at ? jv_int(view->now - view->secret_changed_at) : jv_null());
     jv_set_str(v, "secret_note", view->secret_note);
     jv_set_str(v, "changes", s->changes);
+    jv_set(v, "relay", view->relay ? gw_inlet_report(view->relay) : jv_null());
     add_freshness(v, view);
     struct gw_advice_names names = {.server = view->config->name, .account = view->config->account};
     struct jv *failure = s->code ? cause_object(dav_cause_find(s->code), &names) : jv_null();

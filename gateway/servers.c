@@ -15,6 +15,7 @@
 #include "gateway_private.h"
 #include "keep.h"
 #include "published.h"
+#include "inlet.h"
 
 enum { OLDEST_KEPT_MS = 5000 };
 
@@ -30,13 +31,15 @@ struct gw_server *gw_server_new(struct gateway *g, const struct gw_config *confi
     }
     if (server->proxy_password_file)
         gw_stamp_of(server->proxy_password_file, &s->proxy_stamp);
-    if (s->secret || !server->password_file)
+    if (server->kind == GW_KIND_RELAY)
+        s->relay = gw_inlet_new(g, s, config, server, why, why_size);
+    else if (s->secret || !server->password_file)
         s->session = gw_server_session(g, config, server, s->secret, why, why_size);
     if (s->secret)
         s->secret_changed_at = secret_mtime_ms(s->secret) / 1000;
     if (s->session)
         gw_server_tick(g, s);
-    else
+    else if (!s->relay)
         gw_server_free(&s, "not started");
     return s;
 }
@@ -47,6 +50,7 @@ void gw_server_free(struct gw_server **server, const char *reason)
     if (!s)
         return;
     dav_session_close(&s->session, reason);
+    gw_inlet_free(&s->relay);
     secret_free(&s->secret);
     gw_causes_free(&s->causes);
     free(s->secret_note);
@@ -134,6 +138,8 @@ void gw_server_proxy_secret(struct gateway *g, struct gw_server *s, const struct
 void gw_server_tick(struct gateway *g, struct gw_server *s)
 {
     struct dav_session_info info;
+    if (!s->session)
+        return;
     dav_session_info(s->session, &info);
     s->rate.samples[s->rate.next].at = clk_mono_ms(loop_clk(g->loop));
     s->rate.samples[s->rate.next].count = info.requests;
@@ -185,8 +191,12 @@ void gw_server_view(const struct gateway *g, size_t i, struct gw_server_view *re
         .secret_note = s->secret_note,
         .secret_changed_at = s->secret_changed_at,
         .now = clk_wall_s(loop_clk(g->loop)),
+        .relay = s->relay,
     };
-    dav_session_info(s->session, &ret->session);
+    if (s->relay)
+        gw_inlet_info(s->relay, &ret->session);
+    else
+        dav_session_info(s->session, &ret->session);
     struct gw_budget_in in = {
         .persons = wanted_persons(g, s),
         .per_poll = s->per_poll,
@@ -208,7 +218,8 @@ bool gw_unbreak(struct gateway *g, const char *server)
     if (!s)
         return false;
     log_notice("secret", "server=%s an administrator says that its secret may be tried again", server);
-    dav_session_unbreak(s->session);
+    if (s->session)
+        dav_session_unbreak(s->session);
     gw_keep_pardon(g, s);
     gw_poller_server_kick(g->poller, s->number);
     return true;

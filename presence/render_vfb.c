@@ -20,6 +20,9 @@
 /* Longest line before folding: an address of 4 KB with every byte encoded. */
 #define LINE_CEILING 16384
 
+/* All periods of a person in one line. */
+#define PERIODS_CEILING (512 * 1024)
+
 /* What RFC 6068 leaves as it is in an address, beyond the unreserved characters; "," and ";" would part a value
  * elsewhere. */
 #define MAILTO_PLAIN "@!$'()*+"
@@ -34,6 +37,8 @@ static void add_time(struct buf *out, const char *name, int64_t t);
 static void add_owner(struct buf *out, const char *address, int64_t start, int64_t end);
 static void add_periods(struct buf *out, const struct pres_set *set, int64_t start, int64_t end);
 static void add_period(struct buf *out, enum pres_kind kind, int64_t start, int64_t end);
+static void add_kind(struct buf *out, enum pres_kind kind, const struct pres_set *set, int64_t start, int64_t end);
+static void add_brief(struct buf *line, int64_t start, int64_t end);
 
 bool pres_render_vfb(struct buf *out, const char *address, const struct pres_set *set, int64_t start, int64_t end,
                      int64_t now)
@@ -74,6 +79,33 @@ static void finish(struct buf *out, const struct pres_set *set, int64_t start, i
     add_periods(out, set, start, end);
     add_text(out, "END:VFREEBUSY");
     add_text(out, "END:VCALENDAR");
+}
+
+bool pres_render_vfb_part(struct buf *out, const char *address, const struct pres_set *set, int64_t start, int64_t end,
+                          int64_t as_of)
+{
+    struct buf line;
+
+    buf_init(&line, LINE_CEILING);
+    add_text(out, "BEGIN:VFREEBUSY");
+    buf_adds(&line, "UID:");
+    str_percent_encode(&line, address, strlen(address), MAILTO_PLAIN);
+    add_line(out, line.data, line.len);
+    out->failed |= line.failed;
+    add_time(out, "DTSTAMP", as_of);
+    add_time(out, "DTSTART", start);
+    add_time(out, "DTEND", end);
+    buf_reset(&line);
+    buf_adds(&line, "ORGANIZER:mailto:");
+    str_percent_encode(&line, address, strlen(address), MAILTO_PLAIN);
+    add_line(out, line.data, line.len);
+    add_kind(out, PRES_TENTATIVE, set, start, end);
+    add_kind(out, PRES_BUSY, set, start, end);
+    add_kind(out, PRES_OOF, set, start, end);
+    add_text(out, "END:VFREEBUSY");
+    out->failed |= line.failed;
+    buf_free(&line);
+    return !out->failed;
 }
 
 /* NULL: no period is written for it. */
@@ -174,4 +206,42 @@ static void add_period(struct buf *out, enum pres_kind kind, int64_t start, int6
     if (!fbtype(kind) || start >= end)
         return;
     buf_addf(out, "FREEBUSY;FBTYPE=%s:%s/%s\r\n", fbtype(kind), utc_basic(start, from), utc_basic(end, until));
+}
+
+/* All periods of one kind, as one line. */
+static void add_kind(struct buf *out, enum pres_kind kind, const struct pres_set *set, int64_t start, int64_t end)
+{
+    struct buf line;
+
+    buf_init(&line, PERIODS_CEILING);
+    buf_addf(&line, "FREEBUSY;FBTYPE=%s:", fbtype(kind));
+    size_t head = line.len;
+    for (size_t i = pres_set_find(set, start); i < pres_set_count(set); i++) {
+        struct pres_interval run = pres_set_at(set, i);
+
+        if (run.start >= end)
+            break;
+        if (run.kind == kind)
+            add_brief(&line, run.start > start ? run.start : start, run.end < end ? run.end : end);
+    }
+    if (line.len > head)
+        add_line(out, line.data, line.len - 1); /* without the last comma */
+    out->failed |= line.failed;
+    buf_free(&line);
+}
+
+/* "20261122T090000Z/PT1H30M,": minutes almost always. */
+static void add_brief(struct buf *line, int64_t start, int64_t end)
+{
+    char from[UTC_TEXT_MAX];
+    int64_t s = end - start, h = s / 3600, m = s % 3600 / 60;
+
+    buf_addf(line, "%s/PT", utc_basic(start, from));
+    if (h > 0)
+        buf_addf(line, "%lldH", (long long)h);
+    if (m > 0)
+        buf_addf(line, "%lldM", (long long)m);
+    if (s % 60 > 0)
+        buf_addf(line, "%lldS", (long long)(s % 60));
+    buf_addc(line, ',');
 }

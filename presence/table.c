@@ -187,6 +187,18 @@ void pres_table_fail(struct pres_table *t, pres_id id, const char *reason)
     pres_report_later(t, id);
 }
 
+void pres_table_withdraw(struct pres_table *t, pres_id id, const char *reason)
+{
+    struct pres_person *p = pres_person(t, id);
+
+    if (p->set)
+        loop_reap(t->loop, free, p->set);
+    p->set = NULL;
+    p->as_of = p->from = p->until = 0;
+    p->reason = pres_report_reason(t, reason);
+    pres_report_later(t, id);
+}
+
 void pres_table_presence(const struct pres_table *t, pres_id id, struct pres_presence *ret)
 {
     pres_report_presence(t, pres_person(t, id), clk_wall_s(loop_clk(t->loop)), ret);

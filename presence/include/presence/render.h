@@ -34,6 +34,13 @@ struct pres_vfb_question {
 bool pres_render_vfb_reply(struct buf *out, const struct pres_vfb_question *question, const struct pres_set *set,
                            int64_t start, int64_t end, int64_t now);
 
+/*
+ * The VFREEBUSY alone, for messages that have one for each of many people: DTSTAMP is the time of the data, and the
+ * periods stand one behind another in one property a kind, with their lengths: a third of the bytes.
+ */
+bool pres_render_vfb_part(struct buf *out, const char *address, const struct pres_set *set, int64_t start, int64_t end,
+                          int64_t as_of);
+
 /* How kinds look in a PIDF document. */
 struct pres_pidf_map {
     const char *basic[PRES_KINDS];      /* "open" or "closed", "": neither */

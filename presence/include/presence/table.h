@@ -70,6 +70,9 @@ void pres_table_confirm(struct pres_table *t, pres_id id, int64_t as_of);
 /* A question that failed: `reason` is a stable code (static text). The intervals stay until stale. */
 void pres_table_fail(struct pres_table *t, pres_id id, const char *reason);
 
+/* Nothing is known of the person any more, as if they had never been read, and this is why (static text). */
+void pres_table_withdraw(struct pres_table *t, pres_id id, const char *reason);
+
 /* The presence now, by the loop's clock. `since` of a run that the window's start cuts is the one last reported, if
  * there was one: a window that moves with each answer makes no change. */
 void pres_table_presence(const struct pres_table *t, pres_id id, struct pres_presence *ret);
