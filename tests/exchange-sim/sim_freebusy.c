@@ -16,7 +16,6 @@
 #include "sim_reply.h"
 #include "sim_store.h"
 #include "sim_value.h"
-#include "sim_zone.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -62,21 +61,11 @@ static void mark_run(void *arg, int64_t start, int64_t end, enum sim_busy busy)
     mark(arg, start, end, (char)('0' + busy));
 }
 
-/* First moment of the month that lies `months` after the current one, on the mailbox's wall clock. */
-static int64_t month_start(const struct sim_request *r, const struct sim_mailbox *m, int64_t months)
-{
-    struct sim_civil c;
-    sim_civil_of(sim_zone_to_local(m->zone, sim_now(r->sim)), &c);
-    int64_t month0 = c.year * 12 + c.month - 1 + months;
-    return sim_zone_to_utc(m->zone, utc_from_civil((int)(month0 / 12), (int)(month0 % 12) + 1, 1, 0, 0, 0));
-}
-
 static void draw_mailbox(struct raster *t, struct sim_mailbox *m)
 {
     memset(t->digits, '0', t->slots);
-    const struct sim_faults *f = &t->r->sim->faults;
-    int64_t first = month_start(t->r, m, 0), past = month_start(t->r, m, sim_fault_number(f, m, SIM_F_FB_MONTHS));
-    sim_publish(m, sim_now(t->r->sim), sim_fault_number(f, m, SIM_F_FB_DELAY), first, past);
+    int64_t first, past;
+    sim_publish_due(t->r->sim, m, &first, &past);
     sim_published_each(m, mark_run, t);
     mark(t, t->start, first < t->end ? first : t->end, '4');
     mark(t, past > t->start ? past : t->start, t->end, '4');

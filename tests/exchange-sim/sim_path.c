@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "base/str.h"
 #include "sim_faults.h"
+#include "sim_schedule.h"
 #include "sim_store.h"
 
 #include <ctype.h>
@@ -242,6 +243,11 @@ enum sim_path_result sim_path_find(const struct sim_path_in *in, const char *raw
         ret->place = SIM_AT_PUBLIC;
         return SIM_PATH_FOUND;
     }
+    if (parts.count == 4 && str_eq_nocase(parts.part[0], "public") && str_eq_nocase(parts.part[1], "NON_IPM_SUBTREE") &&
+        str_eq_nocase(parts.part[2], SIM_SCHEDULE_FOLDER) && str_eq_nocase(parts.part[3], SIM_SCHEDULE_GROUP)) {
+        ret->place = SIM_AT_SCHEDULE;
+        return SIM_PATH_FOUND;
+    }
     if (parts.count == 0 || !str_eq_nocase(parts.part[0], "exchange"))
         return SIM_PATH_FOREIGN;
     if (parts.count == 1)
@@ -260,6 +266,14 @@ void sim_path_write(struct buf *out, const struct sim_node *node)
 {
     if (node->place == SIM_AT_PUBLIC) {
         buf_adds(out, "/public/");
+        return;
+    }
+    if (node->place == SIM_AT_SCHEDULE) {
+        buf_adds(out, "/public/NON_IPM_SUBTREE/");
+        sim_path_escape(out, SIM_SCHEDULE_FOLDER);
+        buf_addc(out, '/');
+        sim_path_escape(out, SIM_SCHEDULE_GROUP);
+        buf_addc(out, '/');
         return;
     }
     buf_adds(out, "/exchange/");

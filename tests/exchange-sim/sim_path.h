@@ -16,14 +16,14 @@ struct sim_faults;
 struct sim_mailbox;
 struct sim_store;
 
-enum sim_place { SIM_AT_PUBLIC, SIM_AT_MAILBOX, SIM_AT_NON_IPM, SIM_AT_FOLDER, SIM_AT_ITEM };
+enum sim_place { SIM_AT_PUBLIC, SIM_AT_SCHEDULE, SIM_AT_MAILBOX, SIM_AT_NON_IPM, SIM_AT_FOLDER, SIM_AT_ITEM };
 
 /* The folders of a mailbox; the calendar is the first. */
 enum { SIM_FOLDER_CALENDAR, SIM_FOLDER_COUNT = 10 };
 
 struct sim_node {
     enum sim_place place;
-    struct sim_mailbox *mailbox;  /* NULL in /public */
+    struct sim_mailbox *mailbox;  /* NULL in /public, but in a row of SCHEDULE: whom its message is about */
     const char *as;               /* the mailbox as the request names it, not escaped */
     int folder;                   /* FOLDER, ITEM */
     struct sim_instance instance; /* ITEM */

@@ -6,6 +6,7 @@
 #include "base/buf.h"
 #include "sim.h"
 #include "sim_props.h"
+#include "sim_schedule.h"
 #include "sim_store.h"
 #include "sim_zone.h"
 
@@ -97,6 +98,8 @@ static const char *folder_name(const struct sim_node *node)
     switch (node->place) {
     case SIM_AT_PUBLIC:
         return "public";
+    case SIM_AT_SCHEDULE:
+        return SIM_SCHEDULE_GROUP;
     case SIM_AT_MAILBOX:
         return node->mailbox->alias;
     case SIM_AT_NON_IPM:
@@ -384,6 +387,8 @@ bool sim_prop_get(const struct sim_request *r, const struct sim_node *node, cons
                   struct sim_value *ret)
 {
     memset(ret, 0, sizeof(*ret));
+    if (node->place == SIM_AT_SCHEDULE && node->mailbox != NULL)
+        return sim_schedule_get(r, node, p, ret);
     if (node->place == SIM_AT_ITEM)
         return item_get(r, node, p, ret);
     return folder_get(r, node, p, ret);

@@ -5,7 +5,10 @@
 #include "sim_publish.h"
 
 #include "base/mem.h"
+#include "base/utc.h"
+#include "sim.h"
 #include "sim_recur.h"
+#include "sim_zone.h"
 
 #include <stdlib.h>
 
@@ -16,6 +19,7 @@ struct run {
 
 struct sim_published {
     unsigned revision; /* of the calendar */
+    int64_t at;
     int64_t first, past;
     size_t count, cap;
     struct run runs[];
@@ -42,7 +46,7 @@ void sim_publish(struct sim_mailbox *m, int64_t now, int64_t delay, int64_t firs
         return;
     free(p);
     p = mem_calloc(1, sizeof *p);
-    *p = (struct sim_published){.revision = m->revision, .first = first, .past = past};
+    *p = (struct sim_published){.revision = m->revision, .at = now, .first = first, .past = past};
     for (size_t i = 0; i < m->count; i++) {
         const struct sim_item *item = m->items[i];
         struct sim_instance whole;
@@ -55,6 +59,27 @@ void sim_publish(struct sim_mailbox *m, int64_t now, int64_t delay, int64_t firs
             sim_recur_expand(item, first, past, add, &p);
     }
     m->published = p;
+}
+
+/* First moment of the month that lies `months` after the current one, on the mailbox's wall clock. */
+static int64_t month_start(const struct sim *sim, const struct sim_mailbox *m, int64_t months)
+{
+    struct sim_civil c;
+    sim_civil_of(sim_zone_to_local(m->zone, sim_now(sim)), &c);
+    int64_t month0 = c.year * 12 + c.month - 1 + months;
+    return sim_zone_to_utc(m->zone, utc_from_civil((int)(month0 / 12), (int)(month0 % 12) + 1, 1, 0, 0, 0));
+}
+
+void sim_publish_due(const struct sim *sim, struct sim_mailbox *m, int64_t *ret_first, int64_t *ret_past)
+{
+    *ret_first = month_start(sim, m, 0);
+    *ret_past = month_start(sim, m, sim_fault_number(&sim->faults, m, SIM_F_FB_MONTHS));
+    sim_publish(m, sim_now(sim), sim_fault_number(&sim->faults, m, SIM_F_FB_DELAY), *ret_first, *ret_past);
+}
+
+int64_t sim_published_at(const struct sim_mailbox *m)
+{
+    return m->published ? m->published->at : 0;
 }
 
 void sim_published_each(const struct sim_mailbox *m, sim_published_fn *fn, void *arg)

@@ -61,7 +61,7 @@ static bool declares_members(const struct doc *d)
     if (d->in->request->sim->faults.profile != SIM_2000)
         return true;
     for (size_t i = 0; i < d->in->prop_count; i++)
-        if (d->in->props[i].type == SIM_T_MV_STRING || d->in->props[i].type == SIM_T_MV_TIME)
+        if (d->in->props[i].type >= SIM_T_MV_STRING || strcmp(d->in->props[i].ns, SIM_NS_TAG) == 0)
             return true;
     return false;
 }
@@ -140,6 +140,8 @@ static void add_value(struct doc *d, const struct sim_node *node, const struct s
         break;
     case SIM_T_MV_STRING:
     case SIM_T_MV_TIME:
+    case SIM_T_MV_INT:
+    case SIM_T_MV_BINARY:
         for (size_t i = 0; i < v->count; i++)
             buf_addf(d->out, "<c:v>%s</c:v>", v->list[i]);
         break;

@@ -106,8 +106,21 @@ static void try_folders(struct result *s)
     }
 }
 
+/* A message for each person, in public: no right on the mailbox is asked for. */
+static void try_schedule(struct result *s)
+{
+    const struct sim_store *store = s->r->sim->store;
+    for (size_t i = 0; i < store->mailbox_count; i++) {
+        struct sim_node node = {.place = SIM_AT_SCHEDULE, .mailbox = store->mailboxes[i]};
+        if (!sim_fault_on(&s->r->sim->faults, node.mailbox, SIM_F_ABSENT))
+            try_row(s, &node);
+    }
+}
+
 static void collect(struct result *s, bool expand, int64_t from, int64_t to)
 {
+    if (s->scope.place == SIM_AT_SCHEDULE)
+        try_schedule(s);
     bool root = s->scope.place == SIM_AT_MAILBOX || s->scope.place == SIM_AT_NON_IPM;
     bool calendar = s->scope.place == SIM_AT_FOLDER && s->scope.folder == SIM_FOLDER_CALENDAR;
     if (root)

@@ -23,6 +23,10 @@ const char *sim_type_dt(enum sim_type type)
         return "dateTime.tz";
     case SIM_T_MV_STRING:
         return "mv.string";
+    case SIM_T_MV_INT:
+        return "mv.int";
+    case SIM_T_MV_BINARY:
+        return "mv.bin.base64";
     case SIM_T_MV_TIME:
         return "mv.dateTime.tz";
     case SIM_T_NULL:

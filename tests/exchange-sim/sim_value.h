@@ -10,7 +10,17 @@
 
 struct arena;
 
-enum sim_type { SIM_T_NULL, SIM_T_STRING, SIM_T_INT, SIM_T_BOOL, SIM_T_TIME, SIM_T_MV_STRING, SIM_T_MV_TIME };
+enum sim_type {
+    SIM_T_NULL,
+    SIM_T_STRING,
+    SIM_T_INT,
+    SIM_T_BOOL,
+    SIM_T_TIME,
+    SIM_T_MV_STRING,
+    SIM_T_MV_TIME,
+    SIM_T_MV_INT,
+    SIM_T_MV_BINARY,
+};
 
 struct sim_value {
     enum sim_type type;

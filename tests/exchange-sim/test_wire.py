@@ -5,12 +5,14 @@ own client.
     test_wire.py PROGRAM
 """
 import base64
+import calendar
 import http.client
 import json
 import os
 import re
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -356,6 +358,41 @@ def item_17_freebusy(sim):
     equal(sim.ask('GET', query + '&u=anna@x.test' * 20).status, 414, 'too long')
     sim.faults(public='403')
     equal(sim.ask('GET', query).status, 403, 'forbidden')
+
+
+def item_19_schedule(sim):
+    """What the messages say is what the digits say, kind by kind, to the minute, also of what crosses a month's end."""
+    sim.control('POST', '/appointments', {'mailbox': 'bob@x.test', 'start': '2008-03-31T23:00', 'end': '+2h', 'busy': 'oof'})
+    tags, folder = 'http://schemas.microsoft.com/mapi/proptag/', ('/public/NON_IPM_SUBTREE/SCHEDULE%2B%20FREE%20BUSY/'
+            'EX:_xF8FF_o=Example_xF8FF_ou=First%20Administrative%20Group/')
+    names = [tags + t for t in ('x68470003', 'x68480003', 'x68511003', 'x68521102', 'x68531003', 'x68541102', 'x68551003',
+                                'x68561102')]
+    agent = {'User-Agent': 'Mozilla/4.0 (compatible; MSIE 6.0; Windows NT 5.2)'}
+    for person in ('anna', 'bob'):
+        answer = sim.search(f'"http://schemas.microsoft.com/mapi/subject" = \'USER-/CN=RECIPIENTS/CN={person.upper()}\'',
+                            ', '.join(f'"{n}"' for n in names), folder)
+        equal(answer.status, 207, answer.text)
+        equal(answer.text.count('<a:response>'), 1, 'messages')
+        props = {p.tag.split('}')[1]: p for p in tree.fromstring(answer.text).find('.//' + DAV + 'prop')}
+        first, last = [(int(props[t].text) - 194074560) * 60 for t in ('x68470003', 'x68480003')]
+        equal(first, 1204326000 if person == 'anna' else 1204329600, 'the month begins by the clock of the mailbox')
+        digits = ['0'] * ((last - first) // 1800)
+        for digit, months, events in (('1', 'x68511003', 'x68521102'), ('2', 'x68531003', 'x68541102'),
+                                      ('3', 'x68551003', 'x68561102')):
+            for month, blob in zip(props[months], props[events]):
+                if month.text:
+                    begin = calendar.timegm((int(month.text) // 16, int(month.text) % 16, 1, 0, 0, 0))
+                    minutes = struct.iter_unpack('<HH', base64.b64decode(blob.text))
+                    for start, end in minutes:
+                        for slot in range((begin + start * 60 - first) // 1800, (begin + end * 60 - first + 1799) // 1800):
+                            digits[slot] = max(digits[slot], digit)
+        query = '/public/?cmd=freebusy&interval=30&u=%s@x.test&start=%s&end=%s' % (person, *(time.strftime(
+            '%Y-%m-%dT%H:%M:%SZ', time.gmtime(t)) for t in (first, last)))
+        equal(''.join(digits), re.findall('<a:fbdata>(\\d*)</a:fbdata>', sim.ask('GET', query, headers=agent).text)[1],
+              f'{person}: message and digits')
+    true(''.join(digits).count('3') == 4 and 'mv.bin.base64' in answer.text, 'two hours over the end of March')
+    equal(sim.search('TRUE', '"DAV:href"', folder).text.count('<a:response>'), 14, 'a message for everybody')
+    equal(sim.search('TRUE', '"DAV:href"', folder.replace('First', 'Second')).status, 404, 'another group')
 
 
 def item_22_contenttag(sim):
