@@ -19,7 +19,7 @@
 #include "presence/render.h"
 #include "presence/watch.h"
 
-enum { COMMENT_EVERY_MS = 15000, EVENT_MAX = 8192, WATCHED_MAX = 100000, EVERYBODY_BLOCK = 65536 };
+enum { COMMENT_EVERY_MS = 15000, EVENT_MAX = 8192, EVENT_AT_MIN = 256, WATCHED_MAX = 100000, EVERYBODY_BLOCK = 65536 };
 
 struct stream {
     struct gw_events *owner;
@@ -44,6 +44,7 @@ static void wake(void *arg);
 static void gone(void *arg);
 static ssize_t pull(void *arg, char *out, size_t max);
 static size_t put_comment(struct stream *s, char *out, size_t room);
+static size_t event_at(const struct stream *s, const struct pres_event *event, char *out, size_t room);
 static size_t put_event(struct stream *s, char *out, size_t room, bool *ret_idle);
 static pres_id *asked_for(struct gw_face *face, struct httpd_req *req, size_t *ret_n, bool *ret_ok);
 static bool nobody_unknown(struct stream *s, struct httpd_req *req);
@@ -235,11 +236,31 @@ static size_t put_comment(struct stream *s, char *out, size_t room)
     return (size_t)len;
 }
 
+/* Where it is to go, if there is much room and the address needs no escapes: nearly always. */
+static size_t event_at(const struct stream *s, const struct pres_event *event, char *out, size_t room)
+{
+    static const char kind[] = "\nevent: presence\ndata: ";
+    size_t len = strlen(event->cursor), json;
+    const char *address = event->removed ? event->removed : pres_table_publish_as(gw_table(s->owner->gateway), event->id);
+    char *at = out;
+    if (room < EVENT_AT_MIN)
+        return 0;
+    at = (char *)memcpy(at, "id: ", 4) + 4;
+    at = (char *)memcpy(at, event->cursor, len) + len;
+    at = (char *)memcpy(at, kind, sizeof(kind) - 1) + sizeof(kind) - 1;
+    json = pres_render_json_at(at, room - (size_t)(at - out) - 2, address, &event->now);
+    if (json == 0)
+        return 0;
+    at = (char *)memcpy(at + json, "\n\n", 2) + 2;
+    return (size_t)(at - out);
+}
+
 /* Writes one event, if there is one and it fits; *ret_idle says that no more can follow now. */
 static size_t put_event(struct stream *s, char *out, size_t room, bool *ret_idle)
 {
     struct buf *b = &s->owner->event;
     struct pres_event event;
+    size_t len;
     buf_reset(b);
     switch (pres_watch_next(s->watch, &event)) {
     case PRES_WATCH_NOTHING:
@@ -250,6 +271,9 @@ static size_t put_event(struct stream *s, char *out, size_t room, bool *ret_idle
                     " Connect again: the present states come first.\"}\n\n");
         break;
     case PRES_WATCH_EVENT:
+        len = event_at(s, &event, out, room);
+        if (len > 0)
+            return len;
         buf_adds(b, "id: ");
         buf_adds(b, event.cursor);
         buf_adds(b, "\nevent: presence\ndata: ");

@@ -65,6 +65,9 @@ static size_t emit(struct item *out, size_t count, uint32_t start, uint32_t end,
 static struct pres_set *set_new(const struct item *items, size_t n);
 static bool fits_narrow(const struct item *items, size_t n);
 static struct pres_interval interval_at(const struct pres_set *set, size_t i);
+static size_t find_narrow(const struct pres_set *set, int64_t t);
+static struct pres_interval run_from(const struct pres_set *set, size_t i, size_t *ret_after);
+static bool goes_on(const struct pres_set *set, size_t i);
 static struct pres_interval unpack(const struct item *item);
 
 static const char *const kind_names[PRES_KINDS] = {
@@ -135,19 +138,34 @@ bool pres_set_equal(const struct pres_set *a, const struct pres_set *b)
     return a->is_narrow == b->is_narrow && memcmp(a->item, b->item, pres_set_size(a) - sizeof(*a)) == 0;
 }
 
+/* Without a branch that could be guessed wrong, for this runs once for every change of a million people. */
 size_t pres_set_find(const struct pres_set *set, int64_t t)
 {
-    size_t low = 0, high = pres_set_count(set);
+    size_t low = 0, n = pres_set_count(set);
 
-    while (low < high) {
-        size_t mid = low + (high - low) / 2;
+    if (n > 0 && set->is_narrow)
+        return find_narrow(set, t);
+    while (n > 0) {
+        size_t half = (n + 1) / 2;
 
-        if (interval_at(set, mid).end > t)
-            high = mid;
-        else
-            low = mid + 1;
+        low += unpack(&set->item[low + half - 1]).end > t ? 0 : half;
+        n -= half;
     }
     return low;
+}
+
+unsigned pres_set_look(const struct pres_set *set, int64_t t, struct pres_interval ret[2], int64_t *ret_before)
+{
+    size_t count = pres_set_count(set), i = pres_set_find(set, t);
+
+    *ret_before = i > 0 ? interval_at(set, i - 1).end : INT64_MIN;
+    if (i == count)
+        return 0;
+    ret[0] = run_from(set, i, &i);
+    if (i == count)
+        return 1;
+    ret[1] = run_from(set, i, &i);
+    return 2;
 }
 
 size_t pres_set_bytes(size_t n)
@@ -255,6 +273,56 @@ static bool in_order(const struct pres_interval *in, size_t n, int64_t from, int
     }
     *ret_count = count;
     return true;
+}
+
+/* The search itself is in minutes. */
+static size_t find_narrow(const struct pres_set *set, int64_t t)
+{
+    const struct narrow *narrow = (const struct narrow *)(const void *)&set->item[3];
+    size_t low = 0, n = set->count - 3;
+    int64_t minute;
+
+    if (interval_at(set, 0).end > t)
+        return 0;
+    if (interval_at(set, 1).end > t)
+        return 1;
+    minute = (t - (int64_t)set->item[1].start) / MINUTE;
+    while (n > 0) {
+        size_t half = (n + 1) / 2;
+        const struct narrow *at = &narrow[low + half - 1];
+
+        low += at->start + (at->packed & NARROW_LENGTH_MAX) > minute ? 0 : half;
+        n -= half;
+    }
+    if (low < set->count - 3)
+        return low + 2;
+    return interval_at(set, set->count - 1).end > t ? set->count - 1 : set->count;
+}
+
+/* The whole run that interval i belongs to, and the index behind it. */
+static struct pres_interval run_from(const struct pres_set *set, size_t i, size_t *ret_after)
+{
+    struct pres_interval run = interval_at(set, i);
+
+    for (size_t first = i; first > 0 && goes_on(set, first - 1); first--)
+        run.start = interval_at(set, first - 1).start;
+    for (; i + 1 < set->count && goes_on(set, i); i++)
+        run.end = interval_at(set, i + 1).end;
+    *ret_after = i + 1;
+    return run;
+}
+
+/* A very long run is stored in pieces, of which all but the last have the greatest length: is this one of those? */
+static bool goes_on(const struct pres_set *set, size_t i)
+{
+    size_t place = !set->is_narrow || i < 2 ? i : i + 1 == set->count ? 2 : 3;
+    struct pres_interval a, b;
+
+    if ((set->is_narrow && place == 3) || (set->item[place].packed & LENGTH_MAX) != LENGTH_MAX || i + 1 == set->count)
+        return false;
+    a = interval_at(set, i);
+    b = interval_at(set, i + 1);
+    return a.end == b.start && a.kind == b.kind;
 }
 
 /* An edge is one number, so that sorting is comparing: time << 4 | kind << 1 | "ends here". Returns how many there are.

@@ -7,6 +7,9 @@
  *
  * Entries about the same id are chained backwards, so that a reader of a few persons need not look at all entries.
  *
+ * Readers of everybody are told of whatever comes. A reader of some is told only when there is something about one of
+ * those (interest.c), and has had each such entry's number before.
+ *
  * Readers are told once a turn that there is more, however much was added, and never from inside the addition: a reader
  * may do anything in its wake, removing itself and others included. The walk over the readers keeps its next stop in
  * the journal, where a removal can move it.
@@ -22,6 +25,7 @@
 #include "base/loop.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "interest.h"
 #include "journal_private.h"
 #include "table_private.h"
 
@@ -51,37 +55,63 @@ struct removal {
 struct pres_journal_reader {
     struct pres_journal *journal;
     pres_journal_fn *wake;
+    pres_journal_note_fn *note; /* NULL: reads of everybody */
     void *arg;
-    struct pres_journal_reader *before, *after;
+    struct pres_journal_reader *next, **back; /* in one of the journal's lists; back is NULL: in none */
 };
 
 struct pres_journal {
     struct pres_table *table;
     uint64_t epoch;
     uint64_t head; /* number of the newest */
+    size_t head_at; /* its place in the ring */
     size_t capacity;
-    struct entry *ring;       /* number n is at n % capacity */
+    struct entry *ring;
     struct pres_change *read; /* what pres_journal_get lends */
     uint32_t *last;           /* by id: the low half of the number of its last entry */
     size_t n_last;
     struct removal *removals; /* by seq; those before the first are gone */
     size_t first_removal, n_removals, cap_removals;
-    struct pres_journal_reader *readers;
+    struct pres_journal_reader *readers; /* of everybody */
+    struct pres_journal_reader *noted;   /* readers of some, for whom there is something */
+    struct pres_journal_reader *waking;  /* those of them who are being told */
     struct pres_journal_reader *next_to_wake;
+    struct pres_interest *interest;
+    size_t n_some; /* readers of some */
+    uint64_t passed_on; /* the entries up to this one were noted with those who want them */
+    char epoch_text[PRES_EPOCH_TEXT + 1];
     bool deferred;
-    unsigned postponed; /* how often the readers were not told yet, because there is more to come */
+    struct told {
+        uint64_t head; /* when they were last told */
+        int64_t ms;    /* monotonic; when the first entry after that was put off */
+    } told_all, told_some;
 };
 
-/* In a storm of changes readers are told after so many of the table's slices: each time costs every one of them a
- * packet. */
-#define POSTPONED_MAX 16
+/*
+ * In a storm of changes readers are told after so many entries or so much time: each time costs every one of them a
+ * packet. Those of everybody have much to write each time, and there are few of them; those of some are many, and have
+ * little.
+ */
+#define STORM_ENTRIES 8192
+#define STORM_MS 50
+#define STORM_SOME_ENTRIES 131072
+#define STORM_SOME_MS 250
+#define STORM_SHARE 4 /* of a small journal they are told after this part: before it has gone round */
 
+static struct entry *entry_at(const struct pres_journal *j, uint64_t seq);
 static uint64_t last_of(const struct pres_journal *j, pres_id id);
 static void set_last(struct pres_journal *j, pres_id id);
 static void forget_removal(struct pres_journal *j, uint64_t seq);
 static const struct removal *removal_at(const struct pres_journal *j, uint64_t seq);
 static void removal_free(struct removal *r);
+static void epoch_write(struct pres_journal *j);
+static void note(struct pres_journal_reader *r, uint64_t seq);
+static void list_add(struct pres_journal_reader **list, struct pres_journal_reader *r);
+static void list_remove(struct pres_journal_reader *r);
 static void wake_readers(void *arg);
+static bool is_time(const struct pres_journal *j, struct told *told, uint64_t entries, int64_t ms);
+static void wake_all(struct pres_journal *j);
+static void wake_some(struct pres_journal *j);
 
 struct pres_journal *pres_journal_new(struct pres_table *table, size_t capacity)
 {
@@ -89,6 +119,8 @@ struct pres_journal *pres_journal_new(struct pres_table *table, size_t capacity)
 
     j->table = table;
     j->epoch = crypto_random_u64();
+    j->interest = pres_interest_new();
+    epoch_write(j);
     j->capacity = capacity > 0 ? capacity : 1;
     j->ring = mem_calloc(j->capacity, sizeof(*j->ring));
     j->read = mem_calloc(1, sizeof(*j->read));
@@ -101,7 +133,8 @@ void pres_journal_free(struct pres_journal **journal)
 
     if (!j)
         return;
-    assert(!j->readers);
+    assert(!j->readers && j->n_some == 0);
+    pres_interest_free(&j->interest);
     if (j->deferred)
         loop_undefer(pres_table_loop(j->table), wake_readers, j);
     for (size_t i = j->first_removal; i < j->n_removals; i++)
@@ -119,9 +152,10 @@ void pres_journal_add(struct pres_journal *j, pres_id id, const struct pres_pres
     uint64_t last = last_of(j, id);
 
     j->head++;
-    if (j->head > j->capacity)
+    j->head_at = j->head_at + 1 < j->capacity ? j->head_at + 1 : 0;
+    if (j->n_removals > 0 && j->head > j->capacity)
         forget_removal(j, j->head - j->capacity);
-    j->ring[j->head % j->capacity] = (struct entry){
+    j->ring[j->head_at] = (struct entry){
         .reason = now->reason,
         .id = id,
         .generation = pres_table_generation(j->table, id),
@@ -136,7 +170,7 @@ void pres_journal_add(struct pres_journal *j, pres_id id, const struct pres_pres
         .back = last ? (uint32_t)(j->head - last) : 0,
     };
     set_last(j, id);
-    if (!j->deferred && j->readers) {
+    if (!j->deferred && (j->readers || j->n_some > 0)) {
         j->deferred = true;
         loop_defer(pres_table_loop(j->table), wake_readers, j);
     }
@@ -151,7 +185,7 @@ void pres_journal_remove(struct pres_journal *j, pres_id id)
                                  .reason = PRES_REMOVED};
 
     pres_journal_add(j, id, &gone);
-    j->ring[j->head % j->capacity].removed = true;
+    j->ring[j->head_at].removed = true;
     if (j->n_removals == j->cap_removals) {
         j->cap_removals = j->cap_removals ? j->cap_removals * 2 : 16;
         j->removals = mem_realloc(j->removals, j->cap_removals, sizeof(*j->removals));
@@ -184,6 +218,11 @@ uint64_t pres_journal_epoch(const struct pres_journal *j)
     return j->epoch;
 }
 
+const char *pres_journal_epoch_text(const struct pres_journal *j)
+{
+    return j->epoch_text;
+}
+
 struct pres_table *pres_journal_table(const struct pres_journal *j)
 {
     return j->table;
@@ -191,10 +230,11 @@ struct pres_table *pres_journal_table(const struct pres_journal *j)
 
 bool pres_journal_whose(const struct pres_journal *j, uint64_t seq, pres_id *ret_id, uint32_t *ret_generation)
 {
-    const struct entry *e = &j->ring[seq % j->capacity];
+    const struct entry *e;
 
     if (seq < pres_journal_tail(j) || seq > j->head)
         return false;
+    e = entry_at(j, seq);
     *ret_id = e->id;
     *ret_generation = e->generation;
     return true;
@@ -202,7 +242,7 @@ bool pres_journal_whose(const struct pres_journal *j, uint64_t seq, pres_id *ret
 
 bool pres_journal_is_removal(const struct pres_journal *j, uint64_t seq)
 {
-    return j->ring[seq % j->capacity].removed;
+    return entry_at(j, seq)->removed;
 }
 
 bool pres_journal_find_removed(const struct pres_journal *j, const char *address, uint64_t after, pres_id *ret_id,
@@ -233,30 +273,34 @@ bool pres_journal_removed_member(const struct pres_journal *j, const char *group
 
 const struct pres_change *pres_journal_get(const struct pres_journal *j, uint64_t seq)
 {
-    const struct entry *e = &j->ring[seq % j->capacity];
     struct pres_change *ret = j->read;
-    const struct removal *removal = NULL;
 
     if (seq < pres_journal_tail(j) || seq > j->head)
         return NULL;
-    if (e->removed)
-        removal = removal_at(j, seq);
-    *ret = (struct pres_change){
-        .seq = seq,
-        .id = e->id,
-        .generation = e->generation,
-        .now = {.state = (enum pres_kind)e->state,
-                .since = pres_time_unpack(e->since),
-                .until = pres_time_unpack(e->until),
-                .as_of = pres_time_unpack(e->as_of),
-                .valid_until = pres_time_unpack(e->valid_until),
-                .reason = e->reason},
-        .removed = removal ? removal->published : NULL,
-    };
-    if (e->next != PRES_FREE)
-        ret->now.next = (struct pres_next){true, (enum pres_kind)e->next, pres_time_unpack(e->next_start),
-                                           pres_time_unpack(e->next_end)};
+    ret->seq = seq;
+    ret->id = entry_at(j, seq)->id;
+    ret->generation = entry_at(j, seq)->generation;
+    ret->removed = pres_journal_read(j, seq, &ret->now);
     return ret;
+}
+
+const char *pres_journal_read(const struct pres_journal *j, uint64_t seq, struct pres_presence *ret)
+{
+    const struct entry *e = entry_at(j, seq);
+    const struct removal *removal = e->removed ? removal_at(j, seq) : NULL;
+
+    ret->state = (enum pres_kind)e->state;
+    ret->since = pres_time_unpack(e->since);
+    ret->until = pres_time_unpack(e->until);
+    ret->as_of = pres_time_unpack(e->as_of);
+    ret->valid_until = pres_time_unpack(e->valid_until);
+    ret->reason = e->reason;
+    if (e->next != PRES_FREE)
+        ret->next = (struct pres_next){true, (enum pres_kind)e->next, pres_time_unpack(e->next_start),
+                                       pres_time_unpack(e->next_end)};
+    else
+        ret->next = (struct pres_next){false, PRES_FREE, 0, 0};
+    return removal ? removal->published : NULL;
 }
 
 uint64_t pres_journal_latest(const struct pres_journal *j, pres_id id)
@@ -266,7 +310,7 @@ uint64_t pres_journal_latest(const struct pres_journal *j, pres_id id)
 
 uint64_t pres_journal_before(const struct pres_journal *j, uint64_t seq)
 {
-    uint32_t back = j->ring[seq % j->capacity].back;
+    uint32_t back = entry_at(j, seq)->back;
 
     return back && back < seq && seq - back >= pres_journal_tail(j) ? seq - back : 0;
 }
@@ -275,11 +319,30 @@ struct pres_journal_reader *pres_journal_reader_new(struct pres_journal *j, pres
 {
     struct pres_journal_reader *r = mem_calloc(1, sizeof(*r));
 
-    *r = (struct pres_journal_reader){.journal = j, .wake = wake, .arg = arg, .after = j->readers};
-    if (j->readers)
-        j->readers->before = r;
-    j->readers = r;
+    *r = (struct pres_journal_reader){.journal = j, .wake = wake, .arg = arg};
+    list_add(&j->readers, r);
     return r;
+}
+
+struct pres_journal_reader *pres_journal_reader_of_some(struct pres_journal *j, pres_journal_fn *wake,
+                                                        pres_journal_note_fn *fn, void *arg)
+{
+    struct pres_journal_reader *r = mem_calloc(1, sizeof(*r));
+
+    pres_journal_pass_on(j); /* what was before is not for this one */
+    j->n_some++;
+    *r = (struct pres_journal_reader){.journal = j, .wake = wake, .note = fn, .arg = arg};
+    return r;
+}
+
+uint32_t pres_journal_want(struct pres_journal_reader *r, pres_id id)
+{
+    return pres_interest_add(r->journal->interest, id, r);
+}
+
+void pres_journal_unwant(struct pres_journal_reader *r, pres_id id, uint32_t ref)
+{
+    pres_interest_drop(r->journal->interest, id, ref);
 }
 
 void pres_journal_reader_free(struct pres_journal_reader **reader)
@@ -289,15 +352,67 @@ void pres_journal_reader_free(struct pres_journal_reader **reader)
     if (!r)
         return;
     if (r->journal->next_to_wake == r)
-        r->journal->next_to_wake = r->after;
-    if (r->before)
-        r->before->after = r->after;
-    else
-        r->journal->readers = r->after;
-    if (r->after)
-        r->after->before = r->before;
+        r->journal->next_to_wake = r->next;
+    list_remove(r);
+    if (r->note)
+        r->journal->n_some--;
     free(r);
     *reader = NULL;
+}
+
+void pres_journal_pass_on(struct pres_journal *j)
+{
+    if (j->n_some > 0 && j->passed_on + 1 < pres_journal_tail(j))
+        pres_interest_tell_all(j->interest, PRES_JOURNAL_MISSED, note);
+    else if (j->n_some > 0)
+        for (uint64_t seq = j->passed_on + 1; seq <= j->head; seq++)
+            pres_interest_tell(j->interest, entry_at(j, seq)->id, seq, note);
+    j->passed_on = j->head;
+}
+
+/* "0123456789abcdef-" */
+static void epoch_write(struct pres_journal *j)
+{
+    uint64_t rest = j->epoch;
+
+    for (unsigned i = PRES_EPOCH_TEXT - 1; i > 0; i--, rest >>= 4)
+        j->epoch_text[i - 1] = "0123456789abcdef"[rest & 15];
+    j->epoch_text[PRES_EPOCH_TEXT - 1] = '-';
+}
+
+static void note(struct pres_journal_reader *r, uint64_t seq)
+{
+    r->note(r->arg, seq);
+    if (!r->back)
+        list_add(&r->journal->noted, r);
+}
+
+static void list_add(struct pres_journal_reader **list, struct pres_journal_reader *r)
+{
+    r->next = *list;
+    r->back = list;
+    if (r->next)
+        r->next->back = &r->next;
+    *list = r;
+}
+
+static void list_remove(struct pres_journal_reader *r)
+{
+    if (!r->back)
+        return;
+    *r->back = r->next;
+    if (r->next)
+        r->next->back = r->back;
+    r->next = NULL;
+    r->back = NULL;
+}
+
+/* Of one that is kept: counted back from the newest, for dividing by the capacity would cost more than all the rest. */
+static struct entry *entry_at(const struct pres_journal *j, uint64_t seq)
+{
+    size_t back = (size_t)(j->head - seq);
+
+    return &j->ring[back <= j->head_at ? j->head_at - back : j->head_at + j->capacity - back];
 }
 
 /* 0: none that is kept. What the low half says is believed only of an entry that is about this id indeed. */
@@ -305,7 +420,7 @@ static uint64_t last_of(const struct pres_journal *j, pres_id id)
 {
     uint64_t seq = id < j->n_last ? j->head - (uint32_t)((uint32_t)j->head - j->last[id]) : 0;
 
-    return seq > 0 && seq <= j->head && seq >= pres_journal_tail(j) && j->ring[seq % j->capacity].id == id ? seq : 0;
+    return seq > 0 && seq <= j->head && seq >= pres_journal_tail(j) && entry_at(j, seq)->id == id ? seq : 0;
 }
 
 static void set_last(struct pres_journal *j, pres_id id)
@@ -359,17 +474,56 @@ static void removal_free(struct removal *r)
 static void wake_readers(void *arg)
 {
     struct pres_journal *j = arg;
+    bool all = is_time(j, &j->told_all, STORM_ENTRIES, STORM_MS),
+         some = is_time(j, &j->told_some, STORM_SOME_ENTRIES, STORM_SOME_MS);
+
+    j->deferred = !all || !some;
+    if (j->deferred)
+        loop_defer(pres_table_loop(j->table), wake_readers, j);
+    if (all)
+        wake_all(j);
+    if (some)
+        wake_some(j);
+}
+
+/* There is nothing more to come at once, or enough has come. */
+static bool is_time(const struct pres_journal *j, struct told *told, uint64_t entries, int64_t ms)
+{
+    int64_t now_ms = clk_mono_ms(loop_clk(pres_table_loop(j->table)));
+
+    if (told->ms == 0)
+        told->ms = now_ms;
+    if (entries > j->capacity / STORM_SHARE)
+        entries = j->capacity / STORM_SHARE;
+    if (pres_table_busy(j->table) && j->head - told->head < entries && now_ms - told->ms < ms)
+        return false;
+    *told = (struct told){.head = j->head};
+    return true;
+}
+
+static void wake_all(struct pres_journal *j)
+{
     struct pres_journal_reader *r;
 
-    if (pres_table_busy(j->table) && ++j->postponed < POSTPONED_MAX) {
-        loop_defer(pres_table_loop(j->table), wake_readers, j);
-        return;
-    }
-    j->postponed = 0;
-    j->deferred = false;
     j->next_to_wake = j->readers;
     while ((r = j->next_to_wake)) {
-        j->next_to_wake = r->after;
+        j->next_to_wake = r->next;
+        r->wake(r->arg);
+    }
+}
+
+/* A wake may note others, or add entries: those are for the next time. */
+static void wake_some(struct pres_journal *j)
+{
+    struct pres_journal_reader *r;
+
+    pres_journal_pass_on(j);
+    j->waking = j->noted;
+    j->noted = NULL;
+    if (j->waking)
+        j->waking->back = &j->waking;
+    while ((r = j->waking)) {
+        list_remove(r);
         r->wake(r->arg);
     }
 }

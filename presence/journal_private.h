@@ -8,8 +8,28 @@
 
 struct pres_table *pres_journal_table(const struct pres_journal *j);
 
+/* "EPOCH-", as cursors begin. */
+#define PRES_EPOCH_TEXT 17
+const char *pres_journal_epoch_text(const struct pres_journal *j);
+
+/*
+ * A reader of some persons: `note` tells it the number of each entry about one of them, at the latest before `wake`, or
+ * that it must look for itself, because the journal has gone round meanwhile; it may not read in it. `wake` comes only
+ * after a note.
+ */
+#define PRES_JOURNAL_MISSED 0
+typedef void pres_journal_note_fn(void *arg, uint64_t seq);
+struct pres_journal_reader *pres_journal_reader_of_some(struct pres_journal *j, pres_journal_fn *wake,
+                                                        pres_journal_note_fn *note, void *arg);
+uint32_t pres_journal_want(struct pres_journal_reader *r, pres_id id); /* returns what to unwant it with */
+void pres_journal_unwant(struct pres_journal_reader *r, pres_id id, uint32_t ref); /* before the reader is freed */
+void pres_journal_pass_on(struct pres_journal *j); /* has all notes up to the head told now */
+
 /* About whom entry `seq` is, without unfolding the rest. False when it is not kept. */
 bool pres_journal_whose(const struct pres_journal *j, uint64_t seq, pres_id *ret_id, uint32_t *ret_generation);
+
+/* What entry `seq`, which is kept, says; returns who was removed, as pres_change has it. */
+const char *pres_journal_read(const struct pres_journal *j, uint64_t seq, struct pres_presence *ret);
 
 /* The number of the last entry about this id, and of the one about the same id before entry `seq`; 0: none is kept. */
 uint64_t pres_journal_latest(const struct pres_journal *j, pres_id id);

@@ -13,59 +13,51 @@
 
 static int64_t good_until(const struct pres_known *known);
 static int64_t end_in_window(const struct pres_known *known, int64_t end);
-static void unknown_at(const struct pres_known *known, int64_t t, struct pres_presence *ret);
-static struct pres_interval run_at(const struct pres_set *set, size_t i, size_t *ret_after);
+static void unknown_at(const struct pres_known *known, int64_t t, int64_t good, struct pres_presence *ret);
 static bool text_same(const char *a, const char *b);
 
 void pres_state_at(const struct pres_known *known, int64_t t, struct pres_presence *ret)
 {
-    size_t count = pres_set_count(known->set), i;
-    struct pres_interval run;
-
-    *ret = (struct pres_presence){.until = PRES_NEVER, .as_of = known->as_of, .reason = known->reason};
-    if (known->as_of == 0 || t < known->from || t >= good_until(known)) {
-        unknown_at(known, t, ret);
-        return;
-    }
-    ret->valid_until = good_until(known);
-    i = pres_set_find(known->set, t);
-    if (i < count && pres_set_at(known->set, i).start <= t) {
-        run = run_at(known->set, i, &i);
-        ret->state = run.kind;
-        ret->since = run.start;
-        ret->until = end_in_window(known, run.end);
-    } else {
-        ret->state = PRES_FREE;
-        ret->since = i > 0 ? pres_set_at(known->set, i - 1).end : known->from;
-    }
-    if (i == count)
-        return;
-    run = run_at(known->set, i, &i);
-    if (run.start >= known->until)
-        return;
-    if (ret->state == PRES_FREE)
-        ret->until = run.start;
-    ret->next = (struct pres_next){true, run.kind, run.start, end_in_window(known, run.end)};
+    pres_state_look(known, t, ret);
 }
 
 int64_t pres_state_next_change(const struct pres_known *known, int64_t t)
 {
-    int64_t change = good_until(known);
-    size_t i, after;
+    struct pres_presence ignored;
 
-    if (known->as_of == 0 || t >= change)
-        return PRES_NEVER;
-    if (t < known->from)
-        return known->from < change ? known->from : change;
-    i = pres_set_find(known->set, t);
-    if (i < pres_set_count(known->set)) {
-        struct pres_interval run = run_at(known->set, i, &after);
-        int64_t edge = run.start > t ? run.start : run.end;
+    return pres_state_look(known, t, &ignored);
+}
 
-        if (edge < change)
-            change = edge;
+int64_t pres_state_look(const struct pres_known *known, int64_t t, struct pres_presence *ret)
+{
+    int64_t good = good_until(known), before, edge = PRES_NEVER;
+    struct pres_interval run[2];
+    unsigned n, next = 0;
+
+    *ret = (struct pres_presence){.until = PRES_NEVER, .as_of = known->as_of, .reason = known->reason};
+    if (known->as_of == 0 || t < known->from || t >= good) {
+        unknown_at(known, t, good, ret);
+        return known->as_of == 0 || t >= good ? PRES_NEVER : known->from < good ? known->from : good;
     }
-    return change;
+    ret->valid_until = good;
+    n = pres_set_look(known->set, t, run, &before);
+    if (n > 0 && run[0].start <= t) {
+        ret->state = run[0].kind;
+        ret->since = run[0].start;
+        ret->until = end_in_window(known, run[0].end);
+        edge = run[0].end;
+        next = 1;
+    } else {
+        ret->state = PRES_FREE;
+        ret->since = before > INT64_MIN ? before : known->from;
+        edge = n > 0 ? run[0].start : PRES_NEVER;
+    }
+    if (next < n && run[next].start < known->until) {
+        if (next == 0)
+            ret->until = run[0].start;
+        ret->next = (struct pres_next){true, run[next].kind, run[next].start, end_in_window(known, run[next].end)};
+    }
+    return edge < good ? edge : good;
 }
 
 bool pres_presence_same(const struct pres_presence *a, const struct pres_presence *b)
@@ -92,37 +84,17 @@ static int64_t end_in_window(const struct pres_known *known, int64_t end)
     return end >= known->until ? PRES_NEVER : end;
 }
 
-static void unknown_at(const struct pres_known *known, int64_t t, struct pres_presence *ret)
+static void unknown_at(const struct pres_known *known, int64_t t, int64_t good, struct pres_presence *ret)
 {
-    bool past = known->as_of != 0 && t >= good_until(known);
+    bool past = known->as_of != 0 && t >= good;
 
     ret->state = PRES_UNKNOWN;
     if (past)
-        ret->since = good_until(known);
-    else if (known->as_of != 0 && known->from < good_until(known))
+        ret->since = good;
+    else if (known->as_of != 0 && known->from < good)
         ret->until = known->from;
     if (!ret->reason)
         ret->reason = past ? "stale" : "never-read";
-}
-
-/* The whole run that interval i belongs to (a very long one is stored in pieces), and the index behind it. */
-static struct pres_interval run_at(const struct pres_set *set, size_t i, size_t *ret_after)
-{
-    struct pres_interval run = pres_set_at(set, i), piece;
-    size_t count = pres_set_count(set), first = i;
-
-    while (first > 0 && (piece = pres_set_at(set, first - 1), piece.end == run.start && piece.kind == run.kind)) {
-        run.start = piece.start;
-        first--;
-    }
-    for (i++; i < count; i++) {
-        piece = pres_set_at(set, i);
-        if (piece.start != run.end || piece.kind != run.kind)
-            break;
-        run.end = piece.end;
-    }
-    *ret_after = i;
-    return run;
 }
 
 static bool text_same(const char *a, const char *b)

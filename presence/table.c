@@ -58,6 +58,7 @@ void pres_table_free(struct pres_table **table)
     free(t->classes);
     free(t->free_classes);
     free(t->due);
+    free(t->batch);
     free(t);
     *table = NULL;
 }

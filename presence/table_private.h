@@ -91,6 +91,8 @@ struct pres_table {
 
     struct pres_due *due; /* heap */
     uint32_t n_due, cap_due;
+    pres_id *batch; /* who is due now, the last one first; some may have been moved or removed since */
+    size_t batch_len, batch_cap;
 
     pres_id *queue; /* ring of persons to be looked at when the turn ends */
     size_t queue_first, queue_len, queue_cap;
@@ -98,6 +100,7 @@ struct pres_table {
     struct loop_timer *timer, *minute;
     struct loop_step *step;
     int64_t armed_for;  /* s, PRES_NEVER: not armed */
+    int64_t looked_ms;  /* wall, at most a few persons ago, while changes are looked for */
     int64_t settled_at; /* latest wall second at which changes were looked for */
     bool deferred;
 
@@ -146,6 +149,7 @@ void pres_class_leave(struct pres_table *t, uint32_t index);
 /* table_due.c. */
 void pres_due_set(struct pres_table *t, pres_id id, int64_t at); /* PRES_NEVER: not due at all */
 int64_t pres_due_first(const struct pres_table *t, pres_id *ret_id);
+pres_id pres_due_take(struct pres_table *t, int64_t now, int64_t *ret_at); /* to be given another moment then */
 
 /* table_report.c. */
 void pres_report_start(struct pres_table *t);

@@ -48,6 +48,9 @@ static bool take_due(struct pres_table *t, int64_t now);
 static bool take_queued(struct pres_table *t, int64_t now);
 static bool take_swept(struct pres_table *t, int64_t now);
 static bool settle(struct pres_table *t, pres_id id, int64_t now);
+static void keep_since(const struct pres_person *p, const struct pres_known *known, struct pres_presence *now);
+static bool was_told(const struct pres_table *t, const struct pres_person *p, const struct pres_presence *now);
+static bool str_same(const char *a, const char *b);
 static void queue_add(struct pres_table *t, pres_id id);
 static void note_late(struct pres_table *t, int64_t at);
 
@@ -97,10 +100,6 @@ void pres_report_known(const struct pres_table *t, const struct pres_person *p, 
     };
 }
 
-/*
- * The pure state, with one thing remembered: a run that the window's start cuts began when we said it did. Windows move
- * with every answer, and without this the free and the long absent would "change" with every poll.
- */
 void pres_report_presence(const struct pres_table *t, const struct pres_person *p, int64_t now,
                           struct pres_presence *ret)
 {
@@ -108,9 +107,18 @@ void pres_report_presence(const struct pres_table *t, const struct pres_person *
 
     pres_report_known(t, p, &known);
     pres_state_at(&known, now, ret);
-    if (ret->state != PRES_UNKNOWN && ret->state == p->told_state && ret->since == known.from &&
-        p->told_since < known.from && pres_time_unpack(p->told_until) >= known.from)
-        ret->since = p->told_since;
+    keep_since(p, &known, ret);
+}
+
+/*
+ * The state is pure but for one thing remembered: a run that the window's start cuts began when we said it did. Windows
+ * move with every answer, and without this the free and the long absent would "change" with every poll.
+ */
+static void keep_since(const struct pres_person *p, const struct pres_known *known, struct pres_presence *now)
+{
+    if (now->state != PRES_UNKNOWN && now->state == p->told_state && now->since == known->from &&
+        p->told_since < known->from && pres_time_unpack(p->told_until) >= known->from)
+        now->since = p->told_since;
 }
 
 void pres_report_told(const struct pres_table *t, const struct pres_person *p, struct pres_presence *ret)
@@ -205,14 +213,20 @@ static void work(struct pres_table *t)
     const struct clk *clk = loop_clk(t->loop);
     int64_t now = clk_wall_s(clk), stop_ms = clk_mono_ms(clk) + SLICE_MS;
 
+    t->looked_ms = clk_wall_ms(clk);
     look_at_clock(t, now);
     for (unsigned round = 1; round <= SLICE_ROUNDS; round++) {
         bool more = take_due(t, now);
 
         more |= take_queued(t, now);
         more |= take_swept(t, now);
-        if (!more || (round % SLICE_LOOK == 0 && clk_mono_ms(clk) >= stop_ms))
+        if (!more)
             break;
+        if (round % SLICE_LOOK != 0)
+            continue;
+        if (clk_mono_ms(clk) >= stop_ms)
+            break;
+        t->looked_ms = clk_wall_ms(clk);
     }
     if (work_left(t, now))
         defer(t);
@@ -259,10 +273,9 @@ static void defer(struct pres_table *t)
 static bool take_due(struct pres_table *t, int64_t now)
 {
     int64_t at;
-    pres_id id;
+    pres_id id = pres_due_take(t, now, &at);
 
-    at = pres_due_first(t, &id);
-    if (at > now)
+    if (id == PRES_NOBODY)
         return false;
     if (settle(t, id, now))
         note_late(t, at);
@@ -310,21 +323,39 @@ static bool take_swept(struct pres_table *t, int64_t now)
 static bool settle(struct pres_table *t, pres_id id, int64_t now)
 {
     struct pres_person *p = pres_person(t, id);
-    struct pres_presence presence, told;
+    struct pres_presence presence;
     struct pres_known known;
 
     if (p->as_of > now) /* asked before the clock was set back; it would outlive its age */
         p->as_of = pres_time_pack(now > 1 ? now : 1);
     pres_report_known(t, p, &known);
-    pres_due_set(t, id, pres_state_next_change(&known, now));
-    pres_report_presence(t, p, now, &presence);
-    pres_report_told(t, p, &told);
-    if (pres_presence_same(&presence, &told))
+    pres_due_set(t, id, pres_state_look(&known, now, &presence));
+    keep_since(p, &known, &presence);
+    if (was_told(t, p, &presence))
         return false;
     pres_report_tell(t, p, &presence);
     t->transitions++;
     t->change(t->arg, id, &presence);
     return true;
+}
+
+/* As pres_presence_same() with what was told, without unfolding that. */
+static bool was_told(const struct pres_table *t, const struct pres_person *p, const struct pres_presence *now)
+{
+    const struct pres_next *next = &now->next;
+
+    if (p->told_state != now->state || p->told_since != pres_time_pack(now->since) ||
+        p->told_until != pres_time_pack(now->until) || p->told_next != (next->some ? next->kind : PRES_FREE))
+        return false;
+    if (next->some &&
+        (p->told_next_start != pres_time_pack(next->start) || p->told_next_end != pres_time_pack(next->end)))
+        return false;
+    return str_same(t->reasons[p->told_reason], now->reason);
+}
+
+static bool str_same(const char *a, const char *b)
+{
+    return a == b || (a && b && strcmp(a, b) == 0);
 }
 
 static void queue_add(struct pres_table *t, pres_id id)
@@ -346,7 +377,7 @@ static void queue_add(struct pres_table *t, pres_id id)
 /* The worst of each minute and how many there were, for an hour. */
 static void note_late(struct pres_table *t, int64_t at)
 {
-    int64_t wall_ms = clk_wall_ms(loop_clk(t->loop)), late_ms = wall_ms - at * 1000, minute = wall_ms / 60000;
+    int64_t wall_ms = t->looked_ms, late_ms = wall_ms - at * 1000, minute = wall_ms / 60000;
     unsigned slot = (unsigned)(minute % PRES_LATE_MINUTES);
 
     if (t->late[slot].minute != minute) {

@@ -12,6 +12,11 @@
  * somebody who is gone. A list names people by id and generation, so an id that has a new owner may stand in it twice.
  *
  * A place is never behind the journal's tail: then entries are missing, and the watch is at its end.
+ *
+ * A list does not look at entries about others: the journal notes those about its persons with it (`todo`). While it
+ * has them all (`noted`), all else up to the last note is passed over without a look. What it has not, because it came
+ * back with a cursor, or did not read while its persons changed again and again, it looks up by the chains that lead
+ * from one entry about a person to the one before.
  */
 #include "presence/watch.h"
 
@@ -27,8 +32,13 @@
 /* Entries about others that one call passes over before it lets the loop have a turn. */
 #define SKIP_MAX 20000
 
-/* A list is looked up when so many entries more wait than it has persons. */
+/* A list that has missed notes is looked up when so many entries more wait than it has persons. */
 #define LOOK_UP_MIN 16
+
+/* Of a list with n persons so many numbers of entries are kept; more are looked up when they are wanted: a subscriber
+ * who does not read has no queue. */
+#define TODO_MAX(n) (4 * (n) + 64)
+#define TODO_FIRST 8
 
 #define EPOCH_DIGITS 16
 #define CURSOR_MAX 48
@@ -36,6 +46,7 @@
 struct who {
     pres_id id;
     uint32_t generation;
+    uint32_t want; /* the journal's word for that we want to hear of this id; 0: the one before has it, or none */
 };
 
 struct place {
@@ -53,19 +64,25 @@ struct pres_watch {
     struct who *who; /* by id; NULL: everybody */
     size_t n;
     struct place now, before; /* before the last event */
-    uint64_t *todo;           /* entries about persons of the list, all up to `todo_head`; NULL: not looked up */
-    size_t todo_n, todo_at;
-    uint64_t todo_head;
+    uint64_t *todo;           /* entries about persons of the list; from todo_at on they are to be dealt with */
+    uint32_t todo_n, todo_at, todo_cap;
+    bool noted; /* `todo` has all of them */
     bool resumed;
     bool deferred;
 };
 
+static char *cursor_write(const struct pres_watch *w, char out[CURSOR_MAX]);
 static void who_copy(struct pres_watch *w, const pres_id *ids, size_t n);
 static int who_compare(const void *a, const void *b);
 static size_t who_find(const struct pres_watch *w, pres_id id);
 static void who_add(struct pres_watch *w, pres_id id, uint32_t generation);
 static bool listed(const struct pres_watch *w, pres_id id, uint32_t generation);
 static pres_id next_wanted(const struct pres_watch *w, pres_id from);
+static void want_all(struct pres_watch *w);
+static void unwant_all(struct pres_watch *w);
+static void on_note(void *arg, uint64_t seq);
+static bool todo_room(struct pres_watch *w);
+static void todo_drop(struct pres_watch *w);
 static void pass_over(struct pres_watch *w);
 static void look_up(struct pres_watch *w);
 static int seq_compare(const void *a, const void *b);
@@ -89,7 +106,10 @@ struct pres_watch *pres_watch_new(struct pres_journal *j, const pres_id *ids, si
     if (!w->resumed)
         w->now = (struct place){.seq = pres_journal_head(j), .snapshot = true};
     w->before = w->now;
-    w->reader = pres_journal_reader_new(j, on_wake, w);
+    if (w->who)
+        want_all(w);
+    else
+        w->reader = pres_journal_reader_new(j, on_wake, w);
     return w;
 }
 
@@ -100,23 +120,27 @@ bool pres_watch_removed(struct pres_watch *w, const char *address)
 
     if (!w->who || !w->resumed || !pres_journal_find_removed(w->journal, address, w->now.seq, &id, &generation))
         return false;
+    unwant_all(w);
     who_add(w, id, generation);
+    want_all(w);
     return true;
 }
 
 void pres_watch_removed_members(struct pres_watch *w, const char *group)
 {
     size_t capacity = w->n, at = 0;
-    struct who one;
+    struct who one = {.want = 0};
 
     if (!w->who || !w->resumed)
         return;
+    unwant_all(w);
     while (pres_journal_removed_member(w->journal, group, w->now.seq, &at, &one.id, &one.generation)) {
         if (w->n >= capacity)
             w->who = mem_realloc(w->who, capacity = 2 * capacity + 16, sizeof(*w->who));
         w->who[w->n++] = one;
     }
     qsort(w->who, w->n, sizeof(*w->who), who_compare);
+    want_all(w);
 }
 
 void pres_watch_free(struct pres_watch **watch)
@@ -125,6 +149,7 @@ void pres_watch_free(struct pres_watch **watch)
 
     if (!w)
         return;
+    unwant_all(w);
     pres_journal_reader_free(&w->reader);
     if (w->deferred)
         loop_undefer(pres_table_loop(w->table), on_deferred, w);
@@ -184,20 +209,26 @@ bool pres_watch_resumed(const struct pres_watch *w)
     return w->resumed;
 }
 
-/* By hand: this runs once for every event of every subscriber. */
-char *pres_watch_cursor(const struct pres_watch *w, char out[CURSOR_MAX])
+char *pres_watch_cursor(struct pres_watch *w, char out[CURSOR_MAX])
 {
-    char digits[20], *at = hex_write(out, pres_journal_epoch(w->journal), EPOCH_DIGITS);
-    uint64_t seq = w->now.seq;
-    size_t n = 0;
+    if (w->who)
+        pass_over(w);
+    return cursor_write(w, out);
+}
 
-    *at++ = '-';
+/* By hand: this runs once for every event of every subscriber. */
+static char *cursor_write(const struct pres_watch *w, char out[CURSOR_MAX])
+{
+    char digits[20], *at = (char *)memcpy(out, pres_journal_epoch_text(w->journal), PRES_EPOCH_TEXT) + PRES_EPOCH_TEXT;
+    uint64_t seq = w->now.seq;
+    size_t n = sizeof(digits);
+
     do {
-        digits[n++] = (char)('0' + seq % 10);
+        digits[--n] = (char)('0' + seq % 10);
         seq /= 10;
     } while (seq > 0);
-    while (n > 0)
-        *at++ = digits[--n];
+    memcpy(at, digits + n, sizeof(digits) - n);
+    at += sizeof(digits) - n;
     if (w->now.snapshot) {
         *at++ = '-';
         at = hex_write(at, w->now.next_id, 8);
@@ -214,7 +245,7 @@ static void who_copy(struct pres_watch *w, const pres_id *ids, size_t n)
     w->who = mem_calloc(n + 1, sizeof(*w->who));
     for (size_t i = 0; i < n; i++)
         if (pres_table_generation(w->table, ids[i]) != 0)
-            w->who[w->n++] = (struct who){ids[i], pres_table_generation(w->table, ids[i])};
+            w->who[w->n++] = (struct who){.id = ids[i], .generation = pres_table_generation(w->table, ids[i])};
     qsort(w->who, w->n, sizeof(*w->who), who_compare);
     for (size_t i = 0; i < w->n; i++)
         if (i == 0 || w->who[i].id != w->who[i - 1].id)
@@ -228,7 +259,7 @@ static void who_add(struct pres_watch *w, pres_id id, uint32_t generation)
 
     w->who = mem_realloc(w->who, w->n + 1, sizeof(*w->who));
     memmove(w->who + i + 1, w->who + i, (w->n++ - i) * sizeof(*w->who));
-    w->who[i] = (struct who){id, generation};
+    w->who[i] = (struct who){.id = id, .generation = generation};
 }
 
 static int who_compare(const void *a, const void *b)
@@ -275,18 +306,82 @@ static pres_id next_wanted(const struct pres_watch *w, pres_id from)
     return PRES_NOBODY;
 }
 
+static void want_all(struct pres_watch *w)
+{
+    w->reader = pres_journal_reader_of_some(w->journal, on_wake, on_note, w);
+    for (size_t i = 0; i < w->n; i++)
+        w->who[i].want =
+            i == 0 || w->who[i].id != w->who[i - 1].id ? pres_journal_want(w->reader, w->who[i].id) : 0;
+}
+
+static void unwant_all(struct pres_watch *w)
+{
+    for (size_t i = 0; w->who && i < w->n; i++) {
+        if (w->who[i].want)
+            pres_journal_unwant(w->reader, w->who[i].id, w->who[i].want);
+        w->who[i].want = 0;
+    }
+    pres_journal_reader_free(&w->reader);
+    todo_drop(w);
+}
+
+/* Numbers come in ascending order. */
+static void on_note(void *arg, uint64_t seq)
+{
+    struct pres_watch *w = arg;
+
+    if (!w->noted)
+        return;
+    if (seq == PRES_JOURNAL_MISSED || !todo_room(w))
+        todo_drop(w);
+    else
+        w->todo[w->todo_n++] = seq;
+}
+
+/* For one more. Of those that were dealt with the last stays: it may be put back. */
+static bool todo_room(struct pres_watch *w)
+{
+    if (w->todo_n < w->todo_cap)
+        return true;
+    if (w->todo_at > w->todo_n / 2) {
+        w->todo_n -= w->todo_at - 1;
+        memmove(w->todo, w->todo + w->todo_at - 1, w->todo_n * sizeof(*w->todo));
+        w->todo_at = 1;
+        return true;
+    }
+    if (w->todo_cap >= TODO_MAX(w->n))
+        return false;
+    w->todo_cap = w->todo_cap ? 2 * w->todo_cap : TODO_FIRST;
+    w->todo = mem_realloc(w->todo, w->todo_cap, sizeof(*w->todo));
+    return true;
+}
+
+static void todo_drop(struct pres_watch *w)
+{
+    free(w->todo);
+    w->todo = NULL;
+    w->todo_n = w->todo_at = w->todo_cap = 0;
+    w->noted = false;
+}
+
 /*
- * A list of a few among many: moves on to the entry before the next one that is about somebody of the list. The entries
- * are looked up when so many wait that it costs less than to look at each, and dealt with before it is done again.
+ * A list of a few among many: moves on to the entry before the next one that is about somebody of the list. What was
+ * not noted is looked up when so many entries wait that it costs less than to look at each.
  */
 static void pass_over(struct pres_watch *w)
 {
-    bool behind = w->now.seq + 1 < pres_journal_tail(w->journal);
+    uint64_t head = pres_journal_head(w->journal);
 
-    if (!w->todo && (behind || pres_journal_head(w->journal) - w->now.seq <= w->n + LOOK_UP_MIN))
-        return;
-    if (!w->todo)
-        look_up(w);
+    pres_journal_pass_on(w->journal);
+    if (!w->noted) {
+        if (w->now.seq + 1 < pres_journal_tail(w->journal))
+            return;
+        if (head - w->now.seq > w->n + LOOK_UP_MIN)
+            look_up(w);
+        else if (w->now.seq < head)
+            return;
+        w->noted = true;
+    }
     while (w->todo_at > 0 && w->todo[w->todo_at - 1] > w->now.seq) /* one was put back */
         w->todo_at--;
     while (w->todo_at < w->todo_n && w->todo[w->todo_at] <= w->now.seq)
@@ -295,36 +390,29 @@ static void pass_over(struct pres_watch *w)
         w->now.seq = w->todo[w->todo_at] - 1;
         return;
     }
-    if (w->now.seq < w->todo_head)
-        w->now.seq = w->todo_head;
+    w->now.seq = head;
     free(w->todo);
     w->todo = NULL;
+    w->todo_n = w->todo_at = w->todo_cap = 0;
 }
 
 /* While nothing is missing: what is lost of the journal later is about others, or found missing when its turn comes. */
 static void look_up(struct pres_watch *w)
 {
-    uint64_t head = pres_journal_head(w->journal);
-    size_t n = 0, cap = w->n + 16;
-    uint64_t *todo = mem_calloc(cap, sizeof(*todo));
-
     for (size_t i = 0; i < w->n; i++) {
         if (i > 0 && w->who[i].id == w->who[i - 1].id)
             continue;
         for (uint64_t seq = pres_journal_latest(w->journal, w->who[i].id); seq > w->now.seq;
              seq = pres_journal_before(w->journal, seq)) {
-            if (n == cap) {
-                cap *= 2;
-                todo = mem_realloc(todo, cap, sizeof(*todo));
+            if (w->todo_n == w->todo_cap) {
+                w->todo_cap = w->todo_cap ? 2 * w->todo_cap : (uint32_t)w->n + TODO_FIRST;
+                w->todo = mem_realloc(w->todo, w->todo_cap, sizeof(*w->todo));
             }
-            todo[n++] = seq;
+            w->todo[w->todo_n++] = seq;
         }
     }
-    qsort(todo, n, sizeof(*todo), seq_compare);
-    w->todo = todo;
-    w->todo_n = n;
-    w->todo_at = 0;
-    w->todo_head = head;
+    if (w->todo_n > 1)
+        qsort(w->todo, w->todo_n, sizeof(*w->todo), seq_compare);
 }
 
 static int seq_compare(const void *a, const void *b)
@@ -339,7 +427,6 @@ static int seq_compare(const void *a, const void *b)
 static bool event_of_change(struct pres_watch *w, struct pres_event *ret)
 {
     uint64_t seq = ++w->now.seq;
-    const struct pres_change *change;
     uint32_t generation;
     pres_id id;
 
@@ -348,11 +435,9 @@ static bool event_of_change(struct pres_watch *w, struct pres_event *ret)
         return false;
     if (pres_table_generation(w->table, id) != generation && !pres_journal_is_removal(w->journal, seq))
         return false; /* gone since; the removal is still to come */
-    change = pres_journal_get(w->journal, seq);
-    ret->id = change->removed ? PRES_NOBODY : id;
-    ret->removed = change->removed;
-    ret->now = change->now;
-    pres_watch_cursor(w, ret->cursor);
+    ret->removed = pres_journal_read(w->journal, seq, &ret->now);
+    ret->id = ret->removed ? PRES_NOBODY : id;
+    cursor_write(w, ret->cursor);
     return true;
 }
 
@@ -370,7 +455,7 @@ static bool event_of_snapshot(struct pres_watch *w, struct pres_event *ret)
     pres_table_told(w->table, id, &ret->now);
     w->now.next_id = id + 1;
     w->now.snapshot = next_wanted(w, id + 1) != PRES_NOBODY;
-    pres_watch_cursor(w, ret->cursor);
+    cursor_write(w, ret->cursor);
     return true;
 }
 

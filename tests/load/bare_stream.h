@@ -1,13 +1,16 @@
-/* bare_stream: the limit of load-nine-oclock: libmicrohttpd alone, writing as many events of as many bytes to as many
- * connections. */
+/* bare_stream: the limit of load-nine-oclock: libmicrohttpd alone, writing the same bytes to as many connections. */
 #ifndef LOAD_BARE_STREAM_H
 #define LOAD_BARE_STREAM_H
+
+#include <stddef.h>
 
 struct bare_stream_time {
     double cpu, wall; /* s */
 };
 
-/* `bytes` of each event; `events` to each of the connections. */
-struct bare_stream_time bare_stream(unsigned connections, unsigned events, unsigned bytes);
+/* `text`: `events` of `bytes` each, of which each connection gets its share. `pool`: the memory libmicrohttpd has for a
+ * connection, of which it writes a half at a time; 0: as it comes. */
+struct bare_stream_time bare_stream(unsigned connections, const char *text, unsigned events, unsigned bytes,
+                                    size_t pool);
 
 #endif

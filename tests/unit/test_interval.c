@@ -263,13 +263,44 @@ static void test_kind_names(void **state)
     assert_int_equal(kind, PRES_OOF);
 }
 
+/* Both forms, and both ways of looking, against a look at one after the other. */
+static void test_look(void **state)
+{
+    struct pres_interval in[40], run[2];
+
+    (void)state;
+    for (unsigned n = 0; n <= 40; n++) {
+        for (unsigned unit = 1; unit <= 60; unit += 59) { /* seconds: wide; minutes: narrow from five on */
+            struct pres_set *set;
+
+            for (unsigned i = 0; i < n; i++)
+                in[i] = (struct pres_interval){600 + (int64_t)i * 3 * unit, 600 + ((int64_t)i * 3 + 1) * unit,
+                                               PRES_BUSY};
+            set = pres_set_build(in, n, 0, 100000);
+            for (int64_t t = 590; t < 600 + 130 * (int64_t)unit; t++) {
+                int64_t before, want_before = INT64_MIN;
+                size_t i = 0;
+
+                for (; i < n && in[i].end <= t; i++)
+                    want_before = in[i].end;
+                assert_int_equal(pres_set_find(set, t), i);
+                assert_int_equal(pres_set_look(set, t, run, &before), n - i < 2 ? n - i : 2);
+                assert_true(before == want_before);
+                for (size_t k = 0; k < 2 && i + k < n; k++)
+                    assert_true(run[k].start == in[i + k].start && run[k].end == in[i + k].end);
+            }
+            free(set);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_random),     cmocka_unit_test(test_random_many), cmocka_unit_test(test_empty),
         cmocka_unit_test(test_equal),      cmocka_unit_test(test_limits),      cmocka_unit_test(test_packing),
         cmocka_unit_test(test_minutes),    cmocka_unit_test(test_many_minutes),
-        cmocka_unit_test(test_kind_names),
+        cmocka_unit_test(test_kind_names), cmocka_unit_test(test_look),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -22,10 +22,14 @@ static void check(const char *address, const struct pres_presence *p, const char
 {
     struct buf out;
 
+    char at[2048];
+
     buf_init(&out, 4096);
     assert_true(pres_render_json(&out, address, p));
     assert_string_equal(out.data, want);
     buf_free(&out);
+    assert_int_equal(pres_render_json_at(at, sizeof(at), address, p), strlen(want));
+    assert_memory_equal(at, want, strlen(want));
 }
 
 static void test_exact(void **state)
@@ -64,7 +68,16 @@ static void test_every_character(void **state)
     struct buf out;
     char why[100];
 
+    char at[2048], longest[1100];
+
     (void)state;
+    memset(longest, 'x', sizeof(longest));
+    longest[sizeof(longest) - 1] = '\0';
+    assert_int_equal(pres_render_json_at(at, 1023, "x", &p), 0);
+    assert_int_equal(pres_render_json_at(at, 1600, longest, &p), 0);
+    assert_true(pres_render_json_at(at, sizeof(at), longest, &p) > sizeof(longest));
+    for (size_t i = 1; i < sizeof(addresses) / sizeof(addresses[0]) - 1; i++)
+        assert_int_equal(pres_render_json_at(at, sizeof(at), addresses[i], &p), 0);
     buf_init(&out, 4096);
     for (size_t i = 0; i < sizeof(addresses) / sizeof(addresses[0]); i++) {
         struct jv *v;

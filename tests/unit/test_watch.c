@@ -356,6 +356,98 @@ static void test_bad_cursors(void **state)
     world_free(w);
 }
 
+/* A list is told of its own persons only, and its place moves with the journal all the same. */
+static void test_quiet_list(void **state)
+{
+    struct world *w = &world;
+    struct client *c = &w->clients[0];
+    struct pres_event e;
+    pres_id one = 1;
+
+    (void)state;
+    world_new(w, 16);
+    person_add(w);
+    person_add(w);
+    loop_turn(w->loop, 0);
+    c->watch = pres_watch_new(w->journal, &one, 1, NULL, on_wake, c);
+    next_is(c->watch, &e, 1, PRES_NEVER);
+    assert_int_equal(pres_watch_next(c->watch, &e), PRES_WATCH_NOTHING);
+    for (unsigned i = 0; i < 100; i++) { /* six times round */
+        person_change(w, 0);
+        loop_turn(w->loop, 0);
+    }
+    assert_int_equal(c->wakes, 0);
+    person_change(w, 1);
+    loop_turn(w->loop, 0); /* the report */
+    loop_turn(w->loop, 0); /* and the waking */
+    assert_int_equal(c->wakes, 1);
+    next_is(c->watch, &e, 1, NOON + 200);
+    assert_int_equal(pres_watch_next(c->watch, &e), PRES_WATCH_NOTHING);
+    world_free(w);
+}
+
+/* Who does not read, while the persons of the list change again and again, keeps no queue of it: what is still there is
+ * found when it reads again, each once and in order. */
+static void test_list_that_does_not_read(void **state)
+{
+    struct world *w = &world;
+    struct client *c = &w->clients[0];
+    struct pres_event e;
+    pres_id both[] = {0, 1};
+
+    (void)state;
+    world_new(w, 1000);
+    person_add(w);
+    person_add(w);
+    person_add(w);
+    loop_turn(w->loop, 0);
+    c->watch = pres_watch_new(w->journal, both, 2, NULL, on_wake, c);
+    next_is(c->watch, &e, 0, PRES_NEVER);
+    next_is(c->watch, &e, 1, PRES_NEVER);
+    assert_int_equal(pres_watch_next(c->watch, &e), PRES_WATCH_NOTHING);
+    for (pres_id i = 0; i < 900; i++) {
+        person_change(w, i % 3);
+        loop_turn(w->loop, 0);
+    }
+    for (pres_id i = 0; i < 900; i++)
+        if (i % 3 < 2)
+            next_is(c->watch, &e, i % 3, NOON + 100 + i);
+    assert_int_equal(pres_watch_next(c->watch, &e), PRES_WATCH_NOTHING);
+    for (unsigned i = 0; i < 1000; i++) { /* and when it falls off the tail, it is told */
+        person_change(w, 0);
+        loop_turn(w->loop, 0);
+    }
+    person_change(w, 1);
+    loop_turn(w->loop, 0);
+    assert_int_equal(pres_watch_next(c->watch, &e), PRES_WATCH_BEHIND);
+    world_free(w);
+}
+
+/* More comes in one turn than the journal holds: nobody can be told what it was, but that it was. */
+static void test_round_in_one_turn(void **state)
+{
+    struct world *w = &world;
+    struct client *c = &w->clients[0];
+    struct pres_event e;
+    pres_id one = 1;
+
+    (void)state;
+    world_new(w, 4);
+    for (unsigned i = 0; i < 12; i++)
+        person_add(w);
+    loop_turn(w->loop, 0);
+    c->watch = pres_watch_new(w->journal, &one, 1, NULL, on_wake, c);
+    next_is(c->watch, &e, 1, PRES_NEVER);
+    assert_int_equal(pres_watch_next(c->watch, &e), PRES_WATCH_NOTHING);
+    for (pres_id i = 0; i < 12; i++)
+        person_change(w, i);
+    loop_turn(w->loop, 0); /* the report */
+    loop_turn(w->loop, 0); /* and the waking */
+    assert_int_equal(c->wakes, 1);
+    assert_int_equal(pres_watch_next(c->watch, &e), PRES_WATCH_BEHIND);
+    world_free(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -368,6 +460,9 @@ int main(void)
         cmocka_unit_test(test_long_skip),
         cmocka_unit_test(test_few_among_many),
         cmocka_unit_test(test_bad_cursors),
+        cmocka_unit_test(test_quiet_list),
+        cmocka_unit_test(test_list_that_does_not_read),
+        cmocka_unit_test(test_round_in_one_turn),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -44,6 +44,12 @@ bool pres_set_equal(const struct pres_set *a, const struct pres_set *b);
 /* Index of the first interval that ends after t; pres_set_count() when there is none. O(log n). */
 size_t pres_set_find(const struct pres_set *set, int64_t t);
 
+/*
+ * What goes on at t, or comes first after it, and what comes after that: whole runs. Returns how many there are (0 to
+ * 2); *ret_before is the end of what was before t, INT64_MIN: nothing was.
+ */
+unsigned pres_set_look(const struct pres_set *set, int64_t t, struct pres_interval ret[2], int64_t *ret_before);
+
 /* Bytes of heap that a set of n intervals takes at the most, and that this one takes. */
 size_t pres_set_bytes(size_t n);
 size_t pres_set_size(const struct pres_set *set);

@@ -14,6 +14,10 @@ struct buf;
  */
 bool pres_render_json(struct buf *out, const char *address, const struct pres_presence *p);
 
+/* The same into `out`, without an end; returns its length, 0: it needs more room, or escapes that only the other one
+ * can write. */
+size_t pres_render_json_at(char *out, size_t room, const char *address, const struct pres_presence *p);
+
 /*
  * One VCALENDAR with one VFREEBUSY (RFC 5545 3.6.4) for [start, end): DTSTART/DTEND echo the asked window, one FREEBUSY
  * line a period, FBTYPE always written (TENTATIVE: BUSY-TENTATIVE, BUSY: BUSY, OOF: BUSY-UNAVAILABLE; free and

@@ -58,6 +58,9 @@ void pres_state_at(const struct pres_known *known, int64_t t, struct pres_presen
  */
 int64_t pres_state_next_change(const struct pres_known *known, int64_t t);
 
+/* Both with one look: fills *ret and returns the next change. */
+int64_t pres_state_look(const struct pres_known *known, int64_t t, struct pres_presence *ret);
+
 /* Same state, since, until, next and reason? (as_of and valid_until move with every poll and do not count.) */
 bool pres_presence_same(const struct pres_presence *a, const struct pres_presence *b);
 

@@ -67,6 +67,6 @@ bool pres_watch_resumed(const struct pres_watch *w);
 
 /* The cursor behind all that was yielded or passed over so far: a subscriber to quiet persons who is told it now and
  * then does not fall off the tail. Returns `out`. */
-char *pres_watch_cursor(const struct pres_watch *w, char out[48]);
+char *pres_watch_cursor(struct pres_watch *w, char out[48]);
 
 #endif
