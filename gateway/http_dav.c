@@ -22,16 +22,20 @@
 /* Somebody without an address of their own: a wall display, anonymous. Nobody can get mail there (RFC 2606). */
 #define NO_DOMAIN "freebusyd.invalid"
 
-enum { SEGMENTS_MAX = 3, ERROR_MAX = 1024 };
+enum { SEGMENTS_MAX = 4, ERROR_MAX = 1024 };
 
-static const char *const folders[] = {
-    [GW_DAV_CALENDAR] = "calendar/", [GW_DAV_INBOX] = "inbox/", [GW_DAV_OUTBOX] = "outbox/"};
+static const char *const folders[] = {[GW_DAV_CALENDAR] = "calendar/",
+                                      [GW_DAV_BUSY] = "busy/",
+                                      [GW_DAV_INBOX] = "inbox/",
+                                      [GW_DAV_OUTBOX] = "outbox/",
+                                      [GW_DAV_ITEM] = "busy/"};
 
 static bool locate(struct gw_dav *d, const char *path);
 static bool locate_below(struct gw_dav *d, char segments[][GW_DAV_OWNER_MAX + 1], int count);
+static bool locate_folder(struct gw_dav *d, const char *name);
 static int split(const char *path, char segments[][GW_DAV_OWNER_MAX + 1]);
 static void answer_options(const struct gw_dav *d);
-static void answer_get(struct httpd_req *req);
+static void answer_get(const struct gw_dav *d);
 static bool is_write(const char *method);
 static bool own_name(const struct gw_dav *d, const char *name);
 static const char *own_address(const struct gw_dav *d, unsigned n);
@@ -54,7 +58,7 @@ void gw_http_dav(struct gw_face *face, struct httpd_req *req, const char *rest)
     else if (strcmp(method, "POST") == 0)
         gw_dav_post(&d);
     else if (strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0)
-        answer_get(req);
+        answer_get(&d);
     else if (is_write(method))
         gw_dav_error(req, 403, "D:need-privileges", "Nothing can be written here.");
     else
@@ -84,6 +88,8 @@ void gw_dav_add_href(struct buf *out, const struct gw_dav *d, enum gw_dav_kind k
     }
     if (kind >= GW_DAV_CALENDAR)
         buf_adds(out, folders[kind]);
+    if (kind == GW_DAV_ITEM)
+        gw_dav_busy_add_name(out, &d->item);
 }
 
 bool gw_dav_add_address(struct buf *out, const struct gw_dav *d, unsigned n)
@@ -168,6 +174,13 @@ bool gw_dav_read_body(const struct gw_dav *d, struct arena *arena, struct gw_dav
     return false;
 }
 
+bool gw_dav_locate(const struct gw_dav *from, const char *href, struct gw_dav *ret)
+{
+    const char *host = strstr(href, "://"), *path = host ? strchr(host + 3, '/') : href;
+    *ret = *from;
+    return path && str_starts(path, "/dav") && locate(ret, path);
+}
+
 static bool locate(struct gw_dav *d, const char *path)
 {
     char segments[SEGMENTS_MAX][GW_DAV_OWNER_MAX + 1];
@@ -199,10 +212,41 @@ static bool locate_below(struct gw_dav *d, char segments[][GW_DAV_OWNER_MAX + 1]
     d->kind = GW_DAV_HOME;
     if (count == 2)
         return true;
+    if (!locate_folder(d, segments[2]))
+        return false;
+    if (count == 3)
+        return true;
+    bool item = d->kind == GW_DAV_BUSY && gw_dav_busy_parse_name(segments[3], &d->item);
+    d->kind = GW_DAV_ITEM;
+    return item;
+}
+
+static bool locate_folder(struct gw_dav *d, const char *name)
+{
+    struct gw_freebusy f;
+    size_t len = strlen(name);
     for (d->kind = GW_DAV_CALENDAR; d->kind <= GW_DAV_OUTBOX; d->kind++)
-        if (strncmp(folders[d->kind], segments[2], strlen(folders[d->kind]) - 1) == 0 &&
-            strlen(segments[2]) == strlen(folders[d->kind]) - 1)
-            return d->kind == GW_DAV_CALENDAR || d->own;
+        if (strncmp(folders[d->kind], name, len) == 0 && strcmp(folders[d->kind] + len, "/") == 0)
+            break;
+    switch (d->kind) {
+    case GW_DAV_CALENDAR:
+        return true;
+    case GW_DAV_BUSY:
+        if (gw_freebusy_find(d->face->gateway, d->who, d->owner, &f) == GW_FREEBUSY_NOBODY)
+            return false; /* the asker is no person whom we know */
+        gw_freebusy_free(&f);
+        return true;
+    case GW_DAV_INBOX:
+    case GW_DAV_OUTBOX:
+        return d->own;
+    case GW_DAV_ROOT:
+    case GW_DAV_PRINCIPALS:
+    case GW_DAV_HOMES:
+    case GW_DAV_PRINCIPAL:
+    case GW_DAV_HOME:
+    case GW_DAV_ITEM:
+        break;
+    }
     return false;
 }
 
@@ -237,13 +281,16 @@ static void answer_options(const struct gw_dav *d)
     httpd_reply(d->req, 200, headers, NULL, 0);
 }
 
-/* For somebody who opens it in a browser. */
-static void answer_get(struct httpd_req *req)
+/* For somebody who opens it in a browser; busy times as a file. */
+static void answer_get(const struct gw_dav *d)
 {
     static const char *const headers[] = {"Content-Type: text/plain; charset=utf-8", "Cache-Control: private, no-cache",
                                           NULL};
     static const char text[] = "This is an address for calendar programs (CalDAV).\n";
-    httpd_reply(req, 200, headers, text, sizeof text - 1);
+    if (d->kind == GW_DAV_BUSY || d->kind == GW_DAV_ITEM)
+        gw_dav_busy_get(d);
+    else
+        httpd_reply(d->req, 200, headers, text, sizeof text - 1);
 }
 
 static bool is_write(const char *method)

@@ -5,6 +5,7 @@
  *   /dav/                                 root                    /dav/calendars/NAME/            home
  *   /dav/principals/                      all principals          /dav/calendars/NAME/calendar/   an empty calendar
  *   /dav/principals/NAME/                 a principal             /dav/calendars/NAME/inbox/ outbox/
+ *   /dav/calendars/NAME/busy/             busy times as events    /dav/calendars/NAME/busy/ITEM.ics
  *
  * NAME is the asker's own name, or the address of somebody whose times the asker may see. Nothing can be written.
  */
@@ -14,6 +15,7 @@
 #include <stdbool.h>
 
 #include "dav_body.h"
+#include "presence/interval.h"
 
 struct arena;
 struct buf;
@@ -37,8 +39,10 @@ enum gw_dav_kind {
     GW_DAV_PRINCIPAL,
     GW_DAV_HOME,
     GW_DAV_CALENDAR,
+    GW_DAV_BUSY,
     GW_DAV_INBOX,
     GW_DAV_OUTBOX,
+    GW_DAV_ITEM,
 };
 
 /* A resource, as one asker sees it. */
@@ -49,6 +53,7 @@ struct gw_dav {
     enum gw_dav_kind kind;
     bool own;                         /* it is the asker's */
     char owner[GW_DAV_OWNER_MAX + 1]; /* as its path has it, decoded; "" where there is none */
+    struct pres_interval item;        /* of an ITEM */
 };
 
 /* The path of a resource; of the asker's own where `of` is NULL. Clean in XML. */
@@ -61,6 +66,9 @@ bool gw_dav_is_own_address(const struct gw_dav *d, const char *address);
 /* Is there somebody with this name or address whom the asker may see? Fills kind PRINCIPAL, own and owner. */
 bool gw_dav_person(const struct gw_dav *d, const char *name, struct gw_dav *ret);
 
+/* The resource that an href of a multiget names, if the asker may see it. */
+bool gw_dav_locate(const struct gw_dav *from, const char *href, struct gw_dav *ret);
+
 /* Answers. */
 /* A D:error with the precondition ("D:need-privileges") and a sentence. */
 void gw_dav_error(struct httpd_req *req, int status, const char *precondition, const char *why);
@@ -71,6 +79,16 @@ void gw_dav_post(const struct gw_dav *d);
 
 /* Reads the request's body; false: it has been refused. */
 bool gw_dav_read_body(const struct gw_dav *d, struct arena *arena, struct gw_dav_body *ret);
+
+/* Busy times as events (http_dav_busy.c). Each answers by itself; 503 while they are not known. */
+void gw_dav_busy_list(const struct gw_dav *d, const struct gw_dav_body *asked);     /* PROPFIND with children, ITEM */
+void gw_dav_busy_query(const struct gw_dav *d, const struct gw_dav_body *asked);    /* calendar-query */
+void gw_dav_busy_sync(const struct gw_dav *d, const struct gw_dav_body *asked);     /* sync-collection */
+void gw_dav_busy_multiget(const struct gw_dav *d, const struct gw_dav_body *asked); /* calendar-multiget */
+void gw_dav_busy_get(const struct gw_dav *d);                                       /* GET of BUSY or ITEM */
+void gw_dav_busy_add_token(struct buf *out, const struct gw_dav *d);                /* changes with what is in it */
+void gw_dav_busy_add_name(struct buf *out, const struct pres_interval *item);       /* last part of an item's path */
+bool gw_dav_busy_parse_name(const char *name, struct pres_interval *ret);
 
 /* A D:multistatus, element by element (http_dav_props.c). */
 void gw_dav_begin_multistatus(struct buf *out);

@@ -13,11 +13,14 @@
 #include "base/str.h"
 #include "base/xml.h"
 #include "dav_message.h"
+#include "freebusy.h"
 #include "http_dav.h"
 #include "http_face.h"
+#include "presence/render.h"
 #include "who.h"
 
-#define CALENDARS (1u << GW_DAV_CALENDAR)
+#define CALENDARS (1u << GW_DAV_CALENDAR | 1u << GW_DAV_BUSY)
+#define ITEM (1u << GW_DAV_ITEM)
 #define BOXES (1u << GW_DAV_INBOX | 1u << GW_DAV_OUTBOX)
 #define PRINCIPAL (1u << GW_DAV_PRINCIPAL)
 #define OWNED (1u << GW_DAV_HOME | CALENDARS | BOXES)
@@ -29,7 +32,7 @@ typedef void write_fn(struct buf *out, const struct gw_dav *at);
 
 static write_fn resourcetype, displayname, current_principal, principal_collections, principal_url, privileges, reports,
     home_set, addresses, inbox_url, outbox_url, user_type, components, calendar_data, transparent, attendees_max, ctag,
-    nothing;
+    nothing, etag, content_type, event;
 
 static const struct prop {
     char space; /* 'D', 'C' or 'S' */
@@ -58,11 +61,15 @@ static const struct prop {
     {'C', "supported-calendar-data", CALENDARS, calendar_data},
     {'C', "schedule-calendar-transp", CALENDARS, transparent},
     {'C', "max-attendees-per-instance", BOXES, attendees_max},
+    {'D', "getetag", ITEM, etag},
+    {'D', "getcontenttype", ITEM, content_type},
+    {'C', "calendar-data", ITEM, event},
 };
 enum { PROPS = sizeof props / sizeof props[0] };
 
 static bool read_depth(struct httpd_req *req, bool *ret_children);
 static void add_children(struct buf *out, const struct gw_dav *d, const struct gw_dav_body *asked);
+static bool has_busy(const struct gw_dav *d);
 static void add_child(struct buf *out, const struct gw_dav *d, enum gw_dav_kind kind, const struct gw_dav_body *asked);
 static const struct prop *find(const struct gw_dav *at, const struct gw_dav_name *name);
 static const char *space_of(char space);
@@ -78,7 +85,10 @@ void gw_dav_propfind(const struct gw_dav *d)
     struct buf out;
     bool children;
     buf_init(&out, ANSWER_MAX);
-    if (read_depth(d->req, &children) && gw_dav_read_body(d, arena, &asked)) {
+    bool ok = read_depth(d->req, &children) && gw_dav_read_body(d, arena, &asked);
+    if (ok && (d->kind == GW_DAV_ITEM || (d->kind == GW_DAV_BUSY && children))) {
+        gw_dav_busy_list(d, &asked);
+    } else if (ok) {
         gw_dav_begin_multistatus(&out);
         gw_dav_add_response(&out, d, &asked);
         if (children)
@@ -108,7 +118,7 @@ void gw_dav_add_response(struct buf *out, const struct gw_dav *at, const struct 
     buf_init(&missing, ANSWER_MAX);
     if (asked->all || asked->names_only) {
         for (const struct prop *p = props; p < props + PROPS; p++)
-            if (p->kinds & 1u << at->kind)
+            if (p->kinds & 1u << at->kind && p->write != event)
                 add_prop(&have, at, p, asked->names_only);
     }
     for (unsigned i = 0; i < asked->prop_count; i++) {
@@ -166,15 +176,27 @@ static void add_children(struct buf *out, const struct gw_dav *d, const struct g
         add_child(out, d, GW_DAV_HOME, asked);
         break;
     case GW_DAV_HOME:
-        for (unsigned kind = GW_DAV_CALENDAR; kind <= (d->own ? GW_DAV_OUTBOX : GW_DAV_CALENDAR); kind++)
-            add_child(out, d, kind, asked);
+        for (unsigned kind = GW_DAV_CALENDAR; kind <= (d->own ? GW_DAV_OUTBOX : GW_DAV_BUSY); kind++)
+            if (kind != GW_DAV_BUSY || has_busy(d))
+                add_child(out, d, kind, asked);
         break;
     case GW_DAV_PRINCIPAL:
     case GW_DAV_CALENDAR:
+    case GW_DAV_BUSY:
     case GW_DAV_INBOX:
     case GW_DAV_OUTBOX:
+    case GW_DAV_ITEM:
         break;
     }
+}
+
+static bool has_busy(const struct gw_dav *d)
+{
+    struct gw_freebusy f;
+    if (gw_freebusy_find(d->face->gateway, d->who, d->owner, &f) == GW_FREEBUSY_NOBODY)
+        return false;
+    gw_freebusy_free(&f);
+    return true;
 }
 
 static void add_child(struct buf *out, const struct gw_dav *d, enum gw_dav_kind kind, const struct gw_dav_body *asked)
@@ -234,12 +256,12 @@ static void add_link(struct buf *out, const struct gw_dav *d, enum gw_dav_kind k
 static void resourcetype(struct buf *out, const struct gw_dav *at)
 {
     static const char *const more[] = {
-        [GW_DAV_PRINCIPAL] = "<D:principal/>",
-        [GW_DAV_CALENDAR] = "<C:calendar/>",
-        [GW_DAV_INBOX] = "<C:schedule-inbox/>",
-        [GW_DAV_OUTBOX] = "<C:schedule-outbox/>",
+        [GW_DAV_PRINCIPAL] = "<D:principal/>",    [GW_DAV_CALENDAR] = "<C:calendar/>",
+        [GW_DAV_BUSY] = "<C:calendar/>",          [GW_DAV_INBOX] = "<C:schedule-inbox/>",
+        [GW_DAV_OUTBOX] = "<C:schedule-outbox/>", [GW_DAV_ITEM] = NULL,
     };
-    buf_adds(out, "<D:collection/>");
+    if (at->kind != GW_DAV_ITEM)
+        buf_adds(out, "<D:collection/>");
     if (more[at->kind])
         buf_adds(out, more[at->kind]);
 }
@@ -247,6 +269,8 @@ static void resourcetype(struct buf *out, const struct gw_dav *at)
 static void displayname(struct buf *out, const struct gw_dav *at)
 {
     const char *name = at->kind == GW_DAV_CALENDAR || !at->owner[0] ? "Free/busy" : at->owner;
+    if (at->kind == GW_DAV_BUSY)
+        buf_adds(out, "Busy: ");
     xml_escape(out, name, strlen(name));
 }
 
@@ -280,7 +304,7 @@ static void reports(struct buf *out, const struct gw_dav *at)
                                         "D:sync-collection",
                                         "C:calendar-query",
                                         "C:calendar-multiget"};
-    unsigned count = at->kind == GW_DAV_CALENDAR ? 6 : at->kind == GW_DAV_PRINCIPAL || at->kind == GW_DAV_HOME ? 3 : 2;
+    unsigned count = 1u << at->kind & CALENDARS ? 6 : at->kind == GW_DAV_PRINCIPAL || at->kind == GW_DAV_HOME ? 3 : 2;
     for (unsigned i = 0; i < count; i++)
         buf_addf(out, "<D:supported-report><D:report><%s/></D:report></D:supported-report>", names[i]);
 }
@@ -352,11 +376,36 @@ static void attendees_max(struct buf *out, const struct gw_dav *at)
     buf_addf(out, "%d", GW_DAV_ATTENDEES_MAX);
 }
 
-/* Nothing ever changes in it. */
 static void ctag(struct buf *out, const struct gw_dav *at)
 {
+    if (at->kind == GW_DAV_BUSY)
+        gw_dav_busy_add_token(out, at);
+    else
+        buf_adds(out, GW_DAV_TOKEN);
+}
+
+/* An item's name says all that is in it, so it never changes. */
+static void etag(struct buf *out, const struct gw_dav *at)
+{
+    buf_adds(out, "&quot;");
+    gw_dav_busy_add_name(out, &at->item);
+    buf_adds(out, "&quot;");
+}
+
+static void content_type(struct buf *out, const struct gw_dav *at)
+{
     (void)at;
-    buf_adds(out, GW_DAV_TOKEN);
+    buf_adds(out, "text/calendar; charset=utf-8; component=VEVENT");
+}
+
+static void event(struct buf *out, const struct gw_dav *at)
+{
+    struct buf text;
+    buf_init(&text, 32768);
+    pres_render_event(&text, at->owner, &at->item, false);
+    xml_escape(out, text.data, text.len);
+    out->failed |= text.failed;
+    buf_free(&text);
 }
 
 static void nothing(struct buf *out, const struct gw_dav *at)

@@ -17,6 +17,8 @@
 #include "http_face.h"
 #include "presence/render.h"
 
+#define CALENDARS (1u << GW_DAV_CALENDAR | 1u << GW_DAV_BUSY)
+
 enum { ANSWER_MAX = 64 * 1024 * 1024, ARENA_MAX = 4 * 1024 * 1024 };
 
 typedef void report_fn(const struct gw_dav *d, const struct gw_dav_body *asked, struct buf *out);
@@ -30,10 +32,10 @@ static const struct {
 } reports[] = {
     {"principal-property-search", search, ~0u},
     {"principal-search-property-set", search_properties, ~0u},
-    {"free-busy-query", free_busy, 1u << GW_DAV_PRINCIPAL | 1u << GW_DAV_HOME | 1u << GW_DAV_CALENDAR},
-    {"sync-collection", sync_collection, 1u << GW_DAV_CALENDAR},
-    {"calendar-query", calendar_query, 1u << GW_DAV_CALENDAR | 1u << GW_DAV_INBOX},
-    {"calendar-multiget", calendar_multiget, 1u << GW_DAV_CALENDAR | 1u << GW_DAV_INBOX},
+    {"free-busy-query", free_busy, 1u << GW_DAV_PRINCIPAL | 1u << GW_DAV_HOME | CALENDARS},
+    {"sync-collection", sync_collection, CALENDARS},
+    {"calendar-query", calendar_query, CALENDARS | 1u << GW_DAV_INBOX},
+    {"calendar-multiget", calendar_multiget, CALENDARS | 1u << GW_DAV_INBOX},
 };
 
 static void answer_freebusy(const struct gw_dav *d, const struct gw_freebusy *f, const struct gw_dav_body *asked,
@@ -142,6 +144,10 @@ static void answer_freebusy(const struct gw_dav *d, const struct gw_freebusy *f,
 /* RFC 6578 */
 static void sync_collection(const struct gw_dav *d, const struct gw_dav_body *asked, struct buf *out)
 {
+    if (d->kind == GW_DAV_BUSY) {
+        gw_dav_busy_sync(d, asked);
+        return;
+    }
     if (asked->token && asked->token[0] && strcmp(asked->token, GW_DAV_TOKEN) != 0) {
         gw_dav_error(d->req, 403, "D:valid-sync-token", "That token is not ours.");
         return;
@@ -154,7 +160,10 @@ static void sync_collection(const struct gw_dav *d, const struct gw_dav_body *as
 
 static void calendar_query(const struct gw_dav *d, const struct gw_dav_body *asked, struct buf *out)
 {
-    (void)asked;
+    if (d->kind == GW_DAV_BUSY) {
+        gw_dav_busy_query(d, asked);
+        return;
+    }
     gw_dav_begin_multistatus(out);
     gw_dav_end_multistatus(out);
     gw_dav_send_xml(d->req, 207, out);
@@ -162,6 +171,10 @@ static void calendar_query(const struct gw_dav *d, const struct gw_dav_body *ask
 
 static void calendar_multiget(const struct gw_dav *d, const struct gw_dav_body *asked, struct buf *out)
 {
+    if (d->kind == GW_DAV_BUSY) {
+        gw_dav_busy_multiget(d, asked);
+        return;
+    }
     gw_dav_begin_multistatus(out);
     for (unsigned i = 0; i < asked->href_count; i++)
         gw_dav_add_missing(out, asked->hrefs[i]);

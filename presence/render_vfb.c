@@ -9,6 +9,7 @@
  */
 #include "presence/render.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/buf.h"
@@ -27,9 +28,16 @@
  * elsewhere. */
 #define MAILTO_PLAIN "@!$'()*+"
 
+/* What a kind is called. */
+struct words {
+    const char *fbtype, *summary, *status, *outlook;
+};
+
+static const struct words *words_of(enum pres_kind kind);
 static void begin(struct buf *out, const char *method, int64_t start, int64_t end, int64_t now);
+static void add_head(struct buf *out, const char *method);
 static void finish(struct buf *out, const struct pres_set *set, int64_t start, int64_t end);
-static const char *fbtype(enum pres_kind kind);
+static bool add_encoded(struct buf *out, const char *before, const char *address);
 static void add_line(struct buf *out, const char *text, size_t len);
 static void add_text(struct buf *out, const char *text);
 static void add_value(struct buf *out, const char *name, const char *value);
@@ -61,13 +69,59 @@ bool pres_render_vfb_reply(struct buf *out, const struct pres_vfb_question *ques
     return !out->failed;
 }
 
-static void begin(struct buf *out, const char *method, int64_t start, int64_t end, int64_t now)
+bool pres_render_vfb_part(struct buf *out, const char *address, const struct pres_set *set, int64_t start, int64_t end,
+                          int64_t as_of)
+{
+    add_text(out, "BEGIN:VFREEBUSY");
+    add_encoded(out, "UID:", address);
+    add_time(out, "DTSTAMP", as_of);
+    add_time(out, "DTSTART", start);
+    add_time(out, "DTEND", end);
+    add_encoded(out, "ORGANIZER:mailto:", address);
+    add_kind(out, PRES_TENTATIVE, set, start, end);
+    add_kind(out, PRES_BUSY, set, start, end);
+    add_kind(out, PRES_OOF, set, start, end);
+    add_text(out, "END:VFREEBUSY");
+    return !out->failed;
+}
+
+bool pres_render_event(struct buf *out, const char *address, const struct pres_interval *busy, bool bare)
+{
+    const struct words *words = words_of(busy->kind);
+    char from[UTC_TEXT_MAX], until[UTC_TEXT_MAX], uid[2 * UTC_TEXT_MAX + 20];
+
+    if (!words)
+        return false;
+    if (!bare)
+        add_head(out, NULL);
+    add_text(out, "BEGIN:VEVENT");
+    snprintf(uid, sizeof uid, "UID:%s-%s-%s-", utc_basic(busy->start, from), utc_basic(busy->end, until),
+             pres_kind_name(busy->kind));
+    if (!add_encoded(out, uid, address))
+        return false;
+    add_time(out, "DTSTAMP", busy->start);
+    add_time(out, "DTSTART", busy->start);
+    add_time(out, "DTEND", busy->end);
+    buf_addf(out, "SUMMARY:%s\r\nSTATUS:%s\r\n", words->summary, words->status);
+    buf_addf(out, "TRANSP:OPAQUE\r\nX-MICROSOFT-CDO-BUSYSTATUS:%s\r\n", words->outlook);
+    add_text(out, "END:VEVENT");
+    if (!bare)
+        add_text(out, "END:VCALENDAR");
+    return !out->failed;
+}
+
+static void add_head(struct buf *out, const char *method)
 {
     add_text(out, "BEGIN:VCALENDAR");
     add_text(out, "VERSION:2.0");
     add_text(out, "PRODID:-//freebusyd//EN");
     if (method)
         add_text(out, method);
+}
+
+static void begin(struct buf *out, const char *method, int64_t start, int64_t end, int64_t now)
+{
+    add_head(out, method);
     add_text(out, "BEGIN:VFREEBUSY");
     add_time(out, "DTSTAMP", now);
     add_time(out, "DTSTART", start);
@@ -81,43 +135,19 @@ static void finish(struct buf *out, const struct pres_set *set, int64_t start, i
     add_text(out, "END:VCALENDAR");
 }
 
-bool pres_render_vfb_part(struct buf *out, const char *address, const struct pres_set *set, int64_t start, int64_t end,
-                          int64_t as_of)
+/* NULL: such time is not busy. */
+static const struct words *words_of(enum pres_kind kind)
 {
-    struct buf line;
-
-    buf_init(&line, LINE_CEILING);
-    add_text(out, "BEGIN:VFREEBUSY");
-    buf_adds(&line, "UID:");
-    str_percent_encode(&line, address, strlen(address), MAILTO_PLAIN);
-    add_line(out, line.data, line.len);
-    out->failed |= line.failed;
-    add_time(out, "DTSTAMP", as_of);
-    add_time(out, "DTSTART", start);
-    add_time(out, "DTEND", end);
-    buf_reset(&line);
-    buf_adds(&line, "ORGANIZER:mailto:");
-    str_percent_encode(&line, address, strlen(address), MAILTO_PLAIN);
-    add_line(out, line.data, line.len);
-    add_kind(out, PRES_TENTATIVE, set, start, end);
-    add_kind(out, PRES_BUSY, set, start, end);
-    add_kind(out, PRES_OOF, set, start, end);
-    add_text(out, "END:VFREEBUSY");
-    out->failed |= line.failed;
-    buf_free(&line);
-    return !out->failed;
-}
-
-/* NULL: no period is written for it. */
-static const char *fbtype(enum pres_kind kind)
-{
+    static const struct words tentative = {"BUSY-TENTATIVE", "Tentative", "TENTATIVE", "TENTATIVE"},
+                              busy = {"BUSY", "Busy", "CONFIRMED", "BUSY"},
+                              oof = {"BUSY-UNAVAILABLE", "Out of office", "CONFIRMED", "OOF"};
     switch (kind) {
     case PRES_TENTATIVE:
-        return "BUSY-TENTATIVE";
+        return &tentative;
     case PRES_BUSY:
-        return "BUSY";
+        return &busy;
     case PRES_OOF:
-        return "BUSY-UNAVAILABLE";
+        return &oof;
     case PRES_FREE:
     case PRES_ELSEWHERE:
     case PRES_UNKNOWN:
@@ -167,20 +197,24 @@ static void add_time(struct buf *out, const char *name, int64_t t)
 /* The same question has the same UID; the owner of the time is its ORGANIZER. */
 static void add_owner(struct buf *out, const char *address, int64_t start, int64_t end)
 {
-    char from[UTC_TEXT_MAX], until[UTC_TEXT_MAX];
+    char from[UTC_TEXT_MAX], until[UTC_TEXT_MAX], uid[2 * UTC_TEXT_MAX + 8];
+
+    snprintf(uid, sizeof uid, "UID:%s-%s-", utc_basic(start, from), utc_basic(end, until));
+    add_encoded(out, uid, address);
+    add_encoded(out, "ORGANIZER:mailto:", address);
+}
+
+static bool add_encoded(struct buf *out, const char *before, const char *address)
+{
     struct buf line;
 
     buf_init(&line, LINE_CEILING);
-    buf_addf(&line, "UID:%s-%s-", utc_basic(start, from), utc_basic(end, until));
-    str_percent_encode(&line, address, strlen(address), MAILTO_PLAIN);
-    add_line(out, line.data, line.len);
-    out->failed |= line.failed;
-    buf_reset(&line);
-    buf_adds(&line, "ORGANIZER:mailto:");
+    buf_adds(&line, before);
     str_percent_encode(&line, address, strlen(address), MAILTO_PLAIN);
     add_line(out, line.data, line.len);
     out->failed |= line.failed;
     buf_free(&line);
+    return !out->failed;
 }
 
 /* What lies in the window, cut by it. Pieces of one long run become one period again. */
@@ -201,11 +235,11 @@ static void add_periods(struct buf *out, const struct pres_set *set, int64_t sta
 
 static void add_period(struct buf *out, enum pres_kind kind, int64_t start, int64_t end)
 {
+    const struct words *words = words_of(kind);
     char from[UTC_TEXT_MAX], until[UTC_TEXT_MAX];
 
-    if (!fbtype(kind) || start >= end)
-        return;
-    buf_addf(out, "FREEBUSY;FBTYPE=%s:%s/%s\r\n", fbtype(kind), utc_basic(start, from), utc_basic(end, until));
+    if (words && start < end)
+        buf_addf(out, "FREEBUSY;FBTYPE=%s:%s/%s\r\n", words->fbtype, utc_basic(start, from), utc_basic(end, until));
 }
 
 /* All periods of one kind, as one line. */
@@ -214,7 +248,7 @@ static void add_kind(struct buf *out, enum pres_kind kind, const struct pres_set
     struct buf line;
 
     buf_init(&line, PERIODS_CEILING);
-    buf_addf(&line, "FREEBUSY;FBTYPE=%s:", fbtype(kind));
+    buf_addf(&line, "FREEBUSY;FBTYPE=%s:", words_of(kind)->fbtype);
     size_t head = line.len;
     for (size_t i = pres_set_find(set, start); i < pres_set_count(set); i++) {
         struct pres_interval run = pres_set_at(set, i);

@@ -30,7 +30,7 @@ class World:
     """The simulator with a day of meetings, tomorrow; the daemon that reads it, with anna's and bob's password; and a
     person whose server is not there."""
 
-    def __init__(self, folder, identities=True):
+    def __init__(self, folder, stale="15m", more=""):
         self.day = (int(time.time()) // 86400 + 1) * 86400
         self.start, self.end = self.at(0), self.at(24 * 60)
         lines = [
@@ -41,15 +41,14 @@ class World:
         ]
         harness.secret_file(folder, "password", "svc-secret")
         harness.secret_file(folder, "web", PASSWORD)
-        if identities:
-            harness.secret_file(folder, "identities",
+        harness.secret_file(folder, "identities",
                                 "".join(f"{who} password={scrypt(PASSWORD)}\n" for who in (ANNA, BOB)).strip())
         self.sim = harness.Simulator(folder, company.company(*lines))
-        yaml = company.yaml(self.sim.url, [ANNA, BOB, ODD], [f"{{ address: {GONE}, server: gone }}"])
+        yaml = company.yaml(self.sim.url, [ANNA, BOB, ODD], [f"{{ address: {GONE}, server: gone }}"], stale=stale)
         gone = yaml[yaml.index("  - name: hq"):yaml.index("users:")].replace("name: hq", "name: gone").replace(
             f":{self.sim.port}/", ":1/")
         yaml = yaml.replace("users:", gone + "users:", 1)
-        self.daemon = harness.Daemon(folder, yaml + ("identities_file: identities\n" if identities else ""))
+        self.daemon = harness.Daemon(folder, yaml + "identities_file: identities\n" + more)
         self.url = f"http://127.0.0.1:{self.daemon.port}"
         self.calendar = f"{self.url}/dav/calendars/{ANNA}/calendar/"
         self.outbox = f"/dav/calendars/{ANNA}/outbox/"
@@ -207,6 +206,25 @@ def outbox(folder):
     check_equal(world.ask("REPORT", f"/dav/principals/{NOBODY}/", report)[0], 404, "a query about nobody")
 
 
+def stale(folder):
+    """Somebody whose calendar is too old is unknown in every spelling, and never free."""
+    world = World(folder, stale="5s")
+    world.sim.program.stop()
+    wait_until(lambda: world.ask("GET", "/freebusy/" + BOB)[0] == 503, "what is known to be too old")
+    check_equal(answers(world.post([BOB])[1])["mailto:" + BOB], ("5.1;Service unavailable", None), "the outbox")
+    report = (f'<C:free-busy-query xmlns:C="urn:ietf:params:xml:ns:caldav"><C:time-range start="{world.start}" '
+              f'end="{world.end}"/></C:free-busy-query>')
+    check_equal(world.ask("REPORT", f"/dav/principals/{BOB}/", report)[0], 503, "a free-busy-query")
+    for method in ("PROPFIND", "GET"):
+        status = world.ask(method, f"/dav/calendars/{BOB}/busy/", None, {"Depth": "1"})[0]
+        check_equal(status, 503, f"{method} of busy times")
+    sync = ("<sync-collection xmlns='DAV:'><sync-token/><sync-level>1</sync-level><prop><getetag/></prop>"
+            "</sync-collection>")
+    check_equal(world.ask("REPORT", f"/dav/calendars/{BOB}/busy/", sync)[0], 503, "sync-collection")
+    check_equal(world.ask("PROPFIND", f"/dav/calendars/{ANNA}/calendar/", None, {"Depth": "1"})[0], 207,
+                "what programs attach to is there all the same")
+
+
 def bad_input(folder):
     """What is refused, with which status; the daemon lives."""
     world = World(folder)
@@ -273,14 +291,82 @@ def python_caldav(folder):
     client = caldav.DAVClient(world.url + "/dav/", username=ANNA, password=PASSWORD)
     principal = client.principal()
     calendars = principal.calendars()
-    check_equal([urllib.parse.unquote(str(c.url)) for c in calendars], [world.calendar], "the calendars that it finds")
+    check_equal([urllib.parse.unquote(str(c.url)) for c in calendars],
+                [world.calendar, world.calendar.replace("/calendar/", "/busy/")], "the calendars that it finds")
     start, end = (datetime.datetime.fromtimestamp(world.day + d, datetime.timezone.utc) for d in (0, 86400))
     for who in (ANNA, BOB):
         calendar = client.calendar(url=world.calendar.replace(ANNA, who))
-        world.check_periods(
-            who,
-            harness.ifb_periods(calendar.freebusy_request(start, end).data.replace("\r\n", "\n").replace("\n", "\r\n")),
-            "python3-caldav")
+        world.check_periods(who, periods(calendar.freebusy_request(start, end).data), "python3-caldav")
+
+
+def vdirsyncer(folder):
+    """vdirsyncer keeps busy times as files: it finds its own collection, and follows a change; a calendar that is not
+    known leaves the files alone."""
+    world = World(folder)
+    os.mkdir(os.path.join(folder, "bob"))
+    with open(os.path.join(folder, "vdirsyncer.conf"), "w", encoding="utf-8") as file:
+        file.write(f"""[general]
+status_path = "{folder}/status"
+[pair anna]
+a = "anna_files"
+b = "anna_web"
+collections = ["busy"]
+[pair bob]
+a = "bob_files"
+b = "bob_web"
+collections = null
+""")
+        for name, path, url in (("anna", folder, "/dav/"), ("bob", folder + "/bob", f"/dav/calendars/{BOB}/busy/")):
+            file.write(f"""[storage {name}_files]
+type = "filesystem"
+path = "{path}"
+fileext = ".ics"
+[storage {name}_web]
+type = "caldav"
+url = "{world.url}{url}"
+username = "{ANNA}"
+password.fetch = ["command", "cat", "{folder}/web"]
+read_only = true
+""")
+
+    def run(*args, code=0):
+        done = subprocess.run(["vdirsyncer", "-c", os.path.join(folder, "vdirsyncer.conf"), *args], input="y\n" * 20,
+                              capture_output=True, text=True, timeout=120, check=False,
+                              env={**os.environ, "LC_ALL": "C.UTF-8", "LANG": "C.UTF-8"})
+        check_equal(done.returncode, code, f"vdirsyncer {args}: {done.stdout[-1500:]}{done.stderr[-1500:]}")
+
+    def shown(where):
+        kinds = {"BUSY": "BUSY", "TENTATIVE": "BUSY-TENTATIVE", "OOF": "BUSY-UNAVAILABLE"}
+        found = []
+        for name in os.listdir(os.path.join(folder, where)):
+            with open(os.path.join(folder, where, name), encoding="utf-8") as file:
+                lines = dict(line.strip().split(":", 1) for line in file)
+            found.append((lines["DTSTART"], lines["DTEND"], kinds[lines["X-MICROSOFT-CDO-BUSYSTATUS"]]))
+        return found
+
+    run("discover")
+    run("sync")
+    world.check_periods(ANNA, shown("busy"), "vdirsyncer")
+    world.check_periods(BOB, shown("bob"), "vdirsyncer")
+
+    line = world.meeting(BOB, 20 * 60, 45, "busy")
+    with open(world.sim.data_path, "a", encoding="utf-8") as file:
+        file.write(line + "\n")
+    world.sim.lines(line)
+    wait_until(lambda: len(periods(world.ask("GET", f"/freebusy/{BOB}")[1])) == 2, "the new meeting to be known")
+    run("sync", "bob")
+    world.check_periods(BOB, shown("bob"), "vdirsyncer, after a change")
+    busy = f"/dav/calendars/{GONE}/busy/"
+    check_equal([world.ask(m, busy, None, {"Depth": "1"})[0] for m in ("PROPFIND", "GET")], [503, 503],
+                "busy times of somebody who was never read")
+    check_equal(world.ask("PROPFIND", f"/dav/calendars/{NOBODY}/busy/", None, {"Depth": "1"})[0], 404, "nobody's")
+    status, text, _ = world.ask("GET", f"/dav/calendars/{BOB}/busy/")
+    check_equal((status, text.count("BEGIN:VEVENT"), text.count("BEGIN:VCALENDAR")), (200, 2, 1), "all in one file")
+    item = f"{busy.replace(GONE, BOB)}{world.at(480)}-{world.at(960)}-oof.ics"
+    check_equal(world.ask("GET", item)[0], 200, "an item")
+    for wrong in (item.replace("oof", "busy"), item.replace("T080000Z", "T080001Z", 1), item.replace(".ics", ".icsx"),
+                  item.replace("oof", "unknown"), item + "/x"):
+        check_equal(world.ask("GET", wrong)[0], 404, wrong)
 
 
 def evolution(folder):
@@ -307,4 +393,4 @@ def thunderbird(folder):
 
 
 if __name__ == "__main__":
-    harness.run(curl, outbox, bad_input, python_caldav, evolution, thunderbird)
+    harness.run(curl, outbox, stale, bad_input, python_caldav, vdirsyncer, evolution, thunderbird)

@@ -4,7 +4,6 @@ thousand, it is nowhere in a log."""
 import os
 import sys
 import time
-import urllib.request
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "peers"))
 import company  # noqa: E402
@@ -17,12 +16,6 @@ from harness import check, check_equal, wait_until  # noqa: E402
 PEOPLE = [f"user{i:05d}@example.test" for i in range(1, 501)]
 OLD, NEW = "svc-secret", "svc-rotated-2"
 CONNECTIONS = 8
-
-
-def lines(sim, text):
-    request = urllib.request.Request(f"http://127.0.0.1:{sim.ports['control']}/lines", text.encode(), method="POST")
-    with urllib.request.urlopen(request, timeout=60):
-        pass
 
 
 def rejected(sim):
@@ -60,7 +53,7 @@ def all_fresh(daemon):
 
 def change_at_server(sim):
     """The new password, and nobody is logged on any more: whoever asks next shows what he has."""
-    lines(sim, f"account svc-presence password={NEW} receive-as=all\n")
+    sim.lines(f"account svc-presence password={NEW} receive-as=all\n")
     if sim.judge:
         sim.judge.change_password("svc-presence", NEW)
     sim.control("DELETE", "/sessions")

@@ -2,7 +2,6 @@
 """Published free/busy of many people in one request, beside the calendars: without Receive-As, beside it, and in
 disagreement."""
 
-import http.client
 
 import company
 import harness
@@ -14,13 +13,6 @@ NO_RIGHT = "domain EXAMPLE\naccount svc-presence password=svc-secret\n"
 
 def fresh(daemon):
     return daemon.ctl_json("servers")["servers"][0]["persons"]["fresh"]
-
-
-def lines(sim, text):
-    connection = http.client.HTTPConnection("127.0.0.1", sim.ports["control"], timeout=20)
-    connection.request("POST", "/lines", text + "\n")
-    check(connection.getresponse().status < 300, f"the line {text}")
-    connection.close()
 
 
 def without_receive_as(folder):
@@ -112,7 +104,7 @@ def lasting_disagreement(folder):
             f"{p}@example.test")["way"] or "") for p in ("anna", "bob")),
                "both to be read by both", 60)
     check_equal(daemon.ctl_json("status")["causes"], [], "nothing to say at first")
-    lines(sim, "appointment bob@example.test now-1h +9h oof")
+    sim.lines("appointment bob@example.test now-1h +9h oof")
     daemon.wait_state("bob@example.test", "oof", 60)
     def differs():
         return [c for c in daemon.ctl_json("status")["causes"] if c["code"] == "freebusy-differs"]
@@ -124,7 +116,7 @@ def lasting_disagreement(folder):
     check_equal(daemon.presence("bob@example.test")["state"], "oof", "the calendar counts")
     check_equal(daemon.program.log().count("code=freebusy-differs"), 1, "lines in the log")
     sim.control("PUT", "/faults", {"fb-delay": None})
-    lines(sim, "appointment bob@example.test now+2d +1h busy")
+    sim.lines("appointment bob@example.test now+2d +1h busy")
 
     def agreed():
         daemon.ctl("refresh", "bob@example.test")

@@ -141,6 +141,13 @@ class Simulator:
         check(response.status < 300, f"simulator control {method} {path}: {response.status} {text}")
         return json.loads(text) if text.strip() else None
 
+    def lines(self, text):
+        """Lines of the data file, added while it runs."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.ports["control"], timeout=60)
+        connection.request("POST", "/lines", text + "\n")
+        check(connection.getresponse().status < 300, f"the simulator takes: {text}")
+        connection.close()
+
 
 class Daemon:
     """freebusyd with a configuration given as YAML text. {folder} in it is replaced by the test's folder."""

@@ -166,12 +166,13 @@ static void test_no_room(void **state)
 /* The question's own words come back, folded between characters. */
 static void test_reply(void **state)
 {
-    const struct pres_vfb_question question = {"42", "mailto:a@x",
-                                               "mailto:"
-                                               "\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4"
-                                               "\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4"
-                                               "\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4"
-                                               "\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4@x"};
+    const struct pres_vfb_question question = {
+        "42", "mailto:a@x",
+        "mailto:"
+        "\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4"
+        "\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4"
+        "\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4"
+        "\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4@x"};
     struct pres_set *set = week();
     struct buf out;
 
@@ -192,14 +193,39 @@ static void test_reply(void **state)
     free(set);
 }
 
+/* One stretch as an event says its kind and nothing else; time that is not busy is no event. */
+static void test_event(void **state)
+{
+    struct pres_interval one = {NOON, NOON + HOUR, PRES_TENTATIVE};
+    struct buf out;
+
+    (void)state;
+    buf_init(&out, 4096);
+    assert_true(pres_render_event(&out, "a;b@x", &one, false));
+    assert_string_equal(out.data, "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//freebusyd//EN\r\nBEGIN:VEVENT\r\n"
+                                  "UID:20270115T120000Z-20270115T130000Z-tentative-a%3Bb@x\r\n"
+                                  "DTSTAMP:20270115T120000Z\r\nDTSTART:20270115T120000Z\r\nDTEND:20270115T130000Z\r\n"
+                                  "SUMMARY:Tentative\r\nSTATUS:TENTATIVE\r\nTRANSP:OPAQUE\r\n"
+                                  "X-MICROSOFT-CDO-BUSYSTATUS:TENTATIVE\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n");
+    buf_reset(&out);
+    one.kind = PRES_OOF;
+    assert_true(pres_render_event(&out, "a@x", &one, true));
+    assert_int_equal(strncmp(out.data, "BEGIN:VEVENT\r\n", 14), 0);
+    assert_null(strstr(out.data, "VCALENDAR"));
+    buf_reset(&out);
+    for (one.kind = PRES_FREE; one.kind <= PRES_ELSEWHERE; one.kind++)
+        assert_false(pres_render_event(&out, "a@x", &one, false));
+    one.kind = PRES_UNKNOWN;
+    assert_false(pres_render_event(&out, "a@x", &one, false));
+    assert_int_equal(out.len, 0);
+    buf_free(&out);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_exact),
-        cmocka_unit_test(test_edges),
-        cmocka_unit_test(test_reply),
-        cmocka_unit_test(test_every_character),
-        cmocka_unit_test(test_no_room),
+        cmocka_unit_test(test_exact), cmocka_unit_test(test_edges),           cmocka_unit_test(test_reply),
+        cmocka_unit_test(test_event), cmocka_unit_test(test_every_character), cmocka_unit_test(test_no_room),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -45,6 +45,13 @@ bool pres_render_vfb_reply(struct buf *out, const struct pres_vfb_question *ques
 bool pres_render_vfb_part(struct buf *out, const char *address, const struct pres_set *set, int64_t start, int64_t end,
                           int64_t as_of);
 
+/*
+ * One stretch of busy time as a calendar with one VEVENT, for programs that only know how to subscribe to calendars. Its
+ * words are the kind's, never a meeting's; the same stretch is the same text whenever it is asked for. False also for a
+ * kind that is not busy. With `bare` the event alone, to stand in a calendar with others.
+ */
+bool pres_render_event(struct buf *out, const char *address, const struct pres_interval *busy, bool bare);
+
 /* How kinds look in a PIDF document. */
 struct pres_pidf_map {
     const char *basic[PRES_KINDS];      /* "open" or "closed", "": neither */
