@@ -28,6 +28,7 @@ struct taking {
     unsigned good, refused, broken;
 };
 
+static void tell(const struct gw_inlet *r, enum gw_inlet_refusal refusal);
 static enum gw_inlet_refusal judge(struct gw_inlet *r, const struct gw_relay_head *head, const char *body,
                                    size_t len);
 static enum gw_inlet_refusal judge_key(const struct gw_inlet *r, const struct gw_relay_head *head, const char *body,
@@ -63,7 +64,7 @@ enum gw_inlet_refusal gw_inlet_take(struct gw_inlet *r, const char *address, con
     }
     r->refused[refusal] += refusal != GW_INLET_WELL && refusal != GW_INLET_PERSON;
     if (refusal != GW_INLET_WELL)
-        log_notice("relay", "server=%s refused reason=%s", r->server->config->name, gw_inlet_refusal_name(refusal));
+        tell(r, refusal);
     return refusal;
 }
 
@@ -89,6 +90,15 @@ void gw_inlet_withdraw(struct gw_inlet *r, const char *address)
         gw_feed_withdrawn(r->g, id, "relay-withdrawn");
     r->withdrawn++;
     gw_inlet_forget(r, address);
+}
+
+/* The first, the second, the fourth ...: a stranger does not fill the log. */
+static void tell(const struct gw_inlet *r, enum gw_inlet_refusal refusal)
+{
+    uint64_t count = r->refused[refusal];
+    if ((count & (count - 1)) == 0)
+        log_notice("relay", "server=%s refused reason=%s so far=%llu", r->server->config->name,
+                   gw_inlet_refusal_name(refusal), (unsigned long long)count);
 }
 
 static enum gw_inlet_refusal judge(struct gw_inlet *r, const struct gw_relay_head *head, const char *body, size_t len)
@@ -137,9 +147,10 @@ static enum gw_inlet_refusal take_people(struct gw_inlet *r, const struct gw_rel
 
     r->refused[GW_INLET_PERSON] += t.refused;
     r->refused[GW_INLET_MALFORMED] += t.broken;
-    if (t.refused || t.broken)
-        log_notice("relay", "server=%s people=%u not theirs to speak for=%u broken=%u", r->server->config->name, t.good,
-                   t.refused, t.broken);
+    if (t.refused)
+        tell(r, GW_INLET_PERSON);
+    if (t.broken)
+        tell(r, GW_INLET_MALFORMED);
     if (only && t.refused)
         return GW_INLET_PERSON;
     if (whole ? only && !t.good : !head->made || t.good + t.refused + t.broken > 0)

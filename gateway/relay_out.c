@@ -89,7 +89,7 @@ struct pres_publisher *gw_relay_out_new(struct gateway *g, const char *label, co
     r->tick = loop_timer_new(g->loop, "relay tick", on_tick, r);
     r->flush = loop_timer_new(g->loop, "relay flush", on_flush, r);
     r->pad = loop_timer_new(g->loop, "relay beat", on_pad, r);
-    r->who = (struct gw_who){.name = r->name, .means = "relay"};
+    r->who = (struct gw_who){.name = r->name, .means = "outlet"};
     r->sweep_at = PRES_NOBODY;
     buf_init(&r->message, GW_RELAY_MESSAGE_MAX);
     if (!read_settings(r, c, why, why_size)) {

@@ -157,7 +157,8 @@ void gw_relay_sweep(struct relay_out *r)
     r->sweep_hurry -= r->sweep_hurry < slice ? r->sweep_hurry : slice;
     for (size_t i = 0; i < slice && i < all; i++) {
         r->sweep_at = pres_table_next(r->g->table, r->sweep_at);
-        if (r->sweep_at != PRES_NOBODY)
+        if (r->sweep_at != PRES_NOBODY &&
+            gw_relay_look(r, r->sweep_at, pres_table_publish_as(r->g->table, r->sweep_at)) == RELAY_FULL)
             pres_publisher_changed(r->publisher, r->sweep_at);
     }
 }

@@ -1,4 +1,6 @@
 """Two daemons with a line between them: one inside that exports, one outside that publishes."""
+import base64
+import hashlib
 import http.client
 import http.server
 import json
@@ -6,7 +8,9 @@ import os
 import select
 import socket
 import subprocess
+import tempfile
 import threading
+import time
 
 import company
 import harness
@@ -138,7 +142,7 @@ def put(port, path, body, method="PUT", headers=None):
     response = connection.getresponse()
     text = response.read()
     connection.close()
-    return response.status, json.loads(text)["code"] if text else None
+    return response.status, json.loads(text)["code"] if text.startswith(b"{") else None
 
 
 def server(daemon):
@@ -147,3 +151,34 @@ def server(daemon):
 
 def outlet(daemon):
     return next(o for o in daemon.ctl_json("status")["outlets"] if o["name"] == "outside")
+
+
+def message(key, key_id, people=(), method="PUBLISH", stream="a-to-b", sequence=1, made=None, keep=900, head="", lines=""):
+    """A message as an exporter writes it, signed with `key` (None: not). people: (address, time of data, periods)."""
+    made = int(time.time()) if made is None else made
+    stamp = "%Y%m%dT%H%M%SZ"
+    body = "".join(
+        f"BEGIN:VFREEBUSY\r\nUID:x\r\nDTSTAMP:{harness.utc(at, stamp)}\r\nDTSTART:{harness.utc(at - 3600, stamp)}\r\n"
+        f"DTEND:{harness.utc(at + 864000, stamp)}\r\nORGANIZER:mailto:{who}\r\n"
+        + "".join(f"FREEBUSY;FBTYPE=BUSY:{harness.utc(a, stamp)}/{harness.utc(b, stamp)}\r\n" for a, b in periods)
+        + "END:VFREEBUSY\r\n" for who, at, periods in people)
+    before = (f"BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//freebusyd//EN\r\nMETHOD:{method}\r\nX-FB-STREAM:{stream}\r\n"
+              f"X-FB-SEQUENCE:{sequence}\r\nX-FB-MADE:{harness.utc(made, stamp)}\r\nX-FB-KEEP:{keep}\r\n{head}")
+    after = f"{lines}{body}END:VCALENDAR\r\n"
+    if key is None:
+        return (before + after).encode()
+    before += f"X-FB-KEY:{key_id}\r\nX-FB-SIGN:"
+    with tempfile.NamedTemporaryFile() as file:
+        file.write((before + "\r\n" + after).encode())
+        file.flush()
+        raw = subprocess.run(["openssl", "pkeyutl", "-sign", "-rawin", "-inkey", key, "-in", file.name], check=True,
+                             capture_output=True).stdout
+    letters = base64.b64encode(raw).decode()
+    return (before + letters[:65] + "\r\n " + letters[65:] + "\r\n" + after).encode()
+
+
+def key_id(pub):
+    """What a key is called: the beginning of the SHA-256 of its 32 bytes."""
+    der = subprocess.run(["openssl", "pkey", "-pubin", "-in", pub, "-outform", "DER"], check=True,
+                         capture_output=True).stdout
+    return hashlib.sha256(der[-32:]).hexdigest()[:32]
