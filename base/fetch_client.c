@@ -44,6 +44,11 @@ static bool socket_is_used(const struct fetch_socket *s);
 static void socket_hang_up(struct fetch_socket *s);
 static void socket_free(struct fetch_socket *s);
 
+const char *fetch_version(void)
+{
+    return curl_version();
+}
+
 struct fetch_client *fetch_client_new(struct loop *loop, const struct fetch_client_settings *settings)
 {
     struct fetch_client *c = mem_calloc(1, sizeof(*c));

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "base/utc.h"
+#include "log_private.h"
 
 /* A line longer than this ends in "...". */
 #define LINE_MAX_LEN 4096
@@ -147,15 +148,13 @@ static void to_stderr(enum log_level level, const char *line)
     ssize_t done;
     int n;
 
-    if (atomic_load(&to_journal)) {
+    clock_gettime(CLOCK_REALTIME, &now); /* when it was written, whatever a test's clock says */
+    utc_rfc3339(now.tv_sec, when);
+    when[strlen(when) - 1] = '\0';
+    n = snprintf(out, sizeof(out), "%s.%03dZ %s %s\n", when, (int)(now.tv_nsec / 1000000), levels[level].name, line);
+    log_recent_add(out, (size_t)n);
+    if (atomic_load(&to_journal)) /* which has a clock of its own */
         n = snprintf(out, sizeof(out), "<%d>%s\n", levels[level].priority, line);
-    } else {
-        clock_gettime(CLOCK_REALTIME, &now); /* when it was written, whatever a test's clock says */
-        utc_rfc3339(now.tv_sec, when);
-        when[strlen(when) - 1] = '\0';
-        n = snprintf(out, sizeof(out), "%s.%03dZ %s %s\n", when, (int)(now.tv_nsec / 1000000), levels[level].name,
-                     line);
-    }
     do {
         done = write(STDERR_FILENO, out, (size_t)n);
     } while (done < 0 && errno == EINTR);

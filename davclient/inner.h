@@ -170,6 +170,8 @@ struct dav_session {
 
     dav_hint_fn *on_hint;
     void *hint_arg;
+    dav_request_fn *on_request;
+    void *request_arg;
     void *shared;       /* of the flavour */
     void *batch_shared; /* of its questions about many */
     bool batch_served;  /* one of them was answered */
@@ -300,6 +302,9 @@ void dav_session_give_back(struct dav_session *s, struct dav_ms **ms);
 void dav_ntlm_warn(const struct dav_session *s);
 void dav_ntlm_lanes_free(struct dav_host *host);
 unsigned dav_ntlm_lanes_load(const struct dav_host *host); /* connections */
+
+/* session_hint.c */
+void dav_session_report(const struct dav_query *q, const struct fetch_answer *answer);
 
 /* query.c */
 void dav_query_launch(struct dav_query *q);

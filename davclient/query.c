@@ -305,6 +305,7 @@ static void on_answer(struct dav_query *q, const struct fetch_answer *answer)
     enum dav_ms_result read = DAV_MS_OK;
 
     dav_session_count(q->session, answer);
+    dav_session_report(q, answer);
     if (answer->err == FETCH_STOPPED || (answer->err == FETCH_OK && answer->status == 207 && q->ask.spec))
         read = q->ms ? dav_ms_finish(q->ms) : DAV_MS_BROKEN;
     if (read != DAV_MS_OK)

@@ -2,6 +2,8 @@
  * session_hint: what a session tells without having been asked: that somebody's calendar may have changed. Flavours
  * hear of it (a POLL that was made for another person, a datagram), the gateway takes note and asks sooner.
  */
+#include <string.h>
+
 #include "inner.h"
 
 void dav_session_on_hint(struct dav_session *s, dav_hint_fn *fn, void *arg)
@@ -24,4 +26,29 @@ struct loop *dav_session_loop(const struct dav_session *s)
 const char *dav_session_name(const struct dav_session *s)
 {
     return s->account.name;
+}
+
+void dav_session_on_request(struct dav_session *s, dav_request_fn *fn, void *arg)
+{
+    s->on_request = fn;
+    s->request_arg = arg;
+}
+
+void dav_session_report(const struct dav_query *q, const struct fetch_answer *answer)
+{
+    if (!q->session->on_request)
+        return;
+    const char *address = q->question.address;
+    struct dav_request_report report = {
+        .address = address && address[0] ? address : NULL,
+        .method = q->ask.method,
+        .url = q->url.data,
+        .url_len = strcspn(q->url.data, "?"),
+        .status = answer->status,
+        .code = answer->err == FETCH_OK || answer->err == FETCH_STOPPED ? NULL : dav_fetch_code(answer->err),
+        .ms = answer->total_ms,
+        .bytes = answer->body_len,
+        .connection = answer->connection_id,
+    };
+    q->session->on_request(q->session->request_arg, &report);
 }

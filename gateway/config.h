@@ -204,4 +204,8 @@ void gw_config_free(struct gw_config **c);
 struct buf;
 void gw_config_describe(struct buf *out);
 
+/* "15m", "60s", "14d", "250ms" as a duration in ms; false: it is none. And back, in the largest unit that is exact. */
+bool gw_duration_read(const char *text, int64_t *ret_ms);
+void gw_duration_write(struct buf *out, int64_t ms);
+
 #endif

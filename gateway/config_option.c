@@ -290,6 +290,10 @@ bool gw_duration_read(const char *text, int64_t *ret_ms)
 
 void gw_duration_write(struct buf *out, int64_t ms)
 {
+    if (ms == 0) {
+        buf_adds(out, "0s");
+        return;
+    }
     for (size_t i = 0; i < sizeof units / sizeof units[0]; i++)
         if (ms % units[i].ms == 0) {
             buf_addf(out, "%lld%s", (long long)(ms / units[i].ms), units[i].unit);

@@ -26,4 +26,9 @@ void gw_ctl_get_audit(struct gw_face *face, struct httpd_req *req,
                       const char *rest); /* answered when all lines are written */
 void gw_ctl_get_identities(struct gw_face *face, struct httpd_req *req, const char *rest);
 
+void gw_ctl_get_bundle(struct gw_face *face, struct httpd_req *req, const char *rest); /* ?names=yes: text/plain */
+void gw_ctl_post_log(struct gw_face *face, struct httpd_req *req,
+                     const char *rest); /* ?level=debug&for=15m: {"level","until"}; without: as it is */
+void gw_ctl_get_trace(struct gw_face *face, struct httpd_req *req, const char *rest); /* ?for=10m: JSON lines */
+
 #endif

@@ -24,6 +24,9 @@ const struct ctl_command ctl_commands[] = {
     {"refresh", "ADDRESS", "ask the mail server about this person now", 1, 1, ctl_refresh},
     {"reload", "", "take the configuration file again, whole or not at all", 0, 0, ctl_reload},
     {"unbreak", "SERVER", "let a refused password be tried once more", 1, 1, ctl_unbreak},
+    {"log", "[LEVEL] [--for 15m]", "more or less log for a while; it falls back by itself", 0, 1, ctl_log},
+    {"trace", "ADDRESS [--for 10m]", "each request about one person while it happens", 1, 1, ctl_trace},
+    {"bundle", "[FILE] [--names]", "one file for support: no secrets, people as pseudonyms", 0, 1, ctl_bundle},
     {"check", "[SERVER] [--user ADDRESS]", "walk to a calendar step by step and name the cause of a failure", 0, 1,
      ctl_check},
     {"identity", "list|add|token|password|revoke|remove [NAME]", "who may ask: the file of identities", 1, 2,
@@ -39,6 +42,8 @@ enum {
     OPTION_USER,
     OPTION_STATE,
     OPTION_AT,
+    OPTION_FOR,
+    OPTION_NAMES,
     OPTION_CHANGES,
     OPTION_FILE,
     OPTION_ROLE,
@@ -57,6 +62,8 @@ static const struct option long_options[] = {
     {"user", required_argument, NULL, OPTION_USER},
     {"state", required_argument, NULL, OPTION_STATE},
     {"at", required_argument, NULL, OPTION_AT},
+    {"for", required_argument, NULL, OPTION_FOR},
+    {"names", no_argument, NULL, OPTION_NAMES},
     {"changes", required_argument, NULL, OPTION_CHANGES},
     {"file", required_argument, NULL, OPTION_FILE},
     {"role", required_argument, NULL, OPTION_ROLE},
@@ -107,6 +114,12 @@ static bool read_options(int argc, char **argv, struct ctl_options *o, int *ret_
         if (take_option(o, c))
             continue;
         switch (c) {
+        case OPTION_FOR:
+            o->span = optarg;
+            break;
+        case OPTION_NAMES:
+            o->names = true;
+            break;
         case OPTION_CHANGES:
             if (str_to_int(optarg, 1, 1000000000, &o->changes))
                 break;

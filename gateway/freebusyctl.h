@@ -8,6 +8,7 @@
  *   freebusyctl_check.c  check: by the daemon, or by `freebusyd --check-server` from the file alone
  *   freebusyctl_why.c    why: what decided somebody's state
  *   freebusyctl_identity.c, freebusyctl_audit.c, freebusyctl_forget.c   who may ask, who was told, who is forgotten
+ *   freebusyctl_support.c  log, trace, bundle: when something is wrong
  *   freebusyctl_print.c  text for people
  */
 #ifndef GATEWAY_FREEBUSYCTL_H
@@ -29,6 +30,8 @@ struct ctl_options {
     const char *user;         /* check --user */
     const char *state;        /* users --state */
     const char *at;           /* why --at */
+    const char *span;         /* log, trace: --for */
+    bool names;               /* bundle */
     int64_t changes;          /* watch --changes N: end after so many, 0: never */
     const char *file;         /* identity, audit --file */
     const char *role, *group; /* identity */
@@ -51,7 +54,7 @@ struct ctl_command {
 extern const struct ctl_command ctl_commands[];
 
 ctl_command_fn ctl_status, ctl_show, ctl_servers, ctl_users, ctl_subscribers, ctl_refresh, ctl_reload, ctl_unbreak,
-    ctl_watch, ctl_check, ctl_why, ctl_identity, ctl_audit, ctl_forget;
+    ctl_watch, ctl_check, ctl_why, ctl_log, ctl_trace, ctl_bundle, ctl_identity, ctl_audit, ctl_forget;
 
 /*
  * One request. CTL_WELL: *ret holds the answer's JSON (caller frees) when the status was 2xx. Else the reason has been

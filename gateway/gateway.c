@@ -71,6 +71,8 @@ void gw_free(struct gateway **gateway)
     gw_forgets_free(g);
     gw_gate_free(&g->gate);
     gw_audit_free(&g->audit);
+    gw_log_free(&g->log);
+    gw_traces_free(&g->traces);
     gw_listeners_free(&g->listeners);
     gw_files_free(&g->files);
     gw_rush_free(&g->rush);

@@ -16,6 +16,8 @@
 
 struct gw_demand;
 struct gw_policy;
+struct gw_log;
+struct gw_traces;
 struct gw_keep;
 struct dav_question;
 struct dav_result;
@@ -132,6 +134,8 @@ struct gateway {
     struct gw_check *checks;
     struct gw_rush *rush;
     struct gw_why *whys; /* explanations that wait for an answer */
+    struct gw_log *log;  /* a level that ends by itself; NULL: there was none */
+    struct gw_traces *traces;
     int64_t started_at, reloaded_at;
     char *reload_error;
     struct gw_stats stats;
@@ -193,6 +197,11 @@ void gw_feed_failure(struct gateway *g, pres_id id, const struct dav_result *res
 /* secrets.c: looks at secret and CSV files every few seconds, in the worker. */
 struct gw_files *gw_files_new(struct gateway *g);
 void gw_files_free(struct gw_files **f);
+
+/* ctl_log.c, trace.c */
+void gw_log_free(struct gw_log **l);
+void gw_traces_free(struct gw_traces **t);
+void gw_trace_watch(struct gateway *g, struct dav_session *session); /* of each new session */
 
 /* probe.c */
 void gw_checks_free(struct gateway *g);

@@ -71,6 +71,7 @@ void gw_http_dav_well_known(struct gw_face *face, struct httpd_req *req, const c
 void gw_http_get_page(struct gw_face *face, struct httpd_req *req, const char *rest);
 void gw_http_get_page_file(struct gw_face *face, struct httpd_req *req, const char *rest);
 void gw_http_get_people(struct gw_face *face, struct httpd_req *req, const char *rest);
+void gw_metrics_write(struct gateway *g, struct buf *out);
 void gw_http_get_metrics(struct gw_face *face, struct httpd_req *req, const char *rest);
 
 #endif

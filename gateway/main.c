@@ -29,7 +29,7 @@
 #include "listeners.h"
 #include "policy_check.h"
 
-enum { EXIT_WELL = 0, EXIT_RUNTIME = 1, EXIT_CONFIG = 2, STATUS_EVERY_MS = 10000 };
+enum { EXIT_WELL = 0, EXIT_RUNTIME = 1, EXIT_CONFIG = 2, STATUS_EVERY_MS = 10000, RECENT_LOG_BYTES = 262144 };
 
 struct arguments {
     const char *config, *check_server, *check_user;
@@ -63,6 +63,7 @@ int main(int argc, char **argv)
 {
     struct arguments args = {.config = NULL};
     log_init();
+    log_keep_recent(RECENT_LOG_BYTES);
     int code = parse(argc, argv, &args);
     if (code >= 0)
         return code;

@@ -89,22 +89,26 @@ void gw_http_get_metrics(struct gw_face *face, struct httpd_req *req, const char
 {
     (void)rest;
     static const char *const headers[] = {"Content-Type: text/plain; version=0.0.4; charset=utf-8", NULL};
-    struct gateway *g = face->gateway;
     struct buf b;
     buf_init(&b, METRICS_BYTES_MAX);
-    add_head(&b, "freebusyd_build_info", "gauge", "Always 1; the version is a label.");
-    buf_adds(&b, "freebusyd_build_info{version=\"" FB_VERSION "\"} 1\n");
-    add_one(&b, "freebusyd_start_time_seconds", "gauge", "When the daemon started.", (double)gw_started_at(g));
-    add_persons(&b, g);
-    add_polls(&b, g);
-    add_servers(&b, g);
-    add_causes(&b, g);
-    gw_inlet_metrics(&b, g);
-    add_outlets(&b, g);
-    add_refusals(&b, g);
-    add_one(&b, "freebusyd_subscribers", "gauge", "Open event streams.", (double)gw_http_subscribers(gw_http(g)));
+    gw_metrics_write(face->gateway, &b);
     size_t len = b.len;
     httpd_reply_take(req, 200, headers, buf_take(&b), len);
+}
+
+void gw_metrics_write(struct gateway *g, struct buf *out)
+{
+    add_head(out, "freebusyd_build_info", "gauge", "Always 1; the version is a label.");
+    buf_adds(out, "freebusyd_build_info{version=\"" FB_VERSION "\"} 1\n");
+    add_one(out, "freebusyd_start_time_seconds", "gauge", "When the daemon started.", (double)gw_started_at(g));
+    add_persons(out, g);
+    add_polls(out, g);
+    add_servers(out, g);
+    add_causes(out, g);
+    gw_inlet_metrics(out, g);
+    add_outlets(out, g);
+    add_refusals(out, g);
+    add_one(out, "freebusyd_subscribers", "gauge", "Open event streams.", (double)gw_http_subscribers(gw_http(g)));
 }
 
 static void add_head(struct buf *b, const char *name, const char *type, const char *help)

@@ -71,8 +71,10 @@ struct dav_session *gw_server_session(struct gateway *g, const struct gw_config 
     if (proxy || !server->proxy_password_file)
         session = dav_session_new(g->loop, &account, secret, reason, sizeof reason);
     secret_free(&proxy);
-    if (session)
+    if (session) {
+        gw_trace_watch(g, session);
         dav_session_on_hint(session, gw_feed_hint, g);
+    }
     if (!session)
         snprintf(why, why_size, "%s:%u: server %s: %s", config->path, server->line, server->name, reason);
     return session;

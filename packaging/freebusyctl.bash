@@ -4,7 +4,7 @@ _freebusyctl() {
     _init_completion || return
     for ((i = 1; i < cword; i++)); do
         case ${words[i]} in
-        --socket | --config | --user | --state | --changes | --at | --file | --role | --group) ((i++)) ;;
+        --socket | --config | --user | --state | --changes | --at | --for | --file | --role | --group) ((i++)) ;;
         -*) ;;
         *) command=${words[i]}; break ;;
         esac
@@ -15,13 +15,17 @@ _freebusyctl() {
     --state) mapfile -t COMPREPLY < <(compgen -W "free elsewhere tentative busy oof unknown" -- "$cur"); return ;;
     esac
     if [[ $cur == -* ]]; then
-        mapfile -t COMPREPLY < <(compgen -W "--socket --config --user --state --changes --at --file --role --group --undo --verify --json --help --version" -- "$cur")
+        mapfile -t COMPREPLY < <(compgen -W "--socket --config --user --state --changes --at --for --names --file --role --group --undo --verify --json --help --version" -- "$cur")
     elif [[ -z $command ]]; then
         mapfile -t COMPREPLY < <(compgen -W "$(freebusyctl --print-commands 2>/dev/null | cut -f1)" -- "$cur")
     else
         case $command in
-        show | why | refresh | watch | audit | forget)
+        show | why | trace | refresh | watch | audit | forget)
             mapfile -t COMPREPLY < <(compgen -W "$(freebusyctl users 2>/dev/null | awk 'NR > 1 { print $1 }' | head -n 500)" -- "$cur") ;;
+        log)
+            mapfile -t COMPREPLY < <(compgen -W "error warning notice info debug" -- "$cur") ;;
+        bundle)
+            _filedir ;;
         identity)
             mapfile -t COMPREPLY < <(compgen -W "list add token password revoke remove" -- "$cur") ;;
         check | unbreak)

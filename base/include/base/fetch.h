@@ -144,4 +144,7 @@ bool fetch_address_is_inner(const char *address);
 /* Connections open at present, and exchanges running or waiting. */
 void fetch_client_load(const struct fetch_client *c, unsigned *ret_connections, unsigned *ret_exchanges);
 
+/* "libcurl/7.88.1 OpenSSL/3.0.15 ...": the libraries in use. Static. */
+const char *fetch_version(void);
+
 #endif

@@ -30,6 +30,11 @@ bool log_wants(enum log_level level);
 /* What would break the line (control characters) is written as \xNN; over 4 KB it ends in "...". Leaves errno alone. */
 void log_write(enum log_level level, const char *module, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
+/* Keeps the last so many bytes of lines in memory [none]; 0 forgets them. */
+struct buf;
+void log_keep_recent(size_t bytes);
+void log_recent(struct buf *out); /* appends them, oldest first, whole lines; all levels that were written */
+
 #define log_error(module, ...) log_write(LOG_LEVEL_ERROR, module, __VA_ARGS__)
 #define log_warning(module, ...) log_write(LOG_LEVEL_WARNING, module, __VA_ARGS__)
 #define log_notice(module, ...) log_write(LOG_LEVEL_NOTICE, module, __VA_ARGS__)

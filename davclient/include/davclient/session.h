@@ -78,6 +78,24 @@ void dav_session_info(const struct dav_session *s, struct dav_session_info *ret)
 typedef void dav_hint_fn(void *arg, uint32_t number);
 void dav_session_on_hint(struct dav_session *s, dav_hint_fn *fn, void *arg);
 
+/*
+ * Each request that a question made, when it was answered or failed, for who wants to watch them. Texts live during the
+ * call; nothing in them is a secret, or of an answer's body. Comes from the loop, under the rules of dav_hint_fn.
+ */
+struct dav_request_report {
+    const char *address; /* of the person asked about; NULL: about many at once */
+    const char *method;
+    const char *url; /* without its query */
+    size_t url_len;
+    int status;       /* 0: none arrived */
+    const char *code; /* why not, NULL */
+    int64_t ms;
+    size_t bytes; /* of the answer */
+    int64_t connection;
+};
+typedef void dav_request_fn(void *arg, const struct dav_request_report *report);
+void dav_session_on_request(struct dav_session *s, dav_request_fn *fn, void *arg);
+
 /* How many further questions could start at once now, by connections and pace: 0 means ask later. */
 unsigned dav_session_room(const struct dav_session *s);
 
