@@ -147,6 +147,7 @@ struct secret *gw_proxy_secret(const struct gw_config_server *server, char *why,
 struct gw_http;
 struct gw_http *gw_http_new(struct gateway *g, char *why, size_t why_size); /* one httpd per configured listener */
 void gw_http_free(struct gw_http **h);
+void gw_http_policy_changed(struct gw_http *h);
 size_t gw_http_subscribers(const struct gw_http *h);
 size_t gw_http_watching(const struct gw_http *h, pres_id id); /* open event streams that tell of this person */
 bool gw_http_watched(const struct gw_http *h, void (*fn)(void *arg, pres_id id),

@@ -16,10 +16,14 @@
 #include "base/mem.h"
 #include "gateway.h"
 #include "http_face.h"
+#include "http_view.h"
+#include "policy.h"
 #include "presence/render.h"
 #include "presence/watch.h"
+#include "who.h"
 
-enum { COMMENT_EVERY_MS = 15000, EVENT_MAX = 8192, EVENT_AT_MIN = 256, WATCHED_MAX = 100000, EVERYBODY_BLOCK = 65536 };
+enum { SILENT_MAX = 500, COMMENT_EVERY_MS = 15000, EVENT_MAX = 8192, EVENT_AT_MIN = 256 };
+enum { WATCHED_MAX = 100000, EVERYBODY_BLOCK = 65536 };
 
 struct stream {
     struct gw_events *owner;
@@ -27,6 +31,11 @@ struct stream {
     struct httpd_stream *http;
     struct pres_watch *watch;
     char peer[64];
+    struct gw_who *who;
+    struct gw_view *view; /* NULL: sees everything as it is */
+    unsigned epoch;       /* of the policy that `who` and `view` go by, and the snapshot was made with */
+    unsigned silent;      /* events that this viewer was not told, since the last rest */
+    bool again;           /* the policy has moved on: look at everybody anew */
     bool comment_due;
     bool ended; /* the farewell is written, the end comes with the next pull */
 };
@@ -48,6 +57,11 @@ static size_t event_at(const struct stream *s, const struct pres_event *event, c
 static size_t put_event(struct stream *s, char *out, size_t room, bool *ret_idle);
 static pres_id *asked_for(struct gw_face *face, struct httpd_req *req, size_t *ret_n, bool *ret_ok);
 static bool nobody_unknown(struct stream *s, struct httpd_req *req);
+static bool follow_policy(struct stream *s);
+static size_t put_viewed(struct stream *s, char *out, size_t room, bool *ret_idle);
+static size_t put_behind(struct stream *s, char *out, size_t room);
+static size_t put_cut(struct stream *s, const char *why, const char *detail, char *out, size_t room);
+static void stream_free(struct stream *s);
 
 struct gw_events *gw_events_new(struct gateway *g)
 {
@@ -66,6 +80,13 @@ void gw_events_free(struct gw_events **e)
     buf_free(&(*e)->event);
     free(*e);
     *e = NULL;
+}
+
+void gw_events_policy_changed(struct gw_events *e)
+{
+    for (struct stream *s = e ? e->first : NULL; s; s = s->next)
+        if (s->http)
+            httpd_stream_wake(s->http);
 }
 
 size_t gw_events_count(const struct gw_events *e)
@@ -96,6 +117,9 @@ void gw_http_get_events(struct gw_face *face, struct httpd_req *req, const char 
                                           "X-Accel-Buffering: no", NULL};
     size_t n = 0;
     bool ok = true, bad = false;
+    const struct gw_who *who = gw_who_of(face, req);
+    if (!who)
+        return;
     pres_id *ids = asked_for(face, req, &n, &ok);
     if (!ok)
         return;
@@ -108,14 +132,19 @@ void gw_http_get_events(struct gw_face *face, struct httpd_req *req, const char 
     struct stream *s = mem_calloc(1, sizeof(*s));
     s->owner = e;
     snprintf(s->peer, sizeof(s->peer), "%s", httpd_peer(req));
+    s->who = gw_who_ref(who);
+    s->epoch = gw_policy_epoch(e->gateway);
+    if (!gw_policy_sees_all(e->gateway, who)) {
+        s->view = gw_view_new(e->gateway, s->who);
+        cursor = NULL; /* see http_view.h */
+    }
     s->watch = pres_watch_new(gw_journal(e->gateway), ids, n, cursor, wake, s);
     free(ids);
     const char *group = httpd_param(req, "group", 0, &bad);
     if (group)
         pres_watch_removed_members(s->watch, group);
     if (!nobody_unknown(s, req)) {
-        pres_watch_free(&s->watch);
-        free(s);
+        stream_free(s);
         gw_http_nobody(req);
         return;
     }
@@ -171,8 +200,11 @@ static bool nobody_unknown(struct stream *s, struct httpd_req *req)
     bool bad = false;
     const char *address;
     for (unsigned i = 0; i < WATCHED_MAX && (address = httpd_param(req, "address", i, &bad)); i++) {
+        struct gateway *g = s->owner->gateway;
+        struct pres_presence p;
         bool was = pres_watch_removed(s->watch, address);
-        if (!was && pres_table_find(gw_table(s->owner->gateway), address) == PRES_NOBODY)
+        pres_id id = pres_table_find(gw_table(g), address);
+        if (!was && (id == PRES_NOBODY || (s->view && !gw_policy_presence(g, s->who, id, &p))))
             return false;
     }
     return true;
@@ -204,7 +236,15 @@ static void gone(void *arg)
     if (s->next)
         s->next->back = s->back;
     s->owner->count--;
+    loop_undefer(gw_loop(s->owner->gateway), wake, s);
+    stream_free(s);
+}
+
+static void stream_free(struct stream *s)
+{
     pres_watch_free(&s->watch);
+    gw_view_free(&s->view);
+    gw_who_unref(&s->who);
     free(s);
 }
 
@@ -214,10 +254,14 @@ static ssize_t pull(void *arg, char *out, size_t max)
     size_t len = 0;
     if (s->ended)
         return HTTPD_PULL_END;
+    if (s->epoch != gw_policy_epoch(s->owner->gateway) && !follow_policy(s)) {
+        len = put_cut(s, "policy-changed", "What you may see is different now. Connect again.", out, max);
+        return len > 0 ? (ssize_t)len : HTTPD_PULL_WAIT;
+    }
     if (s->comment_due)
         len = put_comment(s, out, max);
     for (bool idle = false; !idle && !s->ended;)
-        len += put_event(s, out + len, max - len, &idle);
+        len += (s->view ? put_viewed : put_event)(s, out + len, max - len, &idle);
     return len > 0 ? (ssize_t)len : HTTPD_PULL_WAIT;
 }
 
@@ -228,7 +272,8 @@ static ssize_t pull(void *arg, char *out, size_t max)
 static size_t put_comment(struct stream *s, char *out, size_t room)
 {
     char text[80], cursor[48];
-    int len = snprintf(text, sizeof(text), ":\nid: %s\n\n", pres_watch_cursor(s->watch, cursor));
+    int len = s->view ? snprintf(text, sizeof(text), ":\n\n")
+                      : snprintf(text, sizeof(text), ":\nid: %s\n\n", pres_watch_cursor(s->watch, cursor));
     if (len < 0 || (size_t)len > room)
         return 0;
     memcpy(out, text, (size_t)len);
@@ -267,9 +312,8 @@ static size_t put_event(struct stream *s, char *out, size_t room, bool *ret_idle
         *ret_idle = true;
         return 0;
     case PRES_WATCH_BEHIND:
-        buf_adds(b, "event: cut\ndata: {\"reason\":\"too-slow\",\"detail\":\"Changes came faster than they were read."
-                    " Connect again: the present states come first.\"}\n\n");
-        break;
+        *ret_idle = true;
+        return put_behind(s, out, room);
     case PRES_WATCH_EVENT:
         len = event_at(s, &event, out, room);
         if (len > 0)
@@ -290,11 +334,76 @@ static size_t put_event(struct stream *s, char *out, size_t room, bool *ret_idle
         *ret_idle = true;
         return 0;
     }
-    *ret_idle = true;
+    return 0;
+}
+
+static size_t put_behind(struct stream *s, char *out, size_t room)
+{
+    return put_cut(s, "too-slow", "Changes came faster than they were read. Connect again: the present states come first.",
+                   out, room);
+}
+
+/* The last event of a stream. */
+static size_t put_cut(struct stream *s, const char *why, const char *detail, char *out, size_t room)
+{
+    struct buf *b = &s->owner->event;
+    buf_reset(b);
+    buf_addf(b, "event: cut\ndata: {\"reason\":\"%s\",\"detail\":\"%s\"}\n\n", why, detail);
     if (b->len > room)
         return 0;
-    log_info("http", "events cut peer=%s why=too-slow", s->peer);
+    log_info("http", "events cut peer=%s why=%s", s->peer, why);
     memcpy(out, b->data, b->len);
     s->ended = true;
+    return b->len;
+}
+
+/* False: the stream goes by rights that are no more; whoever comes back is asked anew. */
+static bool follow_policy(struct stream *s)
+{
+    const struct gateway *g = s->owner->gateway;
+    if (!gw_who_holds(g, s->who) || (!s->view && !gw_policy_sees_all(g, s->who)))
+        return false;
+    s->epoch = gw_policy_epoch(g);
+    s->again = s->view != NULL;
+    return true;
+}
+
+/* As put_event, for somebody who may not see everything. Many events may pass in silence: not all in one turn. */
+static size_t put_viewed(struct stream *s, char *out, size_t room, bool *ret_idle)
+{
+    struct buf *b = &s->owner->event;
+    struct pres_event event;
+    buf_reset(b);
+    switch (pres_watch_next(s->watch, &event)) {
+    case PRES_WATCH_NOTHING:
+        *ret_idle = !s->again;
+        if (s->again) {
+            struct pres_watch *old = s->watch;
+            s->watch = gw_view_again(s->view, old, wake, s);
+            pres_watch_free(&old);
+            s->again = false;
+        }
+        return 0;
+    case PRES_WATCH_BEHIND:
+        *ret_idle = true;
+        return put_behind(s, out, room);
+    case PRES_WATCH_EVENT:
+        break;
+    }
+    if (!gw_view_event(s->view, &event, b)) {
+        if (++s->silent < SILENT_MAX)
+            return 0;
+        s->silent = 0;
+        *ret_idle = true;
+        loop_defer(gw_loop(s->owner->gateway), wake, s);
+        return 0;
+    }
+    if (b->len > room || b->failed) {
+        pres_watch_unget(s->watch);
+        *ret_idle = true;
+        return 0;
+    }
+    gw_view_said(s->view);
+    memcpy(out, b->data, b->len);
     return b->len;
 }

@@ -54,6 +54,7 @@ void gw_http_nobody(struct httpd_req *req);
 /* Event streams of one face (http_events.c). */
 struct gw_events *gw_events_new(struct gateway *g);
 void gw_events_free(struct gw_events **e); /* after the httpd that carries them */
+void gw_events_policy_changed(struct gw_events *e); /* every stream looks whether it is concerned */
 size_t gw_events_count(const struct gw_events *e);
 bool gw_events_watched(const struct gw_events *e, void (*fn)(void *arg, pres_id id),
                        void *arg); /* as pres_watch_each() */

@@ -52,6 +52,12 @@ void gw_http_free(struct gw_http **h)
     *h = NULL;
 }
 
+void gw_http_policy_changed(struct gw_http *h)
+{
+    if (h)
+        gw_events_policy_changed(h->face.events);
+}
+
 size_t gw_http_subscribers(const struct gw_http *h)
 {
     return h ? gw_events_count(h->face.events) : 0;

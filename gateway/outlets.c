@@ -16,6 +16,7 @@
 #include "base/tls.h"
 #include "keep.h"
 #include "outlets_private.h"
+#include "policy.h"
 
 enum { FAREWELL_MS = 3000, TURN_MS = 20 };
 
@@ -52,6 +53,9 @@ static void on_retired(void *arg);
 static void retired_free(struct retired *r);
 static void on_journal(void *arg);
 static int64_t real_ms(void);
+static int64_t wall_s(void *arg);
+static void grant(void *arg, pres_id id, const char *part, struct pres_grant *ret);
+static bool limited(void *arg);
 
 void gw_outlets_apply(struct gateway *g, const struct gw_config *old)
 {
@@ -104,6 +108,18 @@ void gw_outlets_known(struct gateway *g, pres_id id)
     for (size_t i = 0; g->outlets && i < g->outlets->count; i++)
         if (g->outlets->list[i]->kind == &gw_outlet_relay && g->outlets->list[i]->publisher)
             pres_publisher_changed(g->outlets->list[i]->publisher, id);
+}
+
+/* What an outlet may tell, and of whom, is something else now; what it said is put right where it differs. */
+void gw_outlets_policy_changed(struct gateway *g)
+{
+    for (size_t i = 0; g->outlets && i < g->outlets->count; i++) {
+        struct gw_outlet *o = g->outlets->list[i];
+        bool is_limited = limited(o);
+        if (o->publisher && (is_limited || o->was_limited))
+            pres_publisher_people_changed(o->publisher);
+        o->was_limited = is_limited;
+    }
 }
 
 void gw_outlets_farewell(struct gateway *g)
@@ -236,6 +252,9 @@ static struct gw_outlet *outlet_new(struct gateway *g, const struct gw_outlet_ki
     o->label = label;
     o->index = i;
     o->since = clk_wall_s(loop_clk(g->loop));
+    o->who = (struct gw_who){.name = o->label, .means = "outlet"};
+    o->viewer = (struct pres_viewer){.now = wall_s, .grant = grant, .limited = limited, .arg = o};
+    o->was_limited = limited(o);
     o->publisher = kind->make(g, o);
     if (o->publisher)
         pres_publisher_start(o->publisher);
@@ -272,6 +291,8 @@ static void retire(struct gateway *g, struct gw_outlet *o)
 {
     struct retired *r = mem_calloc(1, sizeof *r);
     *r = (struct retired){.all = g->outlets, .next = g->outlets->retired, .publisher = o->publisher, .tls = o->tls};
+    if (o->publisher)
+        pres_publisher_blind(o->publisher);
     o->publisher = NULL;
     o->tls = NULL;
     g->outlets->retired = r;
@@ -329,4 +350,22 @@ static int64_t real_ms(void)
     struct timespec ts = {0};
     clock_gettime(CLOCK_MONOTONIC, &ts);
     return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+static int64_t wall_s(void *arg)
+{
+    const struct gw_outlet *o = arg;
+    return clk_wall_s(loop_clk(o->gateway->loop));
+}
+
+static void grant(void *arg, pres_id id, const char *part, struct pres_grant *ret)
+{
+    const struct gw_outlet *o = arg;
+    gw_policy_grant_part(o->gateway, &o->who, part, id, ret);
+}
+
+static bool limited(void *arg)
+{
+    const struct gw_outlet *o = arg;
+    return !gw_policy_sees_all(o->gateway, &o->who);
 }

@@ -19,6 +19,7 @@ void gw_outlets_people_changed(struct gateway *g);
 /* Something new is known of somebody, whether it changes the present state or not: for relays. */
 void gw_outlets_known(struct gateway *g, pres_id id);
 /* Outside of a turn: lets outlets say that we go, for 3 s at the longest. */
+void gw_outlets_policy_changed(struct gateway *g);
 void gw_outlets_farewell(struct gateway *g);
 void gw_outlets_free(struct gw_outlets **o);
 

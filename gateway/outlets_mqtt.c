@@ -77,7 +77,7 @@ static struct pres_publisher *make(struct gateway *g, struct gw_outlet *o)
     const struct gw_config_mqtt *m = &g->config->mqtt;
     char host[300];
     bool tls = false;
-    struct pres_publisher_settings publisher = {.name = o->label, .rate = m->rate};
+    struct pres_publisher_settings publisher = {.name = o->label, .viewer = &o->viewer, .rate = m->rate};
     struct pres_mqtt_settings s = {.host = host,
                                    .client_id = m->client_id,
                                    .user = m->user,

@@ -7,6 +7,8 @@
 #define GATEWAY_OUTLETS_PRIVATE_H
 
 #include "gateway_private.h"
+#include "presence/viewer.h"
+#include "who.h"
 
 struct gw_outlet_kind;
 struct tls;
@@ -19,6 +21,9 @@ struct gw_outlet {
     unsigned index;                   /* among those of its kind in the configuration */
     struct pres_publisher *publisher; /* NULL: it could not be made */
     struct tls *tls;                  /* of the publisher */
+    struct gw_who who;                /* as whom it asks */
+    struct pres_viewer viewer;        /* through whose eyes it sees */
+    bool was_limited;                 /* when the policy was looked at last */
     char why[300];                    /* why it could not be made */
     int64_t since;
 };

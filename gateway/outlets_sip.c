@@ -183,7 +183,7 @@ static bool same_looks(const struct gw_config_sip *x, const struct gw_config_sip
 static struct pres_publisher *make(struct gateway *g, struct gw_outlet *o)
 {
     const struct gw_config_sip *c = &g->config->sip;
-    struct pres_publisher_settings publisher = {.name = o->label, .rate = c->rate};
+    struct pres_publisher_settings publisher = {.name = o->label, .viewer = &o->viewer, .rate = c->rate};
     const struct tls_settings ts = {.ca_file = c->ca_file};
     struct pres_sip_settings s = {.server = c->server,
                                   .domain = c->domain,
@@ -204,7 +204,7 @@ static struct pres_publisher *make(struct gateway *g, struct gw_outlet *o)
 static struct pres_publisher *server_make(struct gateway *g, struct gw_outlet *o)
 {
     const struct gw_config_sip *c = &g->config->sip;
-    struct pres_publisher_settings publisher = {.name = o->label, .rate = c->rate};
+    struct pres_publisher_settings publisher = {.name = o->label, .viewer = &o->viewer, .rate = c->rate};
     struct pres_sip_server_settings s = {.listen = (const char *const *)c->listen,
                                          .listen_count = c->listen_count,
                                          .domain = c->domain,

@@ -47,7 +47,7 @@ static struct pres_publisher *make(struct gateway *g, struct gw_outlet *o)
     _Static_assert((int)GW_KINDS_TOLD == PRES_KINDS && (int)GW_KINDS_SHOWN == PRES_UNKNOWN, "a word for each kind");
     const struct gw_config_xmpp *x = &g->config->xmpp;
     char host[300];
-    struct pres_publisher_settings publisher = {.name = o->label, .rate = x->rate};
+    struct pres_publisher_settings publisher = {.name = o->label, .viewer = &o->viewer, .rate = x->rate};
     struct pres_xmpp_settings s = {.component = x->component,
                                    .host = host,
                                    .secret = read_secret,

@@ -144,6 +144,8 @@ static void changed(struct gateway *g)
 {
     struct gw_policy *p = g->policy;
     p->epoch++;
+    gw_http_policy_changed(g->http);
+    gw_outlets_policy_changed(g);
     p->next = g->config->policy.table ? gw_policy_table_next(g->config->policy.table, wall_s(g)) : PRES_NEVER;
     arm(p);
 }

@@ -214,7 +214,7 @@ static enum pres_delivered outlet_deliver(void *outlet, struct pres_delivery *d)
     struct pub_topic *t = map_get(m->topics, m->name.data);
     uint64_t saying = pres_text_hash(d->now);
     /* so shortly after a start "never read" says nothing, and would only make lights flicker */
-    if (d->now->as_of == 0 && loop_timer_armed(m->settle_timer) && (!t || !t->told))
+    if (d->now->state == PRES_UNKNOWN && d->now->as_of == 0 && loop_timer_armed(m->settle_timer) && (!t || !t->told))
         return PRES_DELIVERED;
     if (t && owned_by_another(m, t, d->id)) {
         m->conflicts++;

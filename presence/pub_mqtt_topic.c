@@ -15,6 +15,7 @@
 #include "base/loop.h"
 #include "base/map.h"
 #include "base/mem.h"
+#include "presence/viewer.h"
 #include "pub_mqtt.h"
 
 enum { SLICE = 500, REFRESH_TICKS = 10 };
@@ -119,7 +120,7 @@ void pres_mqtt_topics_refresh(struct pub_mqtt *m)
 {
     int64_t now = clk_wall_s(loop_clk(m->loop));
     for (size_t n = pres_table_count(m->table) / REFRESH_TICKS + 1; n > 0; n--) {
-        m->refresh_pos = pres_table_next(m->table, m->refresh_pos);
+        m->refresh_pos = pres_viewer_next(pres_publisher_viewer(m->publisher), NULL, m->refresh_pos);
         if (m->refresh_pos == PRES_NOBODY)
             return;
         struct pub_topic *t = m->refresh_pos < m->by_id_size ? m->by_id[m->refresh_pos] : NULL;
@@ -153,7 +154,7 @@ static void sweep_slice(void *arg)
 {
     struct pub_mqtt *m = arg;
     for (unsigned i = 0; i < SLICE; i++) {
-        m->sweep_at = pres_table_next(m->table, m->sweep_at);
+        m->sweep_at = pres_viewer_next(pres_publisher_viewer(m->publisher), NULL, m->sweep_at);
         if (m->sweep_at == PRES_NOBODY) {
             m->sweeping = false;
             sweep_end(m);

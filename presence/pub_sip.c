@@ -20,6 +20,7 @@
 #include "base/mem.h"
 #include "base/secret.h"
 #include "base/str.h"
+#include "presence/viewer.h"
 #include "pub_text.h"
 
 enum { EXPIRES_S = 600, WINDOW = 200, SETTLE_MS = 30000, LARGE_REFUSED_MS = 600000 };
@@ -172,7 +173,7 @@ static enum pres_delivered outlet_deliver(void *outlet, struct pres_delivery *d)
     if (aor_of(x, d->address, &aor)) {
         struct publication *p = pres_pub_sip_get(x, aor.data, d->address);
         uint64_t saying = pres_text_hash(d->now);
-        bool early = p->told == 0 && d->now->as_of == 0 && loop_timer_armed(x->settle_timer);
+        bool early = p->told == 0 && d->now->state == PRES_UNKNOWN && d->now->as_of == 0 && loop_timer_armed(x->settle_timer);
         bool news = d->resync || p->due || p->told != saying || !p->tag;
         p->id = d->id;
         if (p->call)
@@ -212,7 +213,7 @@ static void outlet_people_changed(void *outlet)
     struct pub_sip *x = outlet;
     size_t pos = 0;
     for (struct publication *p; (p = map_next(x->publications, &pos));) {
-        pres_id id = pres_table_find(x->table, p->address);
+        pres_id id = pres_viewer_find(pres_publisher_viewer(x->publisher), NULL, p->address);
         if (id != PRES_NOBODY && !str_eq_nocase(pres_table_publish_as(x->table, id), p->address))
             id = PRES_NOBODY;
         p->id = id;

@@ -11,6 +11,7 @@
 #include "base/map.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "presence/viewer.h"
 #include "pub_sip_server.h"
 
 enum { GAP_MS = 5000, RETRY_MS = 1000, AFTER_MAX_S = 300 };
@@ -127,11 +128,10 @@ static bool add_state(struct sip_watch *w, struct buf *head)
 {
     struct sip_server *s = w->server;
     struct pres_presence now = {.state = PRES_UNKNOWN, .until = PRES_NEVER};
-    struct pres_known known;
     int64_t left_s = (w->ends_ms - now_ms(w)) / 1000;
-    pres_id id = pres_table_find(s->table, w->watched->address);
+    pres_id id = pres_viewer_find(pres_publisher_viewer(s->publisher), NULL, w->watched->address);
     if (id != PRES_NOBODY)
-        pres_table_presence(s->table, id, &now);
+        pres_viewer_presence(pres_publisher_viewer(s->publisher), NULL, id, &now);
     if (w->ending)
         buf_addf(head, "Subscription-State: terminated;reason=%s\r\n", w->ending);
     else
@@ -141,10 +141,11 @@ static bool add_state(struct sip_watch *w, struct buf *head)
     if (leaving)
         now = (struct pres_presence){.state = PRES_UNKNOWN, .until = PRES_NEVER};
     buf_adds(head, "Content-Type: application/pidf+xml\r\n");
-    if (id != PRES_NOBODY)
-        pres_table_known(s->table, id, &known);
-    return pres_sip_doc_write(&s->doc, leaving || id == PRES_NOBODY ? NULL : &known, &now, w->watched->entity,
-                              clk_wall_s(loop_clk(s->loop)), false, &s->body);
+    struct pres_seen *seen = pres_viewer_known(pres_publisher_viewer(s->publisher), NULL, leaving ? PRES_NOBODY : id);
+    bool good = pres_sip_doc_write(&s->doc, seen ? &seen->known : NULL, &now, w->watched->entity,
+                                   clk_wall_s(loop_clk(s->loop)), false, &s->body);
+    pres_seen_free(&seen);
+    return good;
 }
 
 static void on_done(void *arg, enum pres_sip_end end, const struct pres_sip_message *answer)

@@ -22,6 +22,7 @@
 #include "base/map.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "presence/viewer.h"
 #include "pub_sip.h"
 #include "pub_text.h"
 
@@ -97,7 +98,6 @@ bool pres_pub_sip_room(const struct pub_sip *x)
 bool pres_pub_sip_publish(struct publication *p, const struct pres_presence *now)
 {
     struct pub_sip *x = p->outlet;
-    struct pres_known known;
     int64_t expires_s = x->expires_s, wall = wall_s(x);
     if (now->until > 0 && now->until != PRES_NEVER && now->until - wall + LINGER_S < expires_s)
         expires_s = now->until - wall + LINGER_S;
@@ -108,9 +108,10 @@ bool pres_pub_sip_publish(struct publication *p, const struct pres_presence *now
     buf_reset(&x->body);
     p->telling = pres_text_hash(now);
     p->changed = false;
-    pres_table_known(x->table, p->id, &known);
-    return pres_sip_doc_write(&x->doc, &known, now, p->aor, wall, p->brief, &x->body) &&
-           transmit(p, x->body.data, x->body.len, expires_s);
+    struct pres_seen *seen = pres_viewer_known(pres_publisher_viewer(x->publisher), NULL, p->id);
+    bool good = pres_sip_doc_write(&x->doc, seen ? &seen->known : NULL, now, p->aor, wall, p->brief, &x->body);
+    pres_seen_free(&seen);
+    return good && transmit(p, x->body.data, x->body.len, expires_s);
 }
 
 void pres_pub_sip_go(struct publication *p)

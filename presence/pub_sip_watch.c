@@ -14,6 +14,7 @@
 #include "base/map.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "presence/viewer.h"
 #include "pub_sip_server.h"
 #include "pub_text.h"
 
@@ -92,7 +93,7 @@ void pres_sip_watch_each(const void *server, void (*fn)(void *arg, pres_id id), 
     const struct sip_server *s = server;
     size_t pos = 0;
     for (const struct sip_watched *of; (of = map_next(s->watched, &pos));) {
-        pres_id id = of->first ? pres_table_find(s->table, of->address) : PRES_NOBODY;
+        pres_id id = of->first ? pres_viewer_find(pres_publisher_viewer(s->publisher), NULL, of->address) : PRES_NOBODY;
         if (id != PRES_NOBODY) /* they may also ask for somebody who does not exist */
             fn(arg, id);
     }
@@ -120,7 +121,7 @@ pres_id pres_sip_watch_person(const struct sip_server *s, const struct pres_sip_
     for (unsigned i = 0; i < count; i++) {
         buf_reset(out);
         buf_addf(out, "%s%s%s", user, hosts[i][0] ? "@" : "", hosts[i]);
-        pres_id id = out->failed ? PRES_NOBODY : pres_table_find(s->table, out->data);
+        pres_id id = out->failed ? PRES_NOBODY : pres_viewer_find(pres_publisher_viewer(s->publisher), NULL, out->data);
         if (id != PRES_NOBODY) {
             buf_reset(out);
             buf_adds(out, pres_table_publish_as(s->table, id));

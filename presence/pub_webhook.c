@@ -244,7 +244,7 @@ static enum pres_delivered outlet_deliver(void *outlet, struct pres_delivery *d)
     if (p && (p->queued ? p->hash == hash && !p->old : !p->flying && p->told == hash))
         return PRES_DELIVERED;
     /* so shortly after a start "never read" is no news */
-    if (d->now->as_of == 0 && loop_timer_armed(h->settle))
+    if (d->now->state == PRES_UNKNOWN && d->now->as_of == 0 && loop_timer_armed(h->settle))
         return PRES_DELIVERED;
     if ((!p || !p->queued) && h->queued >= h->queue_max)
         return PRES_FULL;

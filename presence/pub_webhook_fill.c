@@ -16,6 +16,7 @@
 #include "base/mem.h"
 #include "base/secret.h"
 #include "base/str.h"
+#include "presence/viewer.h"
 #include "presence/render.h"
 #include "pub_text.h"
 #include "pub_webhook.h"
@@ -134,7 +135,7 @@ static void fill_of(struct pub_hook_lane *l, struct buf *json, struct buf *text,
     struct pub_webhook *h = l->hook;
     struct pub_hook_person *p = l->persons[0];
     int64_t wall = clk_wall_s(loop_clk(h->loop));
-    pres_id id = pres_table_find(h->table, p->address);
+    pres_id id = pres_viewer_find(pres_publisher_viewer(h->publisher), NULL, p->address);
     buf_init(json, JSON_MAX);
     buf_init(text, PRES_TEXT_MAX);
     pres_render_json(json, p->address, &l->now);

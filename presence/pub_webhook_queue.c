@@ -17,6 +17,7 @@
 #include "base/map.h"
 #include "base/mem.h"
 #include "base/utc.h"
+#include "presence/viewer.h"
 #include "presence/render.h"
 #include "pub_text.h"
 #include "pub_webhook.h"
@@ -136,7 +137,7 @@ void pres_hook_people_changed(struct pub_webhook *h)
 {
     size_t pos = 0;
     for (struct pub_hook_person *p; (p = map_next(h->known, &pos));) {
-        pres_id id = pres_table_find(h->table, p->address);
+        pres_id id = pres_viewer_find(pres_publisher_viewer(h->publisher), NULL, p->address);
         bool gone = id == PRES_NOBODY || strcmp(pres_table_publish_as(h->table, id), p->address) != 0;
         if (gone == p->gone)
             continue;
@@ -151,11 +152,11 @@ void pres_hook_state(struct pub_webhook *h, const struct pub_hook_person *p, str
                      struct jv **ret_parsed)
 {
     char why[100];
-    pres_id id = p->gone ? PRES_NOBODY : pres_table_find(h->table, p->address);
+    pres_id id = p->gone ? PRES_NOBODY : pres_viewer_find(pres_publisher_viewer(h->publisher), NULL, p->address);
     *ret_parsed = NULL;
     if (id != PRES_NOBODY) {
-        pres_table_presence(h->table, id, ret);
-        if ((!p->old || ret->as_of != 0) && (!h->kinds || (h->kinds & 1u << ret->state)))
+        pres_viewer_presence(pres_publisher_viewer(h->publisher), NULL, id, ret);
+        if ((!p->old || ret->as_of != 0 || ret->state != PRES_UNKNOWN) && (!h->kinds || (h->kinds & 1u << ret->state)))
             return;
     }
     struct jv *v = p->json ? jv_parse(p->json, strlen(p->json), why, sizeof why) : NULL;

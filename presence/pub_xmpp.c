@@ -55,6 +55,7 @@ static bool take_ping(struct pub_xmpp *x, const struct pres_xml *stanza);
 
 static const struct pres_outlet_ops ops = {
     .kind = "xmpp",
+    .parts = true,
     .connect = outlet_connect,
     .disconnect = outlet_disconnect,
     .deliver = outlet_deliver,
@@ -159,6 +160,8 @@ static enum pres_delivered outlet_deliver(void *outlet, struct pres_delivery *d)
     enum pres_delivered result = PRES_DELIVERED;
     if (map_count(x->contacts) == 0)
         return PRES_DELIVERED;
+    if (pres_pub_limited(x))
+        return pres_pub_deliver_limited(x, d);
     buf_reset(&x->body);
     pres_pub_body(x, d->now, false, &x->body, &type);
     uint64_t saying = pres_pub_hash(&x->body, type);

@@ -31,6 +31,7 @@ struct pub_watch {
     bool owed; /* `subscribed` is to be sent when the row is safe and the stream is up */
     bool safe; /* the store has the row */
     unsigned errors;
+    uint64_t told;     /* hash of what was sent last where watchers see different things, 0: nothing */
     int64_t probed_at; /* mono ms of the last probe's answer */
     const char *jid;   /* bare, in key */
     char *to;          /* the same escaped for XML; NULL: needs no escape */
@@ -99,8 +100,17 @@ void pres_pub_stanza(struct pub_xmpp *x, const struct pres_xml *stanza);
 bool pres_pub_send(struct pub_xmpp *x);
 uint64_t pres_pub_hash(const struct buf *body, const char *type); /* of what pres_pub_body made, never 0 */
 
+/* pub_xmpp_view.c: as that JID may see it. Nobody may be told more than what comes from here. */
+struct pres_seen;
+bool pres_pub_limited(const struct pub_xmpp *x);
+pres_id pres_pub_person_for(const struct pub_xmpp *x, const char *jid, const char *local);
+bool pres_pub_presence_for(const struct pub_xmpp *x, const char *jid, pres_id id, struct pres_presence *ret);
+struct pres_seen *pres_pub_known_for(const struct pub_xmpp *x, const char *jid, pres_id id);
+enum pres_delivered pres_pub_deliver_limited(struct pub_xmpp *x, struct pres_delivery *d);
+void pres_pub_told_limited(struct pub_watch *w, uint64_t hash);
+
 /* pub_xmpp_contact.c */
-/* The person behind a local part of ours, PRES_NOBODY: none, or spelt in a way we do not use. */
+/* The person behind a local part of ours, whoever may see them; PRES_NOBODY: none, or spelt in a way we do not use. */
 pres_id pres_pub_person(const struct pub_xmpp *x, const char *local);
 /* The i-th spelling (< PUB_FORMS) of an address; the first is the one we show. False: there is no such. */
 bool pres_pub_form(const struct pub_xmpp *x, const char *address, unsigned i, struct buf *out);

@@ -16,9 +16,10 @@
 
 enum { FREE_MAX = 100, ADDRESSES_MAX = 20 };
 
-static void who_is_free(struct pub_xmpp *x, const struct pres_xml *stanza);
+static void who_is_free(struct pub_xmpp *x, const struct pres_jid *from, const struct pres_xml *stanza);
 static void watch_form(struct pub_xmpp *x, const struct pres_xml *stanza);
-static void watch(struct pub_xmpp *x, const struct pres_xml *stanza, const struct pres_xml *form);
+static void watch(struct pub_xmpp *x, const struct pres_jid *asker, const struct pres_xml *stanza,
+                  const struct pres_xml *form);
 static size_t unwatch_all(struct pub_xmpp *x, const struct pres_jid *from);
 static void note(struct pub_xmpp *x, const struct pres_xml *stanza, const char *node, const char *text);
 
@@ -37,11 +38,11 @@ void pres_pub_command(struct pub_xmpp *x, const struct pres_xml *stanza, const s
             pres_pub_send(x);
         }
     } else if (strcmp(node, "who-is-free") == 0) {
-        who_is_free(x, stanza);
+        who_is_free(x, &from, stanza);
     } else if (strcmp(node, "watch") == 0 && !form) {
         watch_form(x, stanza);
     } else if (strcmp(node, "watch") == 0) {
-        watch(x, stanza, form);
+        watch(x, &from, stanza, form);
     } else if (strcmp(node, "unwatch") == 0) {
         struct buf said;
         buf_init(&said, 100);
@@ -54,14 +55,14 @@ void pres_pub_command(struct pub_xmpp *x, const struct pres_xml *stanza, const s
 }
 
 /* Only of the people whom the asker watches, or might: everybody, as far as the answer's size allows. */
-static void who_is_free(struct pub_xmpp *x, const struct pres_xml *stanza)
+static void who_is_free(struct pub_xmpp *x, const struct pres_jid *from, const struct pres_xml *stanza)
 {
     struct buf text;
     unsigned listed = 0, more = 0;
     buf_init(&text, PUB_STANZA_MAX / 2);
     for (pres_id id = PRES_NOBODY; (id = pres_table_next(x->table, id)) != PRES_NOBODY && more < 1;) {
         struct pres_presence now;
-        pres_table_presence(x->table, id, &now);
+        pres_pub_presence_for(x, from->bare, id, &now);
         if (now.state != PRES_FREE)
             continue;
         if (listed++ >= FREE_MAX) {
@@ -95,7 +96,8 @@ static void watch_form(struct pub_xmpp *x, const struct pres_xml *stanza)
 }
 
 /* We may not write into a user's contact list: the contacts are suggested (a subscription is theirs to ask for). */
-static void watch(struct pub_xmpp *x, const struct pres_xml *stanza, const struct pres_xml *form)
+static void watch(struct pub_xmpp *x, const struct pres_jid *asker, const struct pres_xml *stanza,
+                  const struct pres_xml *form)
 {
     struct buf text, local;
     unsigned n = 0;
@@ -110,6 +112,9 @@ static void watch(struct pub_xmpp *x, const struct pres_xml *stanza, const struc
             char *address = mem_strndup(from, len);
             pres_id id =
                 len <= PRES_JID_PART_MAX && n < ADDRESSES_MAX ? pres_table_find(x->table, address) : PRES_NOBODY;
+            struct pres_presence now;
+            if (!pres_pub_presence_for(x, asker->bare, id, &now))
+                id = PRES_NOBODY;
             if (id != PRES_NOBODY && str_eq_nocase(pres_table_publish_as(x->table, id), address) &&
                 pres_pub_form(x, address, 0, &local)) {
                 buf_addf(&text, "xmpp:%s@%s?subscribe\n", local.data, x->component);

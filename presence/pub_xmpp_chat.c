@@ -12,12 +12,13 @@
 #include "base/loop.h"
 #include "base/str.h"
 #include "base/xml.h"
+#include "presence/viewer.h"
 #include "pub_xmpp.h"
 
 enum { LINES_MAX = 20, DAY_S = 86400, REPLY_MAX = 4000 };
 
 static void take_word(struct pub_xmpp *x, const struct pres_jid *from, const char *body);
-static void add_day(struct pub_xmpp *x, pres_id id, struct buf *out);
+static void add_day(struct pub_xmpp *x, const char *jid, pres_id id, struct buf *out);
 static void say(struct pub_xmpp *x, const char *local, const char *to, const char *text);
 
 void pres_pub_message(struct pub_xmpp *x, const struct pres_xml *stanza)
@@ -43,12 +44,12 @@ void pres_pub_message(struct pub_xmpp *x, const struct pres_xml *stanza)
         x->chat_at = now;
         x->chats = 0;
     }
-    pres_id id = pres_pub_person(x, to.local);
+    pres_id id = pres_pub_person_for(x, full, to.local);
     if (id == PRES_NOBODY || x->chats++ >= PUB_CHATS_PER_SECOND)
         return;
     struct buf text;
     buf_init(&text, REPLY_MAX);
-    add_day(x, id, &text);
+    add_day(x, full, id, &text);
     say(x, to.local, full, text.data);
     buf_free(&text);
 }
@@ -82,20 +83,20 @@ static void take_word(struct pub_xmpp *x, const struct pres_jid *from, const cha
 }
 
 /* The state now, and what the rest of the day holds: kinds and times only. */
-static void add_day(struct pub_xmpp *x, pres_id id, struct buf *out)
+static void add_day(struct pub_xmpp *x, const char *jid, pres_id id, struct buf *out)
 {
     struct pres_presence now;
-    struct pres_known known;
     int64_t wall = clk_wall_s(loop_clk(x->loop));
     unsigned lines = 0;
-    pres_table_presence(x->table, id, &now);
-    pres_table_known(x->table, id, &known);
+    pres_pub_presence_for(x, jid, id, &now);
     buf_addf(out, "%s: ", pres_table_publish_as(x->table, id));
     pres_pub_text(x, &now, out);
-    if (now.state == PRES_UNKNOWN)
+    struct pres_seen *seen = now.state != PRES_UNKNOWN ? pres_pub_known_for(x, jid, id) : NULL;
+    if (!seen)
         return;
-    for (size_t i = pres_set_find(known.set, wall); i < pres_set_count(known.set) && lines < LINES_MAX; i++) {
-        struct pres_interval one = pres_set_at(known.set, i);
+    const struct pres_set *set = seen->known.set;
+    for (size_t i = pres_set_find(set, wall); i < pres_set_count(set) && lines < LINES_MAX; i++) {
+        struct pres_interval one = pres_set_at(set, i);
         if (one.start > wall + DAY_S)
             break;
         buf_adds(out, "\n");
@@ -107,6 +108,7 @@ static void add_day(struct pub_xmpp *x, pres_id id, struct buf *out)
     }
     if (lines == 0)
         buf_adds(out, "\nNothing in the next 24 hours.");
+    pres_seen_free(&seen);
 }
 
 static void say(struct pub_xmpp *x, const char *local, const char *to, const char *text)

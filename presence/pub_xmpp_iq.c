@@ -62,7 +62,7 @@ void pres_pub_iq(struct pub_xmpp *x, const struct pres_xml *stanza)
     }
     q.to_contact = q.to.local[0] != '\0';
     if (q.to_contact && (pres_pub_allowed(x, &q.from) || pres_pub_watch(x, q.to.local, q.from.bare)))
-        q.person = pres_pub_person(x, q.to.local);
+        q.person = pres_pub_person_for(x, q.from.bare, q.to.local);
     unsigned where = (q.to_contact ? CONTACT : DOMAIN) | (get ? GET : SET);
     if (!q.to_contact || q.person != PRES_NOBODY)
         for (size_t i = 0; i < sizeof questions / sizeof questions[0]; i++)

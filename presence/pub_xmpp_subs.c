@@ -118,7 +118,7 @@ struct pub_watch *pres_pub_watch(const struct pub_xmpp *x, const char *local, co
 
 void pres_pub_subscribe(struct pub_xmpp *x, const char *local, const struct pres_jid *from)
 {
-    pres_id id = pres_pub_person(x, local);
+    pres_id id = pres_pub_person_for(x, from->bare, local);
     struct pub_watch *w = pres_pub_watch(x, local, from->bare);
     bool allowed = pres_pub_allowed(x, from) || (w && w->state == PUB_SUBSCRIBED);
     bool ask = !allowed && x->admin_count > 0;
@@ -202,7 +202,7 @@ static void take_probe(struct pub_xmpp *x, const struct pres_jid *to, const stru
 {
     struct pub_watch *w = pres_pub_watch(x, to->local, from->bare);
     int64_t now = clk_mono_ms(loop_clk(x->loop));
-    if (!w && pres_pub_allowed(x, from) && add_room(x, to->local) && pres_pub_person(x, to->local) != PRES_NOBODY) {
+    if (!w && pres_pub_allowed(x, from) && add_room(x, to->local) && pres_pub_person_for(x, full, to->local) != PRES_NOBODY) {
         w = add(x, to->local, from->bare, PUB_SUBSCRIBED);
         save(x, w);
         w->safe = true; /* there is nothing to confirm, and a change may come before the store has it */
@@ -341,7 +341,8 @@ static void confirm(struct pub_xmpp *x, struct pub_watch *w)
     if (!sent)
         return;
     tell(x, w->contact->local, w->jid);
-    if (w->contact->count > 1 || w->contact->told != 0)
+    bool limited = pres_pub_limited(x);
+    if (!limited && (w->contact->count > 1 || w->contact->told != 0))
         return;
     /* the only watcher knows now what a delivery would say */
     struct pres_presence now;
@@ -349,10 +350,13 @@ static void confirm(struct pub_xmpp *x, struct pub_watch *w)
     pres_id id = pres_pub_person(x, w->contact->local);
     if (id == PRES_NOBODY)
         return;
-    pres_table_presence(x->table, id, &now);
+    pres_pub_presence_for(x, w->jid, id, &now);
     buf_reset(&x->out);
     pres_pub_body(x, &now, false, &x->out, &type);
-    w->contact->told = pres_pub_hash(&x->out, type);
+    if (limited)
+        pres_pub_told_limited(w, pres_pub_hash(&x->out, type));
+    else
+        w->contact->told = pres_pub_hash(&x->out, type);
 }
 
 static void tell(struct pub_xmpp *x, const char *local, const char *to)
@@ -361,8 +365,7 @@ static void tell(struct pub_xmpp *x, const char *local, const char *to)
     pres_id id = pres_pub_person(x, local);
     const char *type;
     struct buf body;
-    if (id != PRES_NOBODY)
-        pres_table_presence(x->table, id, &now);
+    pres_pub_presence_for(x, to, id, &now);
     buf_init(&body, PUB_STANZA_MAX);
     pres_pub_body(x, &now, true, &body, &type);
     pres_pub_write(x, local, true, to, type, body.data);

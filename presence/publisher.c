@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/mem.h"
+#include "presence/viewer.h"
 
 enum { SLICE = 100, RATE = 5000, CEILING = 1000000, RETRY_MS = 1000, RETRY_MAX_MS = 60000, BURST_MS = 100 };
 
@@ -37,6 +38,7 @@ static const struct {
 struct pres_publisher {
     struct loop *loop;
     struct pres_table *table;
+    struct pres_viewer viewer;
     const struct pres_outlet_ops *ops;
     void *outlet;
     char *name;
@@ -78,6 +80,10 @@ static void schedule(struct pres_publisher *p);
 static void on_pace(void *arg);
 static void run(void *arg);
 static bool take_next(struct pres_publisher *p);
+static pres_id next_person(const struct pres_publisher *p, pres_id id);
+static int64_t no_time(void *arg);
+static void nothing(void *arg, pres_id id, const char *part, struct pres_grant *ret);
+static bool always(void *arg);
 static bool deliver_current(struct pres_publisher *p);
 static void refill(struct pres_publisher *p);
 static double most_tokens(const struct pres_publisher *p);
@@ -93,6 +99,9 @@ struct pres_publisher *pres_publisher_new(struct loop *loop, struct pres_table *
     struct pres_publisher *p = mem_calloc(1, sizeof *p);
     p->loop = loop;
     p->table = table;
+    if (s->viewer)
+        p->viewer = *s->viewer;
+    p->viewer.table = table;
     p->ops = ops;
     p->outlet = outlet;
     p->name = mem_strdup(s->name);
@@ -286,6 +295,16 @@ bool pres_publisher_watched(const struct pres_publisher *p, void (*fn)(void *arg
     return true;
 }
 
+const struct pres_viewer *pres_publisher_viewer(const struct pres_publisher *p)
+{
+    return &p->viewer;
+}
+
+void pres_publisher_blind(struct pres_publisher *p)
+{
+    p->viewer = (struct pres_viewer){.table = p->table, .now = no_time, .grant = nothing, .limited = always};
+}
+
 void *pres_publisher_outlet(const struct pres_publisher *p)
 {
     return p->outlet;
@@ -354,18 +373,28 @@ static bool take_next(struct pres_publisher *p)
         p->ring_count--;
         p->waiting[p->current / 8] &= (uint8_t) ~(1u << p->current % 8);
     } else if (p->resyncing) {
-        p->current = p->resync_at = pres_table_next(p->table, p->resync_at);
+        p->current = p->resync_at = next_person(p, p->resync_at);
         p->current_resync = p->resync_forced;
         p->resyncing = p->current != PRES_NOBODY;
     }
     return p->current != PRES_NOBODY;
 }
 
+static pres_id next_person(const struct pres_publisher *p, pres_id id)
+{
+    return p->ops->parts ? pres_table_next(p->table, id) : pres_viewer_next(&p->viewer, NULL, id);
+}
+
 /* False: the outlet is full, or gone. */
 static bool deliver_current(struct pres_publisher *p)
 {
     struct pres_presence now;
-    pres_table_presence(p->table, p->current, &now);
+    if (p->ops->parts)
+        pres_table_presence(p->table, p->current, &now);
+    else if (!pres_viewer_presence(&p->viewer, NULL, p->current, &now)) {
+        p->current = PRES_NOBODY; /* for this outlet there is no such person */
+        return true;
+    }
     struct pres_delivery d = {.id = p->current,
                               .address = pres_table_publish_as(p->table, p->current),
                               .now = &now,
@@ -450,4 +479,22 @@ static void queue_drop_all(struct pres_publisher *p)
     ring_clear(p);
     p->current = PRES_NOBODY;
     loop_timer_stop(p->pace);
+}
+
+static int64_t no_time(void *arg)
+{
+    (void)arg;
+    return 0;
+}
+
+static void nothing(void *arg, pres_id id, const char *part, struct pres_grant *ret)
+{
+    (void)arg, (void)id, (void)part;
+    *ret = (struct pres_grant){.level = PRES_SEE_NOTHING};
+}
+
+static bool always(void *arg)
+{
+    (void)arg;
+    return true;
 }

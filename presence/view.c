@@ -13,7 +13,7 @@
 #include "presence/hours.h"
 
 /* Working hours come no more often than once a day; a day in summer time's spring has 23 hours. */
-enum { NIGHT_S = 79200, NIGHTS_MORE = 4 };
+enum { NIGHT_S = 79200, NIGHTS_MORE = 4, ABOUT_S = 300 };
 
 static const char *const level_names[] = {"nothing", "available", "kinds", "times"};
 enum { LEVELS = sizeof level_names / sizeof level_names[0] };
@@ -24,7 +24,8 @@ static void look(const struct pres_grant *grant, const struct pres_known *known,
 static int64_t since_before(const struct pres_grant *grant, const struct pres_presence *full, enum pres_kind state,
                             int64_t now);
 static void within_hours(int64_t begin, int64_t end, struct pres_presence *p);
-static void reduce(const struct pres_grant *grant, struct pres_presence *p);
+static void reduce(const struct pres_grant *grant, int64_t now, struct pres_presence *p);
+static int64_t about(int64_t valid_until, int64_t now);
 static struct pres_set *shaped(const struct pres_grant *grant, const struct pres_known *known, int64_t until);
 static size_t add_nights(const struct pres_grant *grant, int64_t from, int64_t until, struct pres_interval *out,
                          size_t max);
@@ -75,7 +76,7 @@ bool pres_view_presence(const struct pres_grant *grant, const struct pres_known 
     else
         seen.reason = NULL;
     seen.as_of = full->as_of;
-    reduce(grant, &seen);
+    reduce(grant, now, &seen);
     *ret = seen;
     return true;
 }
@@ -165,7 +166,7 @@ static void within_hours(int64_t begin, int64_t end, struct pres_presence *p)
 }
 
 /* Takes away what the level does not grant. */
-static void reduce(const struct pres_grant *grant, struct pres_presence *p)
+static void reduce(const struct pres_grant *grant, int64_t now, struct pres_presence *p)
 {
     bool kinds = grant->level > PRES_SEE_AVAILABLE && !grant->merge;
     if (!kinds && p->state != PRES_FREE && p->state != PRES_UNKNOWN)
@@ -176,8 +177,17 @@ static void reduce(const struct pres_grant *grant, struct pres_presence *p)
         p->until = PRES_NEVER;
     if (p->state == PRES_UNKNOWN)
         p->valid_until = 0;
-    if (grant->level < PRES_SEE_TIMES)
-        p->since = p->as_of = p->valid_until = 0;
+    if (grant->level < PRES_SEE_TIMES) {
+        p->since = p->as_of = 0;
+        p->valid_until = about(p->valid_until, now);
+    }
+}
+
+/* So coarse that it does not show when the calendar was read, which may be when it changed. */
+static int64_t about(int64_t valid_until, int64_t now)
+{
+    int64_t coarse = round_down(valid_until, ABOUT_S);
+    return coarse > now ? coarse : valid_until;
 }
 
 /* The set as this viewer may see it, up to `until`; NULL: nothing but free. The caller frees it. */

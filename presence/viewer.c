@@ -5,6 +5,11 @@
 
 static bool sees(const struct pres_viewer *v, const char *part, pres_id id, struct pres_grant *ret);
 
+bool pres_viewer_limited(const struct pres_viewer *v)
+{
+    return v->grant && v->limited(v->arg);
+}
+
 pres_id pres_viewer_find(const struct pres_viewer *v, const char *part, const char *address)
 {
     struct pres_grant grant;
@@ -51,7 +56,7 @@ struct pres_seen *pres_viewer_known(const struct pres_viewer *v, const char *par
 static bool sees(const struct pres_viewer *v, const char *part, pres_id id, struct pres_grant *ret)
 {
     *ret = pres_grant_all;
-    if (v->grant)
+    if (pres_viewer_limited(v))
         v->grant(v->arg, id, part, ret);
     return ret->level != PRES_SEE_NOTHING;
 }

@@ -14,6 +14,7 @@
 #include "presence/table.h"
 
 struct pres_publisher;
+struct pres_viewer;
 
 /* A number with its stable name ("watchers") and a sentence, both static. */
 struct pres_count {
@@ -44,6 +45,9 @@ struct pres_delivery {
  */
 struct pres_outlet_ops {
     const char *kind; /* "xmpp": in log lines, status, metrics */
+    /* Its audience has parts with policies of their own: it is told of everybody, and puts the viewer in front of each
+     * watcher by itself. */
+    bool parts;
     /* Begins; success is pres_publisher_up(), later, never inside. */
     void (*connect)(void *outlet);
     /* Now and silently; the outlet calls neither up nor down for this attempt afterwards. */
@@ -66,6 +70,7 @@ struct pres_outlet_ops {
 struct pres_publisher_settings {
     const char *name;     /* for log lines, status, metrics: usually the kind */
     double rate;          /* messages a second [5000] */
+    const struct pres_viewer *viewer; /* copied; NULL: one who sees everything */
     size_t ceiling;       /* persons that may wait; when more do, everybody is brought again instead [1 000 000] */
     int64_t retry_ms;     /* the first wait after a failure; doubles with each [1000] */
     int64_t retry_max_ms; /* [60 000] */
@@ -121,6 +126,10 @@ void pres_publisher_status(const struct pres_publisher *p, struct pres_publisher
 size_t pres_publisher_counts(const struct pres_publisher *p, struct pres_count *rows, size_t max);
 /* As pres_watch_each(). */
 bool pres_publisher_watched(const struct pres_publisher *p, void (*fn)(void *arg, pres_id id), void *arg);
+/* Through whose eyes the outlet sees; its table is the publisher's. */
+const struct pres_viewer *pres_publisher_viewer(const struct pres_publisher *p);
+/* The viewer's owner goes: from now on the outlet, which may still have to say goodbye, sees nobody. */
+void pres_publisher_blind(struct pres_publisher *p);
 void *pres_publisher_outlet(const struct pres_publisher *p);
 
 #endif

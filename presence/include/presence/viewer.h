@@ -14,8 +14,11 @@ struct pres_viewer {
     /* What the viewer may be told of this person. `part` is a part of the outlet with a policy of its own (the domain
      * of an XMPP watcher), NULL: the outlet itself. NULL function: everything, of everybody. */
     void (*grant)(void *arg, pres_id id, const char *part, struct pres_grant *ret);
+    bool (*limited)(void *arg); /* false: grant would say so of everybody, now */
     void *arg;
 };
+
+bool pres_viewer_limited(const struct pres_viewer *v);
 
 /* As pres_table_find and pres_table_next, of those whom the viewer may see. */
 pres_id pres_viewer_find(const struct pres_viewer *v, const char *part, const char *address);
