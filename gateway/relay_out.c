@@ -448,7 +448,7 @@ static void on_answer(void *arg, const struct fetch_answer *answer)
     else if (what == RELAY_DIGEST && status < 500)
         refused_digest(r);
     else
-        down(r, "relay-refused", text, status / 100 == 4);
+        down(r, "relay-refused", text, false);
     if (r->up && !r->pad_ms)
         send_next(r, r->batch.len >= r->batch_bytes / 2 || r->files);
     if (r->waiting_count > 0 || r->withdrawn_count > 0)

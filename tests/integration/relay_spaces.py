@@ -138,8 +138,10 @@ def across(folder, space):
     check_equal(capture.openers, {NEAR}, "who opened connections")
     answers = [a for text in inbound for a in text.split(b"HTTP/1.1 ")[1:]]
     check(len(answers) > 5, f"answers: {inbound}")
-    for answer in answers:
-        check(answer.startswith(b"204 ") and answer.endswith(b"\r\n\r\n") and len(answer) < 300, f"came in: {answer}")
+    accepted = [a for a in answers if a.startswith(b"204 ") and a.endswith(b"\r\n\r\n") and len(a) < 200]
+    # what was on its way when the line was cut may arrive when it is too old
+    refused = [a for a in answers if a.startswith(b"409 ") and b'"code":"relay-expired"' in a and len(a) < 400]
+    check_equal(len(accepted) + len(refused), len(answers), f"acknowledgements among {answers}")
     bodies = [text.split(b"\r\n\r\n", 1)[1] for flow in outbound for text in flow.split(b"PUT /relay/")[1:]]
     told = [b for b in bodies if b"FREEBUSY;FBTYPE=BUSY-UNAVAILABLE" in b and b.endswith(b"END:VCALENDAR\r\n")]
     check(told, f"no message about her among {len(bodies)} in {capture.packets} packets")
@@ -148,7 +150,7 @@ def across(folder, space):
     check(send(publisher.port, told[0]) in ((409, "relay-replayed"), (409, "relay-expired")), "an old one sent again")
     check_equal(send(publisher.port, told[0].replace(b"UNAVAILABLE", b"TENTATIVE")), (403, "relay-tampered"), "changed")
     refused = world.server(publisher)["relay"]["refused"]
-    check_equal((refused["replayed"] + refused["expired"], refused["tampered"]), (2, 1), f"counted: {refused}")
+    check(refused["replayed"] + refused["expired"] >= 2 and refused["tampered"] == 1, f"counted: {refused}")
     check_equal((state(ANNA), state(BERT)), ("oof", "free"), "and nothing was believed")
     inside, out = sum(map(len, inbound)), sum(map(len, outbound))
     print(f"form: two namespaces, {capture.packets} packets, {out} bytes of payload out, {inside} in, "
