@@ -145,6 +145,7 @@ struct gw_config_xmpp {
     char *zone; /* NULL: UTC */
     double rate;
     unsigned max_watchers;
+    bool own_account; /* is shown, too */
     char *show[GW_KINDS_SHOWN]; /* "none" "chat" "away" "xa" "dnd" */
     char *text[GW_KINDS_TOLD];
 };

@@ -38,6 +38,7 @@ static bool same(const struct gw_config *a, unsigned i, const struct gw_config *
            gw_same_text(x->secret_file, y->secret_file) && x->tls == y->tls && gw_same_text(x->ca_file, y->ca_file) &&
            gw_same_text(x->domain, y->domain) && gw_same_text(x->zone, y->zone) &&
            !(x->rate < y->rate || x->rate > y->rate) && x->max_watchers == y->max_watchers &&
+           x->own_account == y->own_account &&
            gw_same_list(x->allow, x->allow_count, y->allow, y->allow_count) &&
            gw_same_list(x->admins, x->admins_count, y->admins, y->admins_count);
 }
@@ -60,6 +61,7 @@ static struct pres_publisher *make(struct gateway *g, struct gw_outlet *o)
                                    .zone = x->zone,
                                    .max_watchers = x->max_watchers,
                                    .store = gw_outlets_store(g),
+                                   .own_account = x->own_account && !g->alone,
                                    .quiet = g->alone};
     const char *parent = strchr(x->component, '.');
     const char *const below[] = {parent ? parent + 1 : NULL};

@@ -108,6 +108,7 @@ static struct pub_xmpp *outlet_new(struct loop *loop, struct pres_table *table, 
     x->admins = mem_list(s->admins, s->admin_count);
     x->admin_count = s->admin_count;
     x->quiet = s->quiet;
+    x->account = s->own_account ? pres_pub_account_new() : NULL;
     x->max_watchers = s->max_watchers ? s->max_watchers : MAX_WATCHERS;
     for (unsigned i = 0; i < PRES_KINDS; i++) {
         x->show[i] = mem_strdup(s->show[i] ? s->show[i] : "");
@@ -158,6 +159,8 @@ static enum pres_delivered outlet_deliver(void *outlet, struct pres_delivery *d)
     struct pub_xmpp *x = outlet;
     const char *type;
     enum pres_delivered result = PRES_DELIVERED;
+    if (x->account && !d->again)
+        pres_pub_account_deliver(x, d);
     if (map_count(x->contacts) == 0)
         return PRES_DELIVERED;
     if (pres_pub_limited(x))
@@ -235,6 +238,8 @@ static bool outlet_farewell(void *outlet)
     struct pub_xmpp *x = outlet;
     if (!x->leaving) {
         x->leaving = true;
+        if (x->account)
+            pres_pub_account_farewell(x);
         x->leave_contact = map_next(x->contacts, &x->leave_pos);
     }
     for (unsigned i = 0; x->leave_contact && i < LEAVE_SLICE; i++) {
@@ -261,6 +266,8 @@ static void outlet_people_changed(void *outlet)
 {
     struct pub_xmpp *x = outlet;
     size_t pos = 0;
+    if (x->account)
+        pres_pub_account_people_changed(x);
     for (struct pub_contact *c; (c = map_next(x->contacts, &pos));) {
         if (pres_pub_person(x, c->local) != PRES_NOBODY || c->told == 0)
             continue;
@@ -279,6 +286,7 @@ static size_t outlet_counts(const void *outlet, struct pres_count *rows, size_t 
     const struct pres_count all[] = {
         {"contacts", "Contacts that somebody watches or wants to watch.", map_count(x->contacts)},
         {"watchers", "Subscriptions.", map_count(x->watches) - x->pending},
+        {"own_accounts", "People whom we show beside their own account.", pres_pub_account_shown(x)},
         {"pending", "Subscription requests that an administrator has not decided.", x->pending},
         {"stanzas_in", "Stanzas received.", x->stanzas_in},
         {"dropped", "Answers that found no room.", x->stanzas_dropped},
@@ -292,6 +300,7 @@ static void outlet_free(void *outlet)
 {
     struct pub_xmpp *x = outlet;
     pres_xmpp_stream_close(&x->stream);
+    pres_pub_account_free(&x->account);
     pres_pub_subs_free(x);
     loop_timer_free(&x->start_timer);
     loop_timer_free(&x->ping_timer);
@@ -347,7 +356,8 @@ void pres_pub_stanza(struct pub_xmpp *x, const struct pres_xml *stanza)
         pres_pub_presence(x, stanza);
     else if (strcmp(stanza->name, "message") == 0)
         pres_pub_message(x, stanza);
-    else if (strcmp(stanza->name, "iq") == 0 && !take_ping(x, stanza))
+    else if (strcmp(stanza->name, "iq") == 0 && !(x->account && pres_pub_account_answer(x, stanza)) &&
+             !take_ping(x, stanza))
         pres_pub_iq(x, stanza);
 }
 
@@ -367,6 +377,7 @@ static void on_end(void *arg, const char *code, const char *text, bool slow)
     struct pub_xmpp *x = arg;
     pres_xmpp_stream_close(&x->stream);
     loop_timer_stop(x->ping_timer);
+    pres_pub_account_lost(x, text);
     pres_publisher_down(x->publisher, code, text, slow);
 }
 

@@ -1,7 +1,8 @@
 /*
  * pub_xmpp: what the files of the XMPP outlet share. pub_xmpp.c is the outlet (connection, deliveries, dispatch),
  * pub_xmpp_subs.c the life of subscriptions, pub_xmpp_contact.c which contact is who, pub_xmpp_write.c how presence
- * looks, pub_xmpp_iq.c what is answered to questions, pub_xmpp_chat.c what is said to people.
+ * looks, pub_xmpp_iq.c what is answered to questions, pub_xmpp_chat.c what is said to people,
+ * pub_xmpp_account.c what is shown beside people's own accounts.
  */
 #ifndef PRESENCE_PUB_XMPP_PRIVATE_H
 #define PRESENCE_PUB_XMPP_PRIVATE_H
@@ -13,6 +14,7 @@
 #include "xmpp_stream.h"
 
 struct map;
+struct pub_account;
 struct pub_contact;
 
 #define PUB_RESOURCE "calendar"
@@ -60,6 +62,7 @@ struct pub_xmpp {
     char **allow, **admins;
     size_t allow_count, admin_count, max_watchers;
     bool quiet;
+    struct pub_account *account; /* NULL: people's own accounts are left alone */
     char *show[PRES_KINDS], *text[PRES_KINDS];
     struct pres_zone *zone;
 
@@ -131,6 +134,19 @@ size_t pres_pub_decide(struct pub_xmpp *x, const char *jid, bool allow);
 
 /* pub_xmpp_demand.c */
 void pres_pub_watched(const void *outlet, void (*fn)(void *arg, pres_id id), void *arg);
+
+/* pub_xmpp_account.c. Each but the first two and the last only where there is x->account. */
+struct pub_account *pres_pub_account_new(void);
+void pres_pub_account_free(struct pub_account **a);
+void pres_pub_account_lost(struct pub_xmpp *x, const char *text); /* the stream is gone, and why */
+void pres_pub_account_grant(struct pub_xmpp *x, const struct pres_xml *message);
+/* A user's own presence, as their server hands it to us. */
+void pres_pub_account_presence(struct pub_xmpp *x, const struct pres_jid *from, const char *type);
+void pres_pub_account_deliver(struct pub_xmpp *x, const struct pres_delivery *d);
+bool pres_pub_account_answer(struct pub_xmpp *x, const struct pres_xml *iq); /* false: it is none to us */
+void pres_pub_account_people_changed(struct pub_xmpp *x);
+void pres_pub_account_farewell(struct pub_xmpp *x);
+uint64_t pres_pub_account_shown(const struct pub_xmpp *x);
 
 /* pub_xmpp_write.c */
 /* What stands inside a presence of that state; *ret_type: "" or " type='unavailable'". `stamped`: with a delay stamp

@@ -83,8 +83,13 @@ void pres_pub_presence(struct pub_xmpp *x, const struct pres_xml *stanza)
         x->echoes++;
         return;
     }
-    if (strcmp(to.domain, x->component) != 0 || !to.local[0] || !from.local[0])
+    if (strcmp(to.domain, x->component) != 0 || !from.local[0])
         return;
+    if (!to.local[0]) {
+        if (x->account)
+            pres_pub_account_presence(x, &from, pres_xml_attr(stanza, "type"));
+        return;
+    }
     switch (type_of(stanza)) {
     case TYPE_SUBSCRIBE:
         pres_pub_subscribe(x, to.local, &from);

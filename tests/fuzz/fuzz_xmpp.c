@@ -29,6 +29,8 @@ static void begin(void)
     w = world_new();
     atexit(finish);
     w->max_watchers = 50;
+    w->own_account = true;
+    world_set(w, "alice@im.example", PRES_BUSY, WORLD_NOON - 3600, WORLD_NOON + 3600);
     w->admins[w->admin_count++] = "root@im.example";
     world_set(w, "alice@example.com", PRES_BUSY, WORLD_NOON - 3600, WORLD_NOON + 3600);
     world_start(w);

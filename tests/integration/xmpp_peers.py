@@ -82,7 +82,7 @@ class Client(slixmpp.ClientXMPP):
     def __init__(self, name, port, register=True, resource="desk"):
         super().__init__(f"{name}@{DOMAIN}/{resource}", "pw")
         self.port = port
-        self.seen, self.answers, self.online = [], [], False
+        self.seen, self.others, self.answers, self.online = [], [], [], False
         self.auto_authorize = self.auto_subscribe = None
         self.plugin_whitelist = None
         self.add_event_handler("session_start", self._started)
@@ -108,6 +108,8 @@ class Client(slixmpp.ClientXMPP):
     def _presence(self, p):
         if str(p["from"]).split("/")[0].endswith("@" + COMPONENT):
             self.seen.append({"from": str(p["from"].bare), "type": p["type"], "status": p["status"], "xml": str(p)})
+        else:
+            self.others.append((str(p["from"]), p["type"], p["priority"]))
 
     def subscribe(self, contact):
         loop_call(lambda: self.send_presence_subscription(pto=contact))
@@ -120,6 +122,11 @@ class Client(slixmpp.ClientXMPP):
         shown = [s for s in list(self.seen) if s["from"] == contact and s["type"] not in ("subscribed", "unsubscribed",
                                                                                           "subscribe")]
         return shown[-1] if shown else None
+
+    def wait_other(self, full, kind, what):
+        """What was seen last of that resource."""
+        wait_until(lambda: [o[1] for o in list(self.others) if o[0] == full][-1:] == [kind], f"{what} ({full} {kind})",
+                   60)
 
     def wait(self, contact, kind, what, seconds=60):
         return wait_until(lambda: (s := self.last(contact)) and s["type"] == kind and s, f"{what} ({contact} {kind})",
@@ -370,6 +377,63 @@ def everybody(folder, kind):
         server.stop()
 
 
+def own_account(folder, kind):
+    """A resource beside the person's own account: only where it is asked for, only while the person is online and the
+    calendar has something to show, and nothing that the person chose is touched."""
+    alice, ours, theirs = f"alice@{DOMAIN}", f"alice@{DOMAIN}/calendar", f"alice@{DOMAIN}/desk"
+    sim, server, daemon = start(folder, kind, [alice], PEER_OWN="yes")
+    try:
+        person, eve = Client("alice", server.ports[0]), Client("eve", server.ports[0])
+        person.auto_authorize, person.auto_subscribe = True, False
+        eve.subscribe(alice)
+        eve.wait_other(theirs, "available", "what Alice's client shows")
+        first = meeting(sim, alice)
+        daemon.wait_state(alice, "busy")
+        eve.subscribe(f"alice\\40{DOMAIN}@{COMPONENT}")
+        eve.wait(f"alice\\40{DOMAIN}@{COMPONENT}", "dnd", "the contact, as ever")
+        check(not any(o[0] == ours for o in eve.others), f"nothing without being asked: {eve.others}")
+
+        daemon.write(yaml(sim, [alice], server, "    own_account: resource\n"))
+        check_equal(daemon.ctl("reload")[0], 0, "reload")
+        if kind == "ejabberd":  # it does not say who is online already
+            wait_up(daemon)
+            loop_call(lambda: person.send_presence(pstatus="here"))
+        eve.wait_other(ours, "dnd", "the meeting")
+        check_equal([o[2] for o in eve.others if o[0] == ours], [-1], "no message goes to our resource")
+        check_equal(outlet(daemon)["own_accounts"], 1, "what the status says")
+
+        # what Alice chooses is hers
+        loop_call(lambda: person.send_presence(pshow="xa", pstatus="do not wake me"))
+        eve.wait_other(theirs, "xa", "what Alice chose")
+        check_equal([o[1] for o in eve.others if o[0] == ours], ["dnd"], "and ours was not sent again")
+
+        # somebody who comes later is told, too; a stranger is not
+        late = Client("eve", server.ports[0], register=False, resource="late")
+        late.wait_other(ours, "dnd", "who comes later")
+        stranger = Client("zoe", server.ports[0])
+        check_equal(stranger.others and [o for o in stranger.others if o[0].startswith(alice)], [], "a stranger")
+
+        # the meeting ends; Alice goes in the next one, and comes back
+        sim.control("DELETE", f"/appointments/{first['id']}")
+        eve.wait_other(ours, "unavailable", "free: our resource goes")
+        eve.wait_other(theirs, "xa", "hers stays")
+        meeting(sim, alice, kind="oof")
+        eve.wait_other(ours, "xa", "away")
+        if kind == "ejabberd":  # of a connection that breaks off it tells nothing
+            loop_call(lambda: person.send_presence(ptype="unavailable"))
+            eve.wait_other(theirs, "unavailable", "she leaves")
+        person.close()
+        eve.wait_other(ours, "unavailable", "she does not look online because of us")
+        person = Client("alice", server.ports[0], register=False)
+        eve.wait_other(ours, "xa", "she is back")
+        check_equal(daemon.stop(), 0, "exit code")
+        eve.wait_other(ours, "unavailable", "our clean stop")
+        for client in (person, eve, late, stranger):
+            client.close()
+    finally:
+        server.stop()
+
+
 def api(server, command, arguments):
     import urllib.request
     request = urllib.request.Request(f"http://127.0.0.1:{server.ports[2]}/api/{command}",
@@ -381,7 +445,7 @@ def api(server, command, arguments):
 
 def main():
     kind = sys.argv.pop(1)
-    tests = [whole, refused, everybody]
+    tests = [whole, refused, everybody, own_account]
 
     def bound(test):
         def run(folder):

@@ -3,12 +3,16 @@
 # neither epmd nor a cookie.
 #   ejabberd.sh DIR        starts it, prints "C2S COMPONENT PID API"; stop it with kill PID (it takes a second or two)
 # Users of im.example register themselves; the component cal.example has the secret s3cret; API is the port of its HTTP
-# interface for administrators. PEER_PORTS="C2S COMPONENT API" as for prosody.sh.
+# interface for administrators. PEER_PORTS="C2S COMPONENT API" and PEER_OWN=yes as for prosody.sh.
 set -eu
 dir=$1
 mkdir -p "$dir/db"
 
 write_config() {
+    check_from=true privilege=
+    if [ -n "${PEER_OWN:-}" ]; then
+        check_from=false privilege='mod_privilege: { roster: { get: all }, presence: { managed_entity: all } }'
+    fi
     cat >"$dir/ejabberd.yml" <<END
 hosts: [im.example]
 loglevel: warning
@@ -26,6 +30,7 @@ listen:
     module: ejabberd_service
     access: all
     shaper: none
+    check_from: $check_from
     hosts: { cal.example: { password: "s3cret" } }
   - { port: $3, ip: "127.0.0.1", module: ejabberd_http, request_handlers: { /api: mod_http_api } }
 api_permissions:
@@ -38,6 +43,7 @@ modules:
   mod_disco: {}
   mod_http_api: {}
   mod_ping: {}
+  $privilege
   mod_register: { ip_access: all, access: register }
   mod_roster: {}
   mod_vcard: {}

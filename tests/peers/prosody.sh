@@ -2,7 +2,8 @@
 # A Prosody of our own: Debian's package, a throwaway folder, clear text on free ports of the loopback.
 #   prosody.sh DIR        starts it, prints "C2S COMPONENT PID"; stop it with kill PID
 # Users of im.example register themselves; the component cal.example has the secret s3cret. With PEER_PORTS="C2S COMPONENT"
-# it takes these ports (to start it again at the same place); PEER_EVERYBODY=FILE is a groups file for mod_groups.
+# it takes these ports (to start it again at the same place); PEER_EVERYBODY=FILE is a groups file for mod_groups; with
+# PEER_OWN=yes the component may see users' presence and contact lists, and write in their names (package prosody-modules).
 set -eu
 dir=$1
 mkdir -p "$dir/data" "$dir/certs"
@@ -11,6 +12,12 @@ write_config() {
     groups= groups_file=
     if [ -n "${PEER_EVERYBODY:-}" ]; then
         groups='"groups";' groups_file="groups_file = \"$PEER_EVERYBODY\""
+    fi
+    own= own_component=
+    if [ -n "${PEER_OWN:-}" ]; then
+        own='"privilege";'
+        own_component='modules_enabled = { "privilege" }
+    validate_from_addresses = false'
     fi
     cat >"$dir/prosody.cfg.lua" <<END
 run_as_root = true
@@ -33,13 +40,15 @@ c2s_require_encryption = false
 allow_unencrypted_plain_auth = true
 allow_registration = true
 registration_throttle_max = 100000
-modules_enabled = { "roster", "saslauth", "disco", "presence", "message", "iq", "register", "ping", $groups }
+modules_enabled = { "roster", "saslauth", "disco", "presence", "message", "iq", "register", "ping", $groups $own }
 modules_disabled = { "s2s", "tls", "dialback", "offline" }
 $groups_file
+privileged_entities = { ["cal.example"] = { roster = "get", presence = "managed_entity" } }
 VirtualHost "im.example"
 Component "cal.example"
     component_secret = "s3cret"
     component_conflict_resolve = "kick_old"
+    $own_component
 END
 }
 

@@ -97,6 +97,8 @@ static void set_word(struct world *w, char *word, char *rest)
         w->domain = rest;
     else if (strcmp(word, "zone") == 0)
         w->zone = rest;
+    else if (strcmp(word, "own") == 0)
+        w->own_account = true;
     else if (strcmp(word, "ceiling") == 0)
         w->max_watchers = (size_t)atoi(rest);
     else

@@ -52,6 +52,7 @@ struct world {
     const char *allow[4], *admins[2];
     size_t allow_count, admin_count, max_watchers;
     const char *domain, *zone;
+    bool own_account;
     double rate;
 };
 
@@ -201,6 +202,7 @@ static void world_start(struct world *w)
                                    .admin_count = w->admin_count,
                                    .zone = w->zone,
                                    .max_watchers = w->max_watchers,
+                                   .own_account = w->own_account,
                                    .store = &w->store};
     static const char *const shows[PRES_KINDS] = {"", "", "", "dnd", "xa", ""};
     static const char *const texts[PRES_KINDS] = {"Free[ until {until}]",          "Elsewhere[ until {until}]",

@@ -32,6 +32,7 @@ struct pres_xmpp_settings {
     const char *zone;    /* of the times in texts, from the system's zone files; NULL: UTC */
     size_t max_watchers; /* subscriptions in all; more are refused [100 000] */
     const struct pres_store *store;
+    bool own_account; /* show a resource beside people's own accounts, see docs/xmpp.md */
     bool quiet; /* only to see that it connects: nothing is answered to anybody */
 };
 
