@@ -148,7 +148,7 @@ void gw_audit_apply(struct gateway *g)
     gw_audit_event(g, "configured", NULL);
 }
 
-void gw_audit(struct gateway *g, const struct gw_who *who, pres_id id, const struct pres_grant *grant)
+void gw_audit(const struct gateway *g, const struct gw_who *who, pres_id id, const struct pres_grant *grant)
 {
     struct gw_audit *a = g->audit;
     char key[KEY_MAX];

@@ -17,6 +17,7 @@
 #include "base/tls.h"
 #include "config_identity.h"
 #include "config_private.h"
+#include "who_net.h"
 
 enum { ADDRESS_MAX = 320, NAME_MAX_LEN = 64, SERVERS_MAX = 1000 };
 
@@ -28,6 +29,7 @@ static void check_user(struct gw_reading *r, const struct gw_config *c, unsigned
 static void check_times(struct gw_reading *r, const struct gw_config *c);
 static void check_groups(struct gw_reading *r, const struct gw_config *c);
 static void check_http(struct gw_reading *r, const struct gw_config *c);
+static void check_proxy(struct gw_reading *r, const struct gw_config_proxy *p, unsigned i);
 static void check_http_files(struct gw_reading *r, const struct gw_config_http *http);
 static void check_pem(struct gw_reading *r, const char *certificate, const char *private_key, const char *key);
 static void check_absolute(struct gw_reading *r, const char *key, const char *path);
@@ -289,7 +291,21 @@ static void check_http(struct gw_reading *r, const struct gw_config *c)
             if (strcmp(http->listen[i], http->listen[j]) == 0 && !str_ends(http->listen[i], ":0"))
                 SAY(r, "stands there twice", "publish.http.listen[%u]", i);
     }
+    for (unsigned i = 0; i < http->proxies_count; i++)
+        check_proxy(r, &http->proxies[i], i);
     check_http_files(r, http);
+}
+
+static void check_proxy(struct gw_reading *r, const struct gw_config_proxy *p, unsigned i)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_";
+    struct gw_net net;
+    if (p->from && !gw_net_parse(p->from, &net))
+        SAY(r, "is no address or network, such as 10.0.0.0/8", "publish.http.proxies[%u].from", i);
+    if (p->header && (!p->header[0] || p->header[strspn(p->header, letters)]))
+        SAY(r, "is no name of a header", "publish.http.proxies[%u].header", i);
+    else if (p->header && (str_eq_nocase(p->header, "Authorization") || str_eq_nocase(p->header, "Host")))
+        SAY(r, "is what clients send themselves", "publish.http.proxies[%u].header", i);
 }
 
 static void check_http_files(struct gw_reading *r, const struct gw_config_http *http)

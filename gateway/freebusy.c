@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "audit.h"
 #include "base/clk.h"
 #include "base/loop.h"
 #include "gateway.h"
@@ -24,6 +25,7 @@ enum gw_freebusy_result gw_freebusy_find(struct gateway *g, const struct gw_who 
     if (id == PRES_NOBODY)
         return GW_FREEBUSY_NOBODY;
     gw_policy_grant(g, who, id, &grant);
+    gw_audit(g, who, id, &grant);
     ret->now = clk_wall_s(loop_clk(gw_loop(g)));
     pres_table_known(table, id, &known);
     ret->seen = pres_view_known(&grant, &known, ret->now);

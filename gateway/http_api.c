@@ -66,6 +66,7 @@ static const struct {
 } needs[] = {
     {"/healthz", NEED_NOTHING}, {"/readyz", NEED_NOTHING},    {"/", NEED_READER},          {"/page.js", NEED_READER},
     {"/page.css", NEED_READER}, {"/icon.svg", NEED_READER},   {"/v1/people", NEED_READER},
+    {"/person/", NEED_READER},
     {"/metrics", NEED_READER},  {"/v1/servers", NEED_READER}, {"/v1/status", NEED_READER},
     {"/dav", NEED_NOTHING},     {"/.well-known/caldav", NEED_NOTHING},
 };

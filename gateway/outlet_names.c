@@ -19,6 +19,7 @@ struct gw_row_name {
     struct gw_row_name *next;
     char *name, *form[FORMS]; /* lower case */
     char *local;              /* of XMPP rows, NULL */
+    bool closed;
 };
 
 static char *contact_of(const char *text, size_t len);
@@ -53,13 +54,21 @@ void gw_row_names_free(struct gw_row_name **list)
     }
 }
 
-bool gw_row_names_in(const struct gw_row_name *list, const char *space, const char *text)
+void gw_row_names_close(struct gw_row_name *list)
+{
+    for (; list; list = list->next)
+        list->closed = true;
+}
+
+bool gw_row_names_in(const struct gw_row_name *list, const char *space, const char *text, bool closed_only)
 {
     if (!list)
         return false;
     char *lower = str_lower(mem_strdup(text));
     bool found = false;
     for (const struct gw_row_name *n = list; n && !found; n = n->next) {
+        if (closed_only && !n->closed)
+            continue;
         for (unsigned i = 0; i < FORMS && !found; i++)
             found = has(lower, n->form[i]);
         size_t len = n->local ? strlen(n->local) : 0;

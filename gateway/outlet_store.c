@@ -42,7 +42,8 @@ struct gw_outlet_store {
 static void load(void *impl, const char *space, pres_store_row_fn *row, void *arg);
 static void put(void *impl, const char *space, const char *key, const char *value, pres_store_done_fn *done, void *arg);
 static void forget(void *impl, void *arg);
-static bool mentions(const struct gw_outlet_store *s, const char *space, const char *key, const char *value);
+static bool mentions(const struct gw_outlet_store *s, const char *space, const char *key, const char *value,
+                     bool closed_only);
 static void row_set(struct gw_outlet_store *s, const char *space, const char *key, const char *value);
 static void take_row(void *arg, const struct db_value *columns, unsigned count);
 static void write_row(struct gw_outlet_store *s, const char *space, const char *key, const char *value);
@@ -102,15 +103,16 @@ size_t gw_outlet_store_left(const struct gw_outlet_store *s)
 {
     size_t pos = 0, left = 0;
     for (const struct row *r; (r = map_next(s->rows, &pos));)
-        left += mentions(s, r->space, r->key, r->value);
+        left += mentions(s, r->space, r->key, r->value, false);
     return left;
 }
 
 void gw_outlet_store_purge(struct gw_outlet_store *s)
 {
     size_t pos = 0;
+    gw_row_names_close(s->forgotten);
     for (struct row *r; (r = map_next(s->rows, &pos));) {
-        if (!mentions(s, r->space, r->key, r->value))
+        if (!mentions(s, r->space, r->key, r->value, false))
             continue;
         if (s->db)
             write_row(s, r->space, r->key, NULL);
@@ -120,9 +122,11 @@ void gw_outlet_store_purge(struct gw_outlet_store *s)
     }
 }
 
-static bool mentions(const struct gw_outlet_store *s, const char *space, const char *key, const char *value)
+static bool mentions(const struct gw_outlet_store *s, const char *space, const char *key, const char *value,
+                     bool closed_only)
 {
-    return gw_row_names_in(s->forgotten, space, key) || gw_row_names_in(s->forgotten, space, value);
+    return gw_row_names_in(s->forgotten, space, key, closed_only) ||
+           gw_row_names_in(s->forgotten, space, value, closed_only);
 }
 
 const struct pres_store *gw_outlet_store_face(const struct gw_outlet_store *s)
@@ -142,7 +146,7 @@ static void load(void *impl, const char *space, pres_store_row_fn *row, void *ar
 static void put(void *impl, const char *space, const char *key, const char *value, pres_store_done_fn *done, void *arg)
 {
     struct gw_outlet_store *s = impl;
-    if (value && mentions(s, space, key, value))
+    if (value && mentions(s, space, key, value, true))
         value = NULL; /* who is forgotten is told of as gone, but not written down */
     row_set(s, space, key, value);
     if (s->db)

@@ -47,7 +47,8 @@ struct gw_outlet_store *gw_outlet_store_new(struct loop *loop, struct db *db);
 void gw_outlet_store_free(struct gw_outlet_store **s);
 const struct pres_store *gw_outlet_store_face(const struct gw_outlet_store *s);
 
-/* Somebody whose name is to be in no row: new ones are not taken, old ones are counted (left) or deleted (purge).
+/* Somebody whose name is to be in no row: those that are there are counted (left) until they are deleted (purge), and
+ * then no new one is taken.
  * `domain`: the one that contacts of XMPP leave out, NULL. */
 void gw_outlet_store_forget(struct gw_outlet_store *s, const char *name, const char *domain);
 void gw_outlet_store_remember(struct gw_outlet_store *s); /* all of them may be written again */

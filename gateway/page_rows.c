@@ -15,22 +15,12 @@ static void add_until(struct buf *b, const struct pres_presence *p, int64_t now)
 
 bool gw_page_see(struct gateway *g, const struct gw_who *who, pres_id id, struct pres_presence *ret)
 {
-    struct pres_grant grant;
-    struct pres_known known;
-    struct pres_presence full;
-    gw_policy_grant(g, who, id, &grant);
-    pres_table_presence(gw_table(g), id, &full);
-    pres_table_known(gw_table(g), id, &known);
-    return pres_view_presence(&grant, &known, &full, clk_wall_s(loop_clk(gw_loop(g))), ret);
+    return gw_policy_presence(g, who, id, ret);
 }
 
 struct pres_seen *gw_page_known(struct gateway *g, const struct gw_who *who, pres_id id)
 {
-    struct pres_grant grant;
-    struct pres_known known;
-    gw_policy_grant(g, who, id, &grant);
-    pres_table_known(gw_table(g), id, &known);
-    return pres_view_known(&grant, &known, clk_wall_s(loop_clk(gw_loop(g))));
+    return gw_policy_known(g, who, id);
 }
 
 void gw_page_row(struct buf *b, struct gateway *g, const struct gw_who *who, pres_id id, int64_t from)

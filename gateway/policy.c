@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "audit.h"
 #include "base/buf.h"
 #include "base/clk.h"
 #include "base/log.h"
@@ -98,6 +99,7 @@ bool gw_policy_presence(const struct gateway *g, const struct gw_who *who, pres_
     if (id == PRES_NOBODY)
         return false;
     gw_policy_grant(g, who, id, &grant);
+    gw_audit(g, who, id, &grant);
     if (grant.level == PRES_SEE_NOTHING)
         return false;
     pres_table_presence(g->table, id, &full);
@@ -116,6 +118,7 @@ struct pres_seen *gw_policy_known(const struct gateway *g, const struct gw_who *
     if (id == PRES_NOBODY)
         return NULL;
     gw_policy_grant(g, who, id, &grant);
+    gw_audit(g, who, id, &grant);
     pres_table_known(g->table, id, &known);
     return pres_view_known(&grant, &known, wall_s(g));
 }

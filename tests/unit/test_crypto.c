@@ -163,13 +163,78 @@ static void test_hmac_sha256(void **state)
     assert_memory_equal(out, large, sizeof large);
 }
 
+static void passwords_are_kept_as_scrypt(void **state)
+{
+    (void)state;
+    struct buf a, b;
+    buf_init(&a, 300);
+    buf_init(&b, 300);
+    assert_true(crypto_password_hash(&a, "geheim", 6));
+    assert_true(crypto_password_hash(&b, "geheim", 6));
+    assert_string_not_equal(a.data, b.data); /* the salt */
+    assert_null(crypto_password_wrong(a.data));
+    assert_null(strstr(a.data, "geheim"));
+    assert_true(crypto_password_check(a.data, "geheim", 6));
+    assert_false(crypto_password_check(a.data, "geheim", 5));
+    assert_false(crypto_password_check(a.data, "geheim ", 7));
+    assert_false(crypto_password_check(a.data, "", 0));
+    a.data[a.len - 3] = a.data[a.len - 3] == 'A' ? 'B' : 'A';
+    assert_false(crypto_password_check(a.data, "geheim", 6));
+    buf_reset(&a);
+    crypto_password_decoy(&a);
+    assert_null(crypto_password_wrong(a.data));
+    assert_false(crypto_password_check(a.data, "", 0));
+    buf_free(&a);
+    buf_free(&b);
+}
+
+/* RFC 7914 12, N=16384 r=8 p=1 has 64 bytes: its first 32 are what we would keep. */
+static void scrypt_is_the_one_of_the_rfc(void **state)
+{
+    (void)state;
+    assert_true(crypto_password_check(
+        "scrypt:16384:8:1:U29kaXVtQ2hsb3JpZGU=:cCO9yzr9c0hGHAbNgf046/2o+7qQT44+qbVD9lRdofI=", "pleaseletmein", 13));
+}
+
+static void costs_beyond_reason_are_refused(void **state)
+{
+    (void)state;
+#define TAIL ":c2FsdHNhbHRzYWx0:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
+    static const char *const bad[] = {
+        "",
+        "plain",
+        "scrypt:",
+        "scrypt:16384:8:1",
+        "scrypt:16384:8:1:c2FsdHNhbHRzYWx0:AAAA",
+        "scrypt:16384:8:1:c2E=:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", /* a salt too short */
+        "scrypt:16383:8:1" TAIL,
+        "scrypt:512:8:1" TAIL,
+        "scrypt:1048576:8:1" TAIL, /* a gigabyte */
+        "scrypt:16384:8:17" TAIL,
+        "scrypt:-16384:8:1" TAIL,
+        "scrypt:99999999999999:8:1" TAIL,
+    };
+    assert_null(crypto_password_wrong("scrypt:16384:8:1" TAIL));
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        if (!crypto_password_wrong(bad[i]))
+            fail_msg("taken: %s", bad[i]);
+    assert_false(crypto_password_check("scrypt:1048576:8:1" TAIL, "x", 1));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(sha256_vectors),         cmocka_unit_test(base64_vectors),
-        cmocka_unit_test(base64_all_bytes),       cmocka_unit_test(base64_refuses),
-        cmocka_unit_test(base64_has_a_ceiling),   cmocka_unit_test(comparison_sees_each_byte),
-        cmocka_unit_test(random_is_not_constant), cmocka_unit_test(test_hmac_sha256),
+        cmocka_unit_test(sha256_vectors),
+        cmocka_unit_test(base64_vectors),
+        cmocka_unit_test(base64_all_bytes),
+        cmocka_unit_test(base64_refuses),
+        cmocka_unit_test(base64_has_a_ceiling),
+        cmocka_unit_test(comparison_sees_each_byte),
+        cmocka_unit_test(random_is_not_constant),
+        cmocka_unit_test(test_hmac_sha256),
+        cmocka_unit_test(passwords_are_kept_as_scrypt),
+        cmocka_unit_test(scrypt_is_the_one_of_the_rfc),
+        cmocka_unit_test(costs_beyond_reason_are_refused),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

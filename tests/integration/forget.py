@@ -1,0 +1,144 @@
+"""The audit, and forgetting: what was told is on record, changes of the record show, and who is forgotten is nowhere, not
+even in it."""
+import os
+import subprocess
+import urllib.parse
+
+import company
+import harness
+from harness import check, check_equal, wait_until
+from outlet_peers import meeting
+from hook_sink import HookSink
+
+ANNA, BEN = "anna@example.test", "ben@example.test"
+
+
+def start(folder, people, sink=None, more="", users=()):
+    harness.secret_file(folder, "password", "svc-secret")
+    harness.secret_file(folder, "hook-secret", "s3cret")
+    os.makedirs(os.path.join(folder, "state"), exist_ok=True)
+    sim = harness.Simulator(folder, company.company(*[f"mailbox {p} password=x" for p in (ANNA, BEN)]))
+    yaml = company.yaml(sim.url, people, users) + ("state: { directory: \"{folder}/state\" }\n"
+                                                   "audit: { file: \"{folder}/state/audit\", repeat: 1h }\n" + more)
+    if sink:
+        yaml = yaml.replace("publish:\n", f"publish:\n  webhooks:\n  - {{ name: wall, url: \"{sink.url}\", "
+                                          "secret_file: hook-secret }\n")
+    return sim, harness.Daemon(folder, yaml)
+
+
+def lines(daemon, about):
+    return [l for l in daemon.ctl("audit", about)[1].splitlines() if l]
+
+
+def record(folder):
+    """One line a decision, repeats counted; each file begins where the last ended; whoever edits it is found out."""
+    _, daemon = start(folder, [ANNA, BEN])
+    for _ in range(5):
+        daemon.wait_state(ANNA, "free")
+    daemon.wait_state(BEN, "free")
+    got = lines(daemon, ANNA)
+    check_equal(len(got), 1, f"five answers are one line: {got}")
+    for word in ["who=anonymous", "means=anonymous", f"whom={ANNA}", "rule=0", "level=times", "times=1"]:
+        check(word in got[0].split(), f"{word} in {got[0]}")
+    check_equal(len(lines(daemon, BEN.upper())), 1, "whatever the case")
+    check_equal(daemon.ctl("audit", "--verify")[0], 0, "it is whole")
+    daemon.stop()
+    path = os.path.join(folder, "state", "audit")
+    with open(path, encoding="utf-8") as file:
+        text = file.read()
+    check("times=" in text.split(f"whom={ANNA}")[2], "what was counted is a line when we stop")
+    daemon.start()
+    check_equal(daemon.ctl("audit", "--verify")[0], 0, "over a restart, too")
+    daemon.stop()
+    with open(path, encoding="utf-8") as file:
+        text = file.read()
+    for what, forged in [("a level", text.replace("level=times", "level=kinds", 1)),
+                         ("a line less", text.replace(text.splitlines(True)[2], "", 1)),
+                         ("a name", text.replace(f"whom={ANNA}", f"whom={BEN}", 1))]:
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(forged)
+        done = subprocess.run([harness.FREEBUSYCTL, "audit", "--verify", "--file", path], capture_output=True, text=True,
+                              check=False)
+        check_equal(done.returncode, 1, f"{what} is noticed")
+        check("audit:" in done.stdout, f"with its line: {done.stdout}")
+
+
+def found(folder, text):
+    """Files below the state directory that have the text, in any case or spelling that a file may have it in."""
+    spellings = {text, urllib.parse.quote(text, safe=""), text.replace("@", "\\40")}
+    hits = []
+    for root, _, names in os.walk(os.path.join(folder, "state")):
+        for name in names:
+            with open(os.path.join(root, name), "rb") as file:
+                content = file.read().lower()
+            hits += [name for s in spellings if s.lower().encode() in content]
+    return hits
+
+
+def forget(folder):
+    """Nothing is left of somebody forgotten, and neither restart nor reload nor a file of people brings them back."""
+    sink = HookSink("s3cret")
+    with open(os.path.join(folder, "people.csv"), "w", encoding="utf-8") as file:
+        file.write(f"address,server\n{ANNA},hq\n{BEN},hq\n")
+    sim, daemon = start(folder, [], sink, users=["{ file: people.csv, server: hq }"])
+    for person in (ANNA, BEN):
+        daemon.wait_state(person, "free")
+        meeting(sim, person)
+        daemon.wait_state(person, "busy")
+    wait_until(lambda: sink.states().get(ANNA) == "busy", "the hook to know")
+    wait_until(lambda: "state.sqlite" in str(found(folder, ANNA)) or "state.sqlite-wal" in str(found(folder, ANNA)),
+               "the state file to know")
+    check(lines(daemon, ANNA), "the audit knows")
+
+    answer = daemon.ctl_json("forget", ANNA.upper())
+    check_equal([answer["ok"], answer["known"], answer["kept_over_restart"], answer["outlets_untold"]], [True, True, True, 0],
+                f"{answer}")
+    check_equal([p.rsplit("/", 1)[1] for p in answer["still_named_in"]], ["people.csv:2"], "what to remove")
+    check_equal(found(folder, ANNA), [], "no file of the state directory has the address")
+    check_equal(sink.states()[ANNA], "unknown", "the hook was told")
+    check_equal(daemon.get("/v1/presence/" + ANNA)[0], 404, "nobody is told any more")
+    check_equal(lines(daemon, ANNA), [], "the audit names nobody")
+    check_equal(daemon.ctl("audit", "--verify")[0], 0, "and is whole")
+    check("event=forgotten" in open(os.path.join(folder, "state", "audit"), encoding="utf-8").read(), "but has the fact")
+
+    check_equal(daemon.ctl("reload")[0], 0, "a reload")
+    with open(os.path.join(folder, "people.csv"), "a", encoding="utf-8") as file:
+        file.write("carl@example.test,hq\n")
+    wait_until(lambda: daemon.get("/v1/presence/carl@example.test")[0] == 200, "the file to be read again")
+    check_equal(daemon.get("/v1/presence/" + ANNA)[0], 404, "neither of them brings the person back")
+    daemon.stop()
+    check_equal(found(folder, ANNA), [], "nor does the end leave anything")
+    daemon.start()
+    daemon.wait_state(BEN, "busy")
+    check_equal(daemon.get("/v1/presence/" + ANNA)[0], 404, "nor does a restart")
+    check_equal(found(folder, ANNA), [], "nothing is left")
+
+    check_equal(daemon.ctl("forget", "--undo", ANNA)[0], 0, "taken back")
+    check_equal(daemon.ctl("forget", "--undo", ANNA)[0], 2, "once")
+    check_equal(daemon.ctl("reload")[0], 0, "a reload")
+    daemon.wait_state(ANNA, "busy")
+    check_equal(daemon.ctl("forget", "no address")[0], 2, "what is no address is refused")
+    check_equal(daemon.ctl_json("forget", "nobody@example.test")["known"], False, "a stranger is said to be one")
+    daemon.stop()
+    sink.stop()
+
+
+def unreachable(folder):
+    """An outlet that cannot be reached does not hold it up for ever, and is named; its queue is gone all the same."""
+    sink = HookSink("s3cret")
+    sim, daemon = start(folder, [ANNA, BEN], sink)
+    wait_until(lambda: sink.states() == {ANNA: "free", BEN: "free"}, "the hook to know")
+    sink.always = "503"
+    meeting(sim, ANNA)
+    daemon.wait_state(ANNA, "busy")
+    wait_until(lambda: found(folder, ANNA), "the queue to be kept")
+    answer = daemon.ctl_json("forget", ANNA)
+    check(answer["ok"] and answer["outlets_untold"] > 0, f"it says what it could not tell: {answer}")
+    check_equal(found(folder, ANNA), [], "and nothing is left")
+    daemon.stop()
+    check_equal(found(folder, ANNA), [], "nor after the end")
+    sink.stop()
+
+
+if __name__ == "__main__":
+    harness.run(record, forget, unreachable)
