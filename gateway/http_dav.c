@@ -44,7 +44,7 @@ void gw_http_dav(struct gw_face *face, struct httpd_req *req, const char *rest)
 {
     (void)rest;
     const char *method = httpd_method(req);
-    struct gw_dav d = {.face = face, .req = req, .who = gw_who_of(face, req)};
+    struct gw_dav d = {.face = face, .req = req, .who = gw_who_login_of(face, req)};
     if (!d.who)
         return;
     if (!locate(&d, httpd_path(req)))

@@ -133,6 +133,15 @@ bool gw_who_reads(struct gw_face *face, struct httpd_req *req)
     return who && who->reader;
 }
 
+const struct gw_who *gw_who_login_of(struct gw_face *face, struct httpd_req *req)
+{
+    const struct gw_who *who = gw_who_of(face, req);
+    if (!who || strcmp(who->means, "anonymous") != 0 || !gw_whos_passwords(gw_gate_whos(face->gateway->gate)))
+        return who;
+    gw_gate_refuse(face->gateway->gate, req, GW_REFUSED_NOBODY, 0);
+    return NULL;
+}
+
 struct gw_who *gw_who_ref(const struct gw_who *who)
 {
     size_t name = strlen(who->name) + 1, group = who->group ? strlen(who->group) + 1 : 0;

@@ -32,6 +32,10 @@ struct gw_who {
  */
 const struct gw_who *gw_who_of(struct gw_face *face, struct httpd_req *req);
 
+/* The same for what a program asks in somebody's name, where being let in as anonymous would only keep it from saying
+ * who asks: with passwords about, anonymous is asked for one. */
+const struct gw_who *gw_who_login_of(struct gw_face *face, struct httpd_req *req);
+
 /* May they read what administrators read? False: the request has been answered. */
 bool gw_who_reads(struct gw_face *face, struct httpd_req *req);
 

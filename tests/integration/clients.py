@@ -30,7 +30,7 @@ class World:
     """The simulator with a day of meetings, tomorrow; the daemon that reads it, with anna's and bob's password; and a
     person whose server is not there."""
 
-    def __init__(self, folder, stale="15m", more=""):
+    def __init__(self, folder, stale="15m", more="", wait=(ANNA, BOB, ODD)):
         self.day = (int(time.time()) // 86400 + 1) * 86400
         self.start, self.end = self.at(0), self.at(24 * 60)
         lines = [
@@ -52,7 +52,7 @@ class World:
         self.url = f"http://127.0.0.1:{self.daemon.port}"
         self.calendar = f"{self.url}/dav/calendars/{ANNA}/calendar/"
         self.outbox = f"/dav/calendars/{ANNA}/outbox/"
-        for person in (ANNA, BOB, ODD):
+        for person in wait:
             wait_until(lambda: self.ask("GET", "/freebusy/" + quoted(person))[0] == 200, f"{person} to be known")
 
     def at(self, minute):
@@ -225,6 +225,37 @@ def stale(folder):
                 "what programs attach to is there all the same")
 
 
+def policy(folder):
+    """What the policy does not grant is not there, under any spelling; what it grants in another shape comes in it."""
+    world = World(folder, more=f"""policy:
+  rules:
+    - {{ who: {ANNA}, whom: self, level: times }}
+    - {{ who: {ANNA}, whom: "{BOB}", level: times, merge: true, grid: 6h }}
+    - {{ who: {ANNA}, whom: "{ODD}", level: kinds }}
+    - {{ who: {BOB}, whom: "{ODD}", level: times }}
+    - {{ who: anonymous, whom: "{BOB}", level: times }}
+""", wait=(ANNA, BOB))
+    day = [(world.at(6 * 60), world.at(18 * 60), "BUSY")]
+    got = answers(world.post([ANNA, BOB, ODD, GONE, NOBODY])[1])
+    world.check_periods(ANNA, got["mailto:" + ANNA][1], "the outbox")
+    check_equal(got["mailto:" + BOB], ("2.0;Success", day), "bob, coarse and merged")
+    for who in (ODD, GONE, NOBODY):
+        check_equal(got["mailto:" + who], ("3.7;Invalid calendar user", None), f"{who} is nobody")
+    refusal = world.ask("GET", "/freebusy/" + NOBODY)[:2]
+    report = (f'<C:free-busy-query xmlns:C="urn:ietf:params:xml:ns:caldav"><C:time-range start="{world.start}" '
+              f'end="{world.end}"/></C:free-busy-query>')
+    for who in (quoted(ODD), GONE):
+        busy = f"/dav/calendars/{who}/busy/"
+        for method, path, body in (("GET", f"/freebusy/{who}.ifb", None), ("PROPFIND", busy, None), ("GET", busy, None),
+                                   ("PROPFIND", f"/dav/principals/{who}/", None), ("OPTIONS", busy[:-5], None),
+                                   ("REPORT", f"/dav/principals/{who}/", report)):
+            check_equal(world.ask(method, path, body, {"Depth": "0"})[:2], refusal, f"{method} {path} is as for nobody")
+    check_equal(world.ask("GET", f"/freebusy/{quoted(ODD)}", login=BOB)[0], 200, "bob may")
+    check_equal(world.daemon.get(f"/freebusy/{BOB}")[0], 200, "anonymous may see bob")
+    check_equal(world.daemon.get(f"/freebusy/{ANNA}")[:2], refusal, "and nobody else")
+    check_equal(world.daemon.get("/dav/", {"Depth": "0"}, "PROPFIND")[0], 401, "a program is asked for its password")
+
+
 def bad_input(folder):
     """What is refused, with which status; the daemon lives."""
     world = World(folder)
@@ -393,4 +424,4 @@ def thunderbird(folder):
 
 
 if __name__ == "__main__":
-    harness.run(curl, outbox, stale, bad_input, python_caldav, vdirsyncer, evolution, thunderbird)
+    harness.run(curl, outbox, policy, stale, bad_input, python_caldav, vdirsyncer, evolution, thunderbird)
