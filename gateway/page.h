@@ -49,9 +49,10 @@ void gw_page_fill(struct buf *b, const char *name, gw_page_fill_fn *fill, void *
 /* Answers with a page, or 304. Takes the text. */
 void gw_page_reply(struct httpd_req *req, int status, struct buf *b);
 
-/* page_html.c. Text is escaped for elements and quoted attributes alike; marks that turn the direction of writing are
- * spelled out in gw_html_text, replaced in gw_html_attr. */
+/* page_html.c. Marks that turn the direction of writing are spelled out in an element's text, replaced where there can
+ * be no element (the title), and kept in attributes, which nobody reads and scripts rely on. */
 void gw_html_text(struct buf *b, const char *text);
+void gw_html_plain(struct buf *b, const char *text);
 void gw_html_attr(struct buf *b, const char *text);
 void gw_html_name(struct buf *b, const char *text); /* a stranger's name: isolated from the text around it */
 void gw_html_url(struct buf *b, const char *text);  /* one segment or value, percent-encoded */

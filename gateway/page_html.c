@@ -15,24 +15,30 @@
 
 enum { DAY_S = 86400 };
 
-static void add_escaped(struct buf *b, const char *text, bool attribute);
+enum marks { MARKS_SPELLED, MARKS_REPLACED, MARKS_KEPT };
+static void add_escaped(struct buf *b, const char *text, enum marks marks);
 static unsigned hidden_at(const char *text, unsigned *ret_code);
 static bool local(int64_t t, struct tm *ret);
 
 void gw_html_text(struct buf *b, const char *text)
 {
-    add_escaped(b, text, false);
+    add_escaped(b, text, MARKS_SPELLED);
+}
+
+void gw_html_plain(struct buf *b, const char *text)
+{
+    add_escaped(b, text, MARKS_REPLACED);
 }
 
 void gw_html_attr(struct buf *b, const char *text)
 {
-    add_escaped(b, text, true);
+    add_escaped(b, text, MARKS_KEPT);
 }
 
 void gw_html_name(struct buf *b, const char *text)
 {
     buf_adds(b, "<bdi>");
-    add_escaped(b, text, false);
+    add_escaped(b, text, MARKS_SPELLED);
     buf_adds(b, "</bdi>");
 }
 
@@ -118,12 +124,12 @@ void gw_html_pill(struct buf *b, enum pres_kind kind)
     buf_addf(b, "<span class=\"pill k-%s\">%s</span>", pres_kind_name(kind), gw_html_kind(kind));
 }
 
-static void add_escaped(struct buf *b, const char *text, bool attribute)
+static void add_escaped(struct buf *b, const char *text, enum marks marks)
 {
     for (; *text; text++) {
-        unsigned code, len = hidden_at(text, &code);
+        unsigned code, len = marks == MARKS_KEPT ? 0 : hidden_at(text, &code);
         if (len) {
-            if (attribute)
+            if (marks == MARKS_REPLACED)
                 buf_adds(b, "\xef\xbf\xbd");
             else
                 buf_addf(b, "<span class=\"mark\">U+%04X</span>", code);

@@ -83,6 +83,8 @@ static void fill(struct buf *b, const char *word, void *arg)
     const struct sheet *s = arg;
     if (strcmp(word, "name") == 0)
         gw_html_name(b, s->address);
+    else if (strcmp(word, "title") == 0)
+        gw_html_plain(b, s->address);
     else if (strcmp(word, "address") == 0)
         gw_html_attr(b, s->address);
     else if (strcmp(word, "clock") == 0)
@@ -133,7 +135,7 @@ static void add_days(struct buf *b, const struct sheet *s)
     int64_t first = gw_html_midnight(s->now, 0);
     char utc[UTC_TEXT_MAX];
     buf_addf(b, "<table class=\"days-of\" data-from=\"%s\"><thead><tr><th scope=\"col\">Day</th><th scope=\"col\" "
-                "class=\"time\">",
+                "class=\"time\"><span class=\"unseen\">Hours</span>",
              utc_rfc3339(first, utc));
     gw_bars_scale(b, first, first + DAY_S, 3);
     buf_adds(b, "</th></tr></thead><tbody>");

@@ -1,0 +1,259 @@
+// The page in Chromium. Run by tests/integration/page_chromium.py, which starts a daemon and says where it is.
+'use strict';
+const fs = require('fs');
+const path = require('path');
+const { chromium } = require('playwright-core');
+const axe = fs.readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
+
+const env = process.env, base = env.FB_PAGE, hostile = env.FB_HOSTILE.split('\n');
+const patience = Number(env.FB_PATIENCE || 60000);
+const personPath = address => '/person/' + encodeURIComponent(address);
+const problems = [];
+let browser;
+
+function check(holds, what) {
+  if (!holds) throw new Error(what);
+}
+
+function same(got, want, what) {
+  check(JSON.stringify(got) === JSON.stringify(want), `${what}\n  expected ${JSON.stringify(want)}\n  got      ${JSON.stringify(got)}`);
+}
+
+async function until(condition, what) {
+  const end = Date.now() + patience;
+  for (;;) {
+    const value = await condition();
+    if (value) return value;
+    if (Date.now() > end) throw new Error('still waiting for: ' + what);
+    await new Promise(resolve => setTimeout(resolve, 50));
+  }
+}
+
+// A page whose console, errors and requests are watched.
+async function open(where, options = {}) {
+  const { role = env.FB_READER, ...more } = options;
+  const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, timezoneId: 'Europe/Berlin', reducedMotion: 'reduce',
+    extraHTTPHeaders: { 'X-Remote-User': role }, ...more });
+  context.setDefaultTimeout(patience);
+  const page = await context.newPage();
+  page.on('console', message => {
+    if (['error', 'warning'].includes(message.type())) problems.push(`console: ${message.text()} (${page.url()})`);
+  });
+  page.on('pageerror', error => problems.push(`error: ${error.message} (${page.url()})`));
+  page.on('request', request => {
+    if (!request.url().startsWith(base + '/')) problems.push(`a request elsewhere: ${request.url()}`);
+  });
+  await page.goto(base + where);
+  return page;
+}
+
+const live = page => page.waitForSelector('.link.live');
+const shot = (page, name) => page.screenshot({ path: path.join(env.FB_SHOTS, name + '.png'), fullPage: true });
+const addresses = page => page.$$eval('tr[data-address]', rows => rows.map(r => r.dataset.address));
+const stateOf = (page, address) => page.$$eval('tr[data-address]', (rows, a) => (rows.find(r => r.dataset.address === a) || { dataset: {} }).dataset.state, address);
+const sim = (method, where, body) => fetch(env.FB_CONTROL + where, { method, body: JSON.stringify(body), headers: { 'Content-Type': 'application/json' } })
+  .then(async answer => check(answer.ok, `simulator: ${answer.status} ${await answer.text()}`));
+
+async function everyRule(page, what) {
+  await page.evaluate(axe);
+  const found = await page.evaluate(() => window.axe.run(document, { rules: { 'target-size': { enabled: true } } }));
+  check(found.passes.length > 20, `${what}: axe looked at ${found.passes.length} rules`);
+  same(found.violations.map(v => [v.id, v.nodes.slice(0, 3).map(n => n.html.slice(0, 200) + ' ' + n.failureSummary)]), [], `${what}: rules of axe`);
+}
+
+async function fits(page, what) {
+  const [wide, room] = await page.evaluate(() => [document.documentElement.scrollWidth, document.documentElement.clientWidth]);
+  check(wide <= room, `${what}: ${wide} pixels in ${room}`);
+}
+
+const tests = {
+  async 'all is there, times are the reader\'s'() {
+    const page = await open('/');
+    await live(page);
+    check((await page.textContent('#verdict h1')).includes('wrong'), 'the verdict');
+    for (const id of ['wrong', 'freshness', 'servers', 'outlets', 'people']) check(await page.isVisible('#' + id), id);
+    await until(() => page.evaluate(() => {
+      const midnight = new Date();
+      midnight.setHours(0, 0, 0, 0);
+      return Date.parse(document.querySelector('.people').dataset.from) === midnight.getTime();
+    }), 'the scale to begin at midnight in Berlin');
+    same(await page.$eval('.scale text', e => e.textContent), '00', 'the first hour of the scale');
+    check((await page.$$('.bars .now')).length > 10, 'the present moment is a line');
+    await shot(page, 'light');
+    await everyRule(page, 'light');
+    await fits(page, 'light');
+    await page.context().close();
+  },
+
+  async 'dark'() {
+    const page = await open('/', { colorScheme: 'dark' });
+    await live(page);
+    await shot(page, 'dark');
+    await everyRule(page, 'dark');
+    await page.context().close();
+  },
+
+  async 'phone'() {
+    const page = await open('/', { viewport: { width: 360, height: 740 }, isMobile: true, hasTouch: true });
+    await live(page);
+    await shot(page, 'phone');
+    await everyRule(page, 'phone');
+    await fits(page, 'phone');
+    await page.context().close();
+  },
+
+  async 'states change live'() {
+    const page = await open('/');
+    await live(page);
+    await page.evaluate(() => { window.sameAsBefore = true; });
+    same(await stateOf(page, env.FB_BOB), 'free', 'Bob before');
+    const at = t => new Date(Date.now() + t * 1000).toISOString().slice(0, 19) + 'Z';
+    await sim('POST', '/appointments', { mailbox: env.FB_BOB, start: at(-60), end: at(3600), busy: 'busy' });
+    await until(async () => (await stateOf(page, env.FB_BOB)) === 'busy', 'Bob to be busy');
+    const bars = () => page.$$eval('tr[data-address]', (rows, a) => rows.find(r => r.dataset.address === a).querySelectorAll('.b-busy').length, env.FB_BOB);
+    await until(bars, 'a bar of it');
+    check(await page.evaluate(() => window.sameAsBefore), 'without another page');
+    await until(async () => (await page.textContent('.chips a[href*="state=busy"] b')) >= '2', 'the count to follow');
+    await page.context().close();
+  },
+
+  async 'filters, search, pages, back'() {
+    const page = await open('/');
+    await live(page);
+    const all = await addresses(page);
+    same(all.length, 50, 'a page of people');
+    await page.click('.pager a[rel=next]');
+    await until(async () => { const now = await addresses(page); return now.length > 0 && !now.some(a => all.includes(a)); }, 'the next page');
+    await page.goBack();
+    await until(async () => (await addresses(page))[0] === all[0], 'the first page again');
+    await page.click('.chips a[href*="state=oof"]');
+    await until(async () => { const n = await page.$$eval('tr[data-address]', r => r.map(e => e.dataset.state)); return n.length && n.every(s => s === 'oof'); }, 'only who is out');
+    check(page.url().includes('state=oof'), 'the address says it');
+    await page.click('.chips a >> nth=0');
+    await page.fill('#q', 'PERSON01');
+    await until(async () => (await addresses(page)).length === 10, 'ten to be found');
+    await page.fill('#q', 'nobody is like that');
+    await page.waitForSelector('.nobody');
+    await page.fill('#q', '');
+    await until(async () => (await addresses(page)).length === 50, 'everybody again');
+    await page.fill('#q', hostile[0]);
+    await until(async () => (await addresses(page)).length === 1, 'the hostile one to be found');
+    same(await addresses(page), [hostile[0]], 'who it is');
+    await page.click('.people .group');
+    await until(async () => (await addresses(page)).length === hostile.length || await page.$('.within'), 'the group');
+    check((await page.textContent('.within bdi')) === env.FB_GROUP, 'the group\'s name');
+    await page.context().close();
+  },
+
+  async 'by keyboard'() {
+    const page = await open('/');
+    await live(page);
+    await page.keyboard.press('Tab');
+    same(await page.evaluate(() => document.activeElement.className), 'skip', 'the first stop');
+    await page.keyboard.press('/');
+    same(await page.evaluate(() => document.activeElement.id), 'q', 'the slash leads to the search');
+    await page.keyboard.type('bob@');
+    await until(async () => (await addresses(page)).length === 1, 'Bob to be found');
+    await page.keyboard.press('ArrowDown');
+    same(await page.evaluate(() => document.activeElement.textContent), env.FB_BOB, 'the arrow leads to him');
+    await page.keyboard.press('Enter');
+    await page.waitForURL('**' + '/person/**');
+    same(await page.textContent('h1'), env.FB_BOB, 'his page');
+    await page.context().close();
+  },
+
+  async 'hostile names'() {
+    const page = await open('/?limit=200');
+    await live(page);
+    const shown = await page.$$eval('.people th a bdi', e => e.map(b => b.textContent));
+    for (const name of hostile) {
+      const spelled = name.replace(/[\u202e\u2069\u200f]/g, c => 'U+' + c.charCodeAt(0).toString(16).toUpperCase().padStart(4, '0'));
+      check(shown.includes(spelled), `${JSON.stringify(spelled)} is shown`);
+      await page.goto(base + personPath(name));
+      same(await page.textContent('h1'), spelled, 'on a page of its own');
+      same(await page.evaluate(() => [typeof window.pwned, document.querySelectorAll('h1 img, h1 script').length]), ['undefined', 0], 'nothing of it ran');
+    }
+    await page.context().close();
+    const phone = await open('/?q=' + 'x'.repeat(100), { viewport: { width: 360, height: 740 } });
+    await fits(phone, 'a name of 300 characters in a list');
+    await phone.goto(base + personPath(env.FB_LONG));
+    await fits(phone, 'a name of 300 characters');
+    await phone.context().close();
+  },
+
+  async 'a person: day, fortnight, why, buttons'() {
+    const page = await open(personPath(env.FB_ANNA), { role: env.FB_ADMIN });
+    await live(page);
+    same(await page.$$eval('.days-of tbody tr', rows => rows.length), 14, 'fourteen days');
+    await page.click('#refresh');
+    await until(async () => (await page.textContent('#answer')).includes('answered just now'), 'the answer');
+    await page.click('#explain');
+    await page.waitForSelector('#answer table');
+    check((await page.textContent('#answer')).includes('decides'), 'what decides');
+    await shot(page, 'person');
+    await everyRule(page, 'a person');
+    await page.context().close();
+    for (const [name, options] of [['person-dark', { colorScheme: 'dark' }], ['person-phone', { viewport: { width: 360, height: 740 } }]]) {
+      const one = await open(personPath(hostile[0]), options);
+      await live(one);
+      check(!(await one.isVisible('#refresh')), 'a reader has no buttons');
+      check((await one.textContent('#why')).includes('mailbox-not-found'), 'why somebody is unknown');
+      await shot(one, name);
+      await everyRule(one, name);
+      await fits(one, name);
+      await one.context().close();
+    }
+  },
+
+  async 'without scripts'() {
+    const page = await open('/', { javaScriptEnabled: false });
+    check((await page.textContent('#verdict')).includes('wrong'), 'the verdict');
+    for (const id of ['wrong', 'freshness', 'servers', 'outlets']) check(await page.isVisible('#' + id), id);
+    same((await page.$$('tr[data-address]')).length, 50, 'a page of people');
+    await shot(page, 'no-script');
+    await page.fill('#q', env.FB_ANNA);
+    await page.click('.find button');
+    same((await page.$$('tr[data-address]')).length, 1, 'the search');
+    await page.click('.people th a');
+    same(await page.textContent('h1'), env.FB_ANNA, 'the page behind the link');
+    check(!(await page.isVisible('#ask')), 'no button that does nothing');
+    await page.context().close();
+  },
+
+  async 'a browser that goes away in the middle'() {
+    for (let i = 0; i < 5; i++) {
+      const page = await open('/');
+      if (i % 2) await live(page);
+      await page.context().close();
+    }
+    const page = await open('/');
+    await live(page);
+    await page.context().setOffline(true);
+    await page.waitForSelector('.link.lost');
+    await page.context().setOffline(false);
+    await live(page);
+    await page.context().close();
+    for (let i = problems.length - 1; i >= 0; i--) if (/ERR_INTERNET_DISCONNECTED/.test(problems[i])) problems.splice(i, 1);
+  },
+};
+
+(async () => {
+  browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: ['--no-sandbox', '--disable-dev-shm-usage'] });
+  console.log(`Chromium ${browser.version()}, node ${process.version}`);
+  let failed = 0;
+  for (const [name, test] of Object.entries(tests)) {
+    if (process.argv[2] && !name.includes(process.argv[2])) continue;
+    const began = Date.now();
+    try {
+      await test();
+      same(problems, [], 'console, errors and requests elsewhere');
+      console.log(`ok      ${name} (${((Date.now() - began) / 1000).toFixed(1)} s)`);
+    } catch (error) {
+      failed++;
+      console.log(`FAILED  ${name}: ${error.message}`);
+      problems.length = 0;
+    }
+  }
+  await browser.close();
+  process.exit(failed ? 1 : 0);
+})();
