@@ -56,8 +56,9 @@ bool gw_bundle(struct gateway *g, bool names, struct buf *out)
     buf_adds(&text, "freebusyd bundle\n\nIn it:\n");
     for (unsigned i = 0; i < PARTS; i++)
         buf_addf(&text, "  %-14s %s\n", parts[i].name, parts[i].sentence);
-    buf_adds(&text, names ? "People are named.\n"
-                          : "Mail addresses and mailboxes are pseudonyms: the same person has the same one throughout.\n");
+    buf_adds(&text,
+             names ? "People are named.\n"
+                   : "Mail addresses and mailboxes are pseudonyms: the same person has the same one throughout.\n");
     for (unsigned i = 0; i < PARTS; i++) {
         buf_addf(&text, "\n== %s\n\n", parts[i].name);
         parts[i].add(g, &text);

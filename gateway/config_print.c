@@ -1,7 +1,8 @@
 /*
  * config_print: see config_print.h. Walks the table of keys (config_schema.c) beside the configuration that was read,
  * so that a new key appears by itself. Files are told by name, never opened. URLs lose their user information and
- * query, and those of hooks their path: that is where services put tokens. Templates and headers of hooks are not shown.
+ * query, and those of hooks their path: that is where services put tokens. Templates and headers of hooks are not
+ * shown.
  */
 #include "config_print.h"
 

@@ -27,6 +27,8 @@ const struct ctl_command ctl_commands[] = {
     {"log", "[LEVEL] [--for 15m]", "more or less log for a while; it falls back by itself", 0, 1, ctl_log},
     {"trace", "ADDRESS [--for 10m]", "each request about one person while it happens", 1, 1, ctl_trace},
     {"bundle", "[FILE] [--names]", "one file for support: no secrets, people as pseudonyms", 0, 1, ctl_bundle},
+    {"setup", "[--output FILE]", "ask for a server, check it step by step, write a configuration that works", 0, 0,
+     ctl_setup},
     {"check", "[SERVER] [--user ADDRESS]", "walk to a calendar step by step and name the cause of a failure", 0, 1,
      ctl_check},
     {"identity", "list|add|token|password|revoke|remove [NAME]", "who may ask: the file of identities", 1, 2,
@@ -50,6 +52,12 @@ enum {
     OPTION_GROUP,
     OPTION_UNDO,
     OPTION_VERIFY,
+    OPTION_KIND,
+    OPTION_URL,
+    OPTION_ACCOUNT,
+    OPTION_PASSWORD_FILE,
+    OPTION_CALENDARS,
+    OPTION_OUTPUT,
     OPTION_JSON,
     OPTION_HELP,
     OPTION_VERSION,
@@ -70,6 +78,12 @@ static const struct option long_options[] = {
     {"group", required_argument, NULL, OPTION_GROUP},
     {"undo", no_argument, NULL, OPTION_UNDO},
     {"verify", no_argument, NULL, OPTION_VERIFY},
+    {"kind", required_argument, NULL, OPTION_KIND},
+    {"url", required_argument, NULL, OPTION_URL},
+    {"account", required_argument, NULL, OPTION_ACCOUNT},
+    {"password-file", required_argument, NULL, OPTION_PASSWORD_FILE},
+    {"calendars", required_argument, NULL, OPTION_CALENDARS},
+    {"output", required_argument, NULL, OPTION_OUTPUT},
     {"json", no_argument, NULL, OPTION_JSON},
     {"help", no_argument, NULL, OPTION_HELP},
     {"version", no_argument, NULL, OPTION_VERSION},
@@ -114,12 +128,6 @@ static bool read_options(int argc, char **argv, struct ctl_options *o, int *ret_
         if (take_option(o, c))
             continue;
         switch (c) {
-        case OPTION_FOR:
-            o->span = optarg;
-            break;
-        case OPTION_NAMES:
-            o->names = true;
-            break;
         case OPTION_CHANGES:
             if (str_to_int(optarg, 1, 1000000000, &o->changes))
                 break;
@@ -154,10 +162,25 @@ static bool take_option(struct ctl_options *o, int option)
         const char **text;
         bool *flag;
     } rows[] = {
-        {OPTION_SOCKET, &o->socket, NULL}, {OPTION_CONFIG, &o->config, NULL}, {OPTION_USER, &o->user, NULL},
-        {OPTION_STATE, &o->state, NULL},   {OPTION_AT, &o->at, NULL},         {OPTION_FILE, &o->file, NULL},
-        {OPTION_ROLE, &o->role, NULL},     {OPTION_GROUP, &o->group, NULL},   {OPTION_UNDO, NULL, &o->undo},
-        {OPTION_VERIFY, NULL, &o->verify}, {OPTION_JSON, NULL, &o->json},
+        {OPTION_SOCKET, &o->socket, NULL},
+        {OPTION_CONFIG, &o->config, NULL},
+        {OPTION_USER, &o->user, NULL},
+        {OPTION_STATE, &o->state, NULL},
+        {OPTION_AT, &o->at, NULL},
+        {OPTION_FILE, &o->file, NULL},
+        {OPTION_ROLE, &o->role, NULL},
+        {OPTION_GROUP, &o->group, NULL},
+        {OPTION_UNDO, NULL, &o->undo},
+        {OPTION_VERIFY, NULL, &o->verify},
+        {OPTION_JSON, NULL, &o->json},
+        {OPTION_FOR, &o->span, NULL},
+        {OPTION_NAMES, NULL, &o->names},
+        {OPTION_KIND, &o->kind, NULL},
+        {OPTION_URL, &o->url, NULL},
+        {OPTION_ACCOUNT, &o->account, NULL},
+        {OPTION_PASSWORD_FILE, &o->password_file, NULL},
+        {OPTION_CALENDARS, &o->calendars, NULL},
+        {OPTION_OUTPUT, &o->output, NULL},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
         if (rows[i].option != option)

@@ -8,6 +8,8 @@
  *   freebusyctl_check.c  check: by the daemon, or by `freebusyd --check-server` from the file alone
  *   freebusyctl_why.c    why: what decided somebody's state
  *   freebusyctl_identity.c, freebusyctl_audit.c, freebusyctl_forget.c   who may ask, who was told, who is forgotten
+ *   freebusyctl_setup.c  setup: from nothing to a configuration that works
+ *   freebusyctl_ask.c    its questions
  *   freebusyctl_support.c  log, trace, bundle: when something is wrong
  *   freebusyctl_print.c  text for people
  */
@@ -37,6 +39,7 @@ struct ctl_options {
     const char *role, *group; /* identity */
     bool undo;                /* forget */
     bool verify;              /* audit */
+    const char *kind, *url, *account, *password_file, *calendars, *output; /* setup */
     bool json;
     char **args; /* after the command */
     int arg_count;
@@ -54,7 +57,10 @@ struct ctl_command {
 extern const struct ctl_command ctl_commands[];
 
 ctl_command_fn ctl_status, ctl_show, ctl_servers, ctl_users, ctl_subscribers, ctl_refresh, ctl_reload, ctl_unbreak,
-    ctl_watch, ctl_check, ctl_why, ctl_log, ctl_trace, ctl_bundle, ctl_identity, ctl_audit, ctl_forget;
+    ctl_watch, ctl_check, ctl_why, ctl_log, ctl_trace, ctl_bundle, ctl_setup, ctl_identity, ctl_audit, ctl_forget;
+
+/* The check from o->config alone, printed as it goes. `step` and `code` become those of the step that failed, else "". */
+enum ctl_exit ctl_check_file(const struct ctl_options *o, char step[32], char code[64]);
 
 /*
  * One request. CTL_WELL: *ret holds the answer's JSON (caller frees) when the status was 2xx. Else the reason has been
@@ -66,6 +72,10 @@ enum ctl_exit ctl_talk(const struct ctl_options *o, const char *method, const ch
  * end it. */
 typedef bool ctl_line_fn(void *arg, char *line);
 enum ctl_exit ctl_talk_lines(const struct ctl_options *o, const char *path, ctl_line_fn *line, void *arg);
+
+/* False: there is no more input. `usual` (may be NULL) is what an empty line stands for. */
+bool ctl_ask(const char *question, const char *usual, char *out, size_t size);
+bool ctl_ask_secret(const char *question, char *out, size_t size);
 
 /* "/ctl/person/" + address, escaped. malloc'ed. */
 char *ctl_path(const char *prefix, const char *argument);

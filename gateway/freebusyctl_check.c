@@ -19,10 +19,12 @@
 struct checking {
     const struct ctl_options *options;
     bool any, failed, config_failed, finished;
+    char step[32], code[64]; /* that failed */
 };
 
 static enum ctl_exit by_daemon(struct checking *c);
 static enum ctl_exit by_file(struct checking *c);
+static enum ctl_exit verdict(const struct checking *c, enum ctl_exit result);
 static bool on_line(void *arg, char *line);
 static void print_step(const struct jv *v);
 static void print_end(const struct jv *v, bool failed);
@@ -33,12 +35,25 @@ enum ctl_exit ctl_check(const struct ctl_options *o)
 {
     struct checking c = {.options = o};
     setvbuf(stdout, NULL, _IOLBF, 0);
-    enum ctl_exit result = o->config ? by_file(&c) : by_daemon(&c);
+    return verdict(&c, o->config ? by_file(&c) : by_daemon(&c));
+}
+
+enum ctl_exit ctl_check_file(const struct ctl_options *o, char step[32], char code[64])
+{
+    struct checking c = {.options = o};
+    enum ctl_exit result = by_file(&c);
+    snprintf(step, sizeof c.step, "%s", c.step);
+    snprintf(code, sizeof c.code, "%s", c.code);
+    return verdict(&c, result);
+}
+
+static enum ctl_exit verdict(const struct checking *c, enum ctl_exit result)
+{
     if (result != CTL_WELL)
         return result;
-    if (c.config_failed)
+    if (c->config_failed)
         return CTL_USAGE;
-    return c.failed || !c.finished ? CTL_NOT_WELL : CTL_WELL;
+    return c->failed || !c->finished ? CTL_NOT_WELL : CTL_WELL;
 }
 
 static enum ctl_exit by_daemon(struct checking *c)
@@ -102,6 +117,10 @@ static bool on_line(void *arg, char *line)
     bool done = jv_truth(jv_get(v, "done"), false), ok = jv_truth(jv_get(v, "ok"), false);
     c->finished |= done;
     c->failed |= !ok;
+    if (!done && !ok && !c->code[0]) {
+        snprintf(c->step, sizeof c->step, "%s", jv_str(jv_get(v, "step"), ""));
+        snprintf(c->code, sizeof c->code, "%s", jv_str(jv_get(v, "code"), ""));
+    }
     c->config_failed |= !ok && strcmp(jv_str(jv_get(v, "step"), ""), "config") == 0;
     if (c->options->json)
         puts(line);

@@ -103,8 +103,9 @@ class Installed:
 
     def start(self):
         os.makedirs(self.path("run/freebusyd"), exist_ok=True)
-        self.program = harness.Program("freebusyd", ["chroot", self.tree, "env", "CREDENTIALS_DIRECTORY=/etc/freebusyd/secrets",
-                                                     "/usr/sbin/freebusyd", "--config", "/" + CONFIG], self.folder)
+        argv = ["chroot", self.tree, "env", "CREDENTIALS_DIRECTORY=/etc/freebusyd/secrets", "/usr/sbin/freebusyd",
+                "--config", "/" + CONFIG]
+        self.program = harness.Program("freebusyd", argv, self.folder)
         harness.wait_until(lambda: "persons" in self.ctl("status")[1], "the daemon to answer freebusyctl")
 
     def ctl(self, *argv):
@@ -113,7 +114,7 @@ class Installed:
         return done.returncode, done.stdout + done.stderr
 
     def shows(self, state):
-        harness.wait_until(lambda: state in self.ctl("show", ANNA)[1], f"{ANNA} to be {state}: {self.ctl('show', ANNA)}")
+        harness.wait_until(lambda: state in self.ctl("show", ANNA)[1], f"{ANNA} to be {state}")
 
     def left(self):
         """Every path in the tree that has our name, but what dpkg itself remembers."""

@@ -29,7 +29,8 @@ def activated(folder):
     check(status == 200, f"the first caller is answered: {status} {text}")
     daemon.wait_state(ANNA, "free")
     check("1 sockets were handed over that publish.http.listen does not name" in program.log(), "the other is named")
-    inodes = [os.readlink(f"/proc/{program.process.pid}/fd/{fd}") for fd in os.listdir(f"/proc/{program.process.pid}/fd")]
+    files = f"/proc/{program.process.pid}/fd"
+    inodes = [os.readlink(os.path.join(files, fd)) for fd in os.listdir(files)]
     with open("/proc/net/tcp", encoding="ascii") as table:
         bound = [line.split()[9] for line in table if f":{named:04X} 00000000:0000 0A" in line]
     check(len(bound) == 1 and f"socket:[{bound[0]}]" in inodes, "there is one listening socket, the one handed over")

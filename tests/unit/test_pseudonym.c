@@ -46,10 +46,15 @@ static void nothing_of_an_address_stays(void **state)
 {
     (void)state;
     static const char *const texts[] = {
-        "person=secret.name+tag@secret.test code=stale",  "\"secret@secret.test\":",  "mailto:o'secret@secret.test.",
-        "(secret%40secret.test)",                         "https://mail/exchange/secret/Calendar/",
-        "SEARCH /exchange/secret%40x/Kalender/?a=b",      "<secret@secret.test>, secret@secret.test;",
-        "secr\xc3\xa9tsecret@secret.test",                "/exchange/secret",
+        "person=secret.name+tag@secret.test code=stale",
+        "\"secret@secret.test\":",
+        "mailto:o'secret@secret.test.",
+        "(secret%40secret.test)",
+        "https://mail/exchange/secret/Calendar/",
+        "SEARCH /exchange/secret%40x/Kalender/?a=b",
+        "<secret@secret.test>, secret@secret.test;",
+        "secr\xc3\xa9tsecret@secret.test",
+        "/exchange/secret",
     };
     struct gw_pseudonyms p;
     struct buf b;
@@ -67,7 +72,8 @@ static void nothing_of_an_address_stays(void **state)
 static void other_text_stays(void **state)
 {
     (void)state;
-    static const char *const texts[] = {"answered 503 with 100% of @ and a@", "price 12.5%", "url: https://mail.example.com/exchange/", ""};
+    static const char *const texts[] = {"answered 503 with 100% of @ and a@", "price 12.5%",
+                                        "url: https://mail.example.com/exchange/", ""};
     struct gw_pseudonyms p;
     struct buf b;
     gw_pseudonyms_init(&p, bases);
@@ -80,6 +86,7 @@ static void other_text_stays(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(one_name_for_all_spellings),
-                                       cmocka_unit_test(nothing_of_an_address_stays), cmocka_unit_test(other_text_stays)};
+                                       cmocka_unit_test(nothing_of_an_address_stays),
+                                       cmocka_unit_test(other_text_stays)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
