@@ -39,4 +39,8 @@ int gw_check_alone(const char *config_path, const char *server, const char *user
 /* The address to ask about when none was named: the first person of that server; NULL when it has none. */
 const char *gw_check_default_user(const struct gw_config *config, const char *server);
 
+/* Every code with its step, meaning and advice, for `--print-causes`: the manual is compared with it. Of outlets, those
+ * that more than one kind of server has are there twice. */
+void gw_check_print_causes(struct buf *out);
+
 #endif

@@ -74,6 +74,17 @@ bool gw_check_outlets(struct buf *out, const struct gateway *g)
     return well;
 }
 
+void gw_check_print_causes(struct buf *out)
+{
+    for (size_t i = 0; i < dav_cause_count(); i++) {
+        const struct dav_cause *c = dav_cause_at(i);
+        buf_addf(out, "%s\t%s\t%s\t%s\n", dav_step_name(c->step), c->code, c->meaning, c->advice);
+    }
+    for (size_t i = 0; i < sizeof causes / sizeof causes[0]; i++)
+        buf_addf(out, "%s\t%s\t%s\t%s\n", dav_step_name(DAV_STEP_PUBLISH), causes[i].code, causes[i].meaning,
+                 causes[i].advice);
+}
+
 static void add_line(struct buf *out, const struct pres_publisher_status *s)
 {
     char since[UTC_TEXT_MAX], proved[UTC_TEXT_MAX], evidence[400];

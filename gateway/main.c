@@ -46,7 +46,7 @@ struct process {
 
 static int parse(int argc, char **argv, struct arguments *ret);
 static int usage(FILE *out, int code);
-static int print_options(void);
+static int print(void (*describe)(struct buf *out));
 static int check_config(const char *path);
 static void print_policy_warnings(const struct gw_config *config);
 static struct gw_config *read_config(const char *path);
@@ -97,6 +97,7 @@ static int parse(int argc, char **argv, struct arguments *ret)
                                             {"version", no_argument, NULL, 'V'},
                                             {"log-level", required_argument, NULL, 'l'},
                                             {"print-options", no_argument, NULL, 'p'},
+                                            {"print-causes", no_argument, NULL, 'P'},
                                             {"help", no_argument, NULL, 'h'},
                                             {"check-server", required_argument, NULL, 's'},
                                             {"check-user", required_argument, NULL, 'u'},
@@ -134,7 +135,9 @@ static int parse(int argc, char **argv, struct arguments *ret)
             puts("freebusyd " FB_VERSION);
             return EXIT_WELL;
         case 'p':
-            return print_options();
+            return print(gw_config_describe);
+        case 'P':
+            return print(gw_check_print_causes);
         case 'h':
             return usage(stdout, EXIT_WELL);
         default:
@@ -151,6 +154,7 @@ static int usage(FILE *out, int code)
           "       freebusyd --config FILE --check-server NAME [--check-user ADDRESS]\n"
           "                                                asks one server step by step, as `freebusyctl check` does\n"
           "       freebusyd --print-options                every key of the configuration, separated by tabs\n"
+          "       freebusyd --print-causes                 every code of a failure, separated by tabs\n"
           "       freebusyd --version | --help\n"
           "  --clock TIME makes the daemon's clock begin at another time, for tests and demonstrations.\n"
           "Runs in the foreground. SIGHUP reads the configuration again, SIGTERM stops.\n"
@@ -159,11 +163,11 @@ static int usage(FILE *out, int code)
     return code;
 }
 
-static int print_options(void)
+static int print(void (*describe)(struct buf *out))
 {
     struct buf b;
     buf_init(&b, 1 << 20);
-    gw_config_describe(&b);
+    describe(&b);
     fputs(b.data, stdout);
     buf_free(&b);
     return EXIT_WELL;

@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# Every code of a failure has its paragraph in docs/troubleshooting.md, which begins with what the program says, and no
+# other code has one.   codes.sh SOURCE_DIR FREEBUSYD
+set -u
+cd "$1" || exit 2
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+"$2" --print-causes >"$work/causes" || exit 1
+cut -f 2 "$work/causes" | sort -u >"$work/have"
+sed -n 's/^### //p' docs/troubleshooting.md | sort >"$work/told"
+diff "$work/have" "$work/told" || { echo "codes (<) and paragraphs (>) differ"; exit 1; }
+bad=0
+while IFS=$'\t' read -r step code meaning _; do
+    [ "$step" = publish ] && grep -qP "^(?!publish)\w+\t$code\t" "$work/causes" && continue
+    paragraph=$(awk -v h="### $code" '$0 == h { on = 1; next } /^#/ { on = 0 } on' docs/troubleshooting.md | tr '\n' ' ')
+    case " $paragraph" in
+    *" $meaning "*) ;;
+    *) echo "$code: the paragraph does not say \"$meaning\""; bad=1 ;;
+    esac
+done <"$work/causes"
+exit $bad
