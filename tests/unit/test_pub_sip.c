@@ -252,38 +252,6 @@ static void test_life(void **test)
     assert_string_equal(header(w, "SIP-If-Match"), "t3");
 }
 
-/* 412: anew without the tag; 423: as long as the server wants; a second change waits for the first. */
-static void test_answers(void **test)
-{
-    struct world *w = *test;
-    start(w);
-    want(w, 1);
-    answer(w, 423, "Min-Expires: 1800\r\n");
-    want(w, 2);
-    assert_string_equal(header(w, "Expires"), "1800");
-    set_busy(w, NOON - 60, NOON + 3600); /* while that is under way */
-    assert_int_equal(w->requests, 2);
-    answer(w, 200, "SIP-ETag: t1\r\nExpires: 1800\r\n");
-    want(w, 3);
-    assert_non_null(strstr(w->text, "<rpid:busy/>"));
-    answer(w, 412, "");
-    want(w, 4);
-    assert_string_equal(header(w, "SIP-If-Match"), "");
-    answer(w, 200, "SIP-ETag: t2\r\nExpires: 1800\r\n");
-    assert_non_null(strstr(w->row, " t2 "));
-    set_busy(w, 0, 0);
-    want(w, 5);
-    answer(w, 503, "Retry-After: 100\r\n");
-    loop_advance(w->loop, 95000);
-    turns(w);
-    assert_int_equal(w->requests, 5);
-    pass_until(w, 6, 12000);
-    answer(w, 404, "");
-    loop_advance(w->loop, 3000000); /* an hour has not gone */
-    turns(w);
-    assert_int_equal(w->requests, 6);
-}
-
 /* Timer E: 0.5, 1, 2, 4, 4 s; timer F: after 32 s the server is down, and back when it answers. */
 static void test_lost(void **test)
 {
@@ -381,32 +349,13 @@ static void test_guard(void **test)
     buf_free(&text);
 }
 
-/* Removed on the way out, by the tag and without a document. */
-static void test_farewell(void **test)
-{
-    struct world *w = *test;
-    start(w);
-    want(w, 1);
-    answer(w, 200, "SIP-ETag: t1\r\nExpires: 600\r\n");
-    assert_false(pres_publisher_farewell(w->publisher));
-    want(w, 2);
-    assert_string_equal(header(w, "Expires"), "0");
-    assert_string_equal(header(w, "SIP-If-Match"), "t1");
-    assert_int_equal(w->m.body_len, 0);
-    answer(w, 200, "Expires: 0\r\n");
-    assert_true(pres_publisher_farewell(w->publisher));
-    assert_string_equal(w->row, "");
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_life, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_answers, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_lost, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_digest, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_guard, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_farewell, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

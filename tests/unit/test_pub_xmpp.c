@@ -16,35 +16,10 @@
 
 #include <cmocka.h>
 
-#include <fnmatch.h>
 #include <glob.h>
 
+#include "dialogue.h"
 #include "xmpp_world.h"
-
-static const char *file;
-static unsigned line_number;
-
-static int64_t clock_of(const char *text)
-{
-    unsigned hour = 0, minute = 0;
-    if (!text || sscanf(text, "%2u:%2u", &hour, &minute) != 2)
-        fail_msg("%s:%u: no time", file, line_number);
-    return WORLD_NOON - 43200 + (int64_t)hour * 3600 + minute * 60;
-}
-
-/* fnmatch takes [ and \ for its own. */
-static bool matches(const char *pattern, const char *text)
-{
-    char quoted[8192];
-    size_t n = 0;
-    for (; *pattern && n < sizeof quoted - 3; pattern++) {
-        if (strchr("[]\\?", *pattern))
-            quoted[n++] = '\\';
-        quoted[n++] = *pattern;
-    }
-    quoted[n] = '\0';
-    return fnmatch(quoted, text, 0) == 0;
-}
 
 static void expect(struct world *w, const char *pattern)
 {
@@ -117,7 +92,8 @@ static void do_word(struct world *w, char *word, char *rest)
         expect_nothing(w);
     else if (pres_kind_parse(word, &kind)) {
         char *who = strtok_r(rest, " ", &save), *from = strtok_r(NULL, " ", &save), *to = strtok_r(NULL, " ", &save);
-        world_set(w, who, kind, kind == PRES_FREE ? 0 : clock_of(from), kind == PRES_FREE ? 1 : clock_of(to));
+        world_set(w, who, kind, kind == PRES_FREE ? 0 : clock_of(from, WORLD_NOON),
+                  kind == PRES_FREE ? 1 : clock_of(to, WORLD_NOON));
         world_turn(w);
     } else if (strcmp(word, "person") == 0)
         world_person(w, rest);
