@@ -12,6 +12,7 @@
  * The answer is the union; one calendar that cannot be read makes all of it a failure, because what it hides might be a
  * meeting.
  */
+#include "asked_bodies.h"
 #include "caldav.h"
 
 #include <stdio.h>
@@ -28,7 +29,7 @@
 
 const char *const dav_caldav_depth_0[] = {"Depth: 0", "Content-Type: application/xml; charset=utf-8", NULL};
 const char *const dav_caldav_depth_1[] = {"Depth: 1", "Content-Type: application/xml; charset=utf-8", NULL};
-static const char probe_body[] =
+const char dav_asked_principal[] =
     DAV_CALDAV_XML "<D:propfind xmlns:D=\"DAV:\"><D:prop><D:current-user-principal/></D:prop></D:propfind>";
 
 static void identify(const struct fetch *fetch, char *product, size_t size);
@@ -45,7 +46,7 @@ static bool on_span(void *arg, const struct dav_span *span);
 const struct dav_flavour dav_caldav_flavour = {
     .name = "caldav",
     .probe_headers = dav_caldav_depth_0,
-    .probe_body = probe_body,
+    .probe_body = dav_asked_principal,
     .identify = identify,
     .judge_probe = judge_probe,
     .begin = begin,

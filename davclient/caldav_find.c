@@ -13,6 +13,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "asked_bodies.h"
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/str.h"
@@ -37,12 +38,16 @@ static const struct dav_ms_prop person_props[] = {
 };
 static const struct dav_ms_spec person_spec = {person_props, 3};
 
-static const char root_body[] =
+const char dav_asked_roots[] =
     DAV_CALDAV_XML "<D:propfind xmlns:D=\"DAV:\"><D:prop><D:current-user-principal/><D:principal-collection-set/>"
                    "</D:prop></D:propfind>";
 #define PERSON_PROPS "<D:prop><C:calendar-user-address-set/><C:calendar-home-set/><D:resourcetype/></D:prop>"
-static const char person_body[] =
+const char dav_asked_person[] =
     DAV_CALDAV_XML "<D:propfind xmlns:D=\"DAV:\" xmlns:C=\"" DAV_CALDAV_NS "\">" PERSON_PROPS "</D:propfind>";
+
+const char dav_asked_whose[] = DAV_CALDAV_XML
+    "<D:principal-property-search xmlns:D=\"DAV:\" xmlns:C=\"" DAV_CALDAV_NS
+    "\"><D:property-search><D:prop><C:calendar-user-address-set/></D:prop><D:match>";
 
 /* Where a server may answer for its principals; the first is the configured path. */
 static const char *const roots[] = {NULL, "/.well-known/caldav", "/", "/dav/", "/caldav.php/", "/SOGo/dav/"};
@@ -148,7 +153,7 @@ static void ask_root(struct dav_caldav *c)
     f->self = NULL;
     f->collections = "";
     if (f->root < ROOTS)
-        ask(c, DAV_FINDING_ROOT, f->root == 0 ? base : roots[f->root], root_body);
+        ask(c, DAV_FINDING_ROOT, f->root == 0 ? base : roots[f->root], dav_asked_roots);
     else
         not_found(c, "the server does not say where its principals are");
 }
@@ -186,8 +191,7 @@ static void search(struct dav_caldav *c)
     }
     buf_init(&path, DAV_URL_PATH_MAX);
     buf_init(&body, 16384);
-    buf_adds(&body, DAV_CALDAV_XML "<D:principal-property-search xmlns:D=\"DAV:\" xmlns:C=\"" DAV_CALDAV_NS
-                                   "\"><D:property-search><D:prop><C:calendar-user-address-set/></D:prop><D:match>");
+    buf_adds(&body, dav_asked_whose);
     buf_adds(&body, f->plain ? "" : "mailto:");
     for (const char *at = address; *at != '\0'; at++) {
         if (*at == '&' || *at == '<' || *at == '>')
@@ -286,7 +290,7 @@ static void guess(struct dav_caldav *c)
     while (f->guess < GUESSES && !guess_path(c, &path))
         f->guess++;
     if (f->guess < GUESSES)
-        ask(c, DAV_FINDING_HOME, dav_caldav_keep(c, path.data, path.len), person_body);
+        ask(c, DAV_FINDING_HOME, dav_caldav_keep(c, path.data, path.len), dav_asked_person);
     else
         not_found(c, "no principal has this address: set calendars or path");
     buf_free(&path);

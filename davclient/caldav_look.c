@@ -9,6 +9,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "asked_bodies.h"
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/str.h"
@@ -45,8 +46,8 @@ static const struct dav_ms_spec poll_spec = {props, POLL_PROPS};
                    "<D:current-user-principal/><C:schedule-calendar-transp/>"                                          \
                    "<C:supported-calendar-component-set/><S:getctag/><D:sync-token/>"                  \
                    "<C:calendar-availability/>" more "</D:prop></D:propfind>"
-static const char look_body[] = PROPFIND("<C:calendar-timezone/><C:calendar-timezone-id/>");
-static const char poll_body[] = PROPFIND("");
+const char dav_asked_calendars[] = PROPFIND("<C:calendar-timezone/><C:calendar-timezone-id/>");
+const char dav_asked_poll[] = PROPFIND("");
 
 static void ask(struct dav_caldav *c, enum dav_caldav_phase phase);
 static bool on_row(void *arg, const struct dav_ms_response *response);
@@ -122,8 +123,8 @@ static void ask(struct dav_caldav *c, enum dav_caldav_phase phase)
     struct dav_ask ask = {.method = "PROPFIND",
                           .url = c->source->path,
                           .headers = deep ? dav_caldav_depth_1 : dav_caldav_depth_0,
-                          .body = poll ? poll_body : look_body,
-                          .body_len = poll ? sizeof(poll_body) - 1 : sizeof(look_body) - 1,
+                          .body = poll ? dav_asked_poll : dav_asked_calendars,
+                          .body_len = poll ? sizeof(dav_asked_poll) - 1 : sizeof(dav_asked_calendars) - 1,
                           .spec = poll ? &poll_spec : &look_spec,
                           .on_response = on_row,
                           .compressed = true};
@@ -238,8 +239,8 @@ static void ask_zones(struct dav_caldav *c)
 {
     struct dav_ask ask = {.method = "PROPFIND",
                           .headers = dav_caldav_depth_0,
-                          .body = look_body,
-                          .body_len = sizeof(look_body) - 1,
+                          .body = dav_asked_calendars,
+                          .body_len = sizeof(dav_asked_calendars) - 1,
                           .spec = &look_spec,
                           .on_response = on_row,
                           .compressed = true};

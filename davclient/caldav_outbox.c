@@ -7,6 +7,7 @@
  * outbox and an address to ask as. Then one POST for each piece of the people. A person is known when the answer has a
  * row with a status of success and a VFREEBUSY that covers the time asked about; an answer about less is about less.
  */
+#include "asked_bodies.h"
 #include "caldav_outbox.h"
 
 #include <stdio.h>
@@ -62,7 +63,7 @@ static const struct dav_ms_prop our_props[] = {
     [ADDRESSES] = {DAV_CALDAV_NS, "calendar-user-address-set", 16384, DAV_MS_LIST},
 };
 static const struct dav_ms_spec our_spec = {our_props, 2};
-static const char our_body[] =
+const char dav_asked_outbox[] =
     DAV_CALDAV_XML "<D:propfind xmlns:D=\"DAV:\" xmlns:C=\"" DAV_CALDAV_NS
                    "\"><D:prop><C:schedule-outbox-URL/><C:calendar-user-address-set/></D:prop></D:propfind>";
 static const char *const post_headers[] = {"Content-Type: text/calendar; charset=utf-8", NULL};
@@ -167,8 +168,8 @@ static void propfind(struct asking *a, enum phase phase, const char *path)
     struct dav_ask ask = {.method = "PROPFIND",
                           .url = path,
                           .headers = dav_caldav_depth_0,
-                          .body = us ? our_body : root_body,
-                          .body_len = us ? sizeof(our_body) - 1 : sizeof(root_body) - 1,
+                          .body = us ? dav_asked_outbox : root_body,
+                          .body_len = us ? sizeof(dav_asked_outbox) - 1 : sizeof(root_body) - 1,
                           .spec = us ? &our_spec : &root_spec,
                           .on_response = us ? on_us : on_root,
                           .compressed = true};

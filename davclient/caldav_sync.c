@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "asked_bodies.h"
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/fetch.h"
@@ -34,8 +35,14 @@ static const struct dav_ms_prop props[] = {
 };
 static const struct dav_ms_spec spec = {props, sizeof(props) / sizeof(props[0])};
 
-static const char etags_body[] =
+const char dav_asked_etags[] =
     DAV_CALDAV_XML "<D:propfind xmlns:D=\"DAV:\"><D:prop><D:getetag/><D:resourcetype/></D:prop></D:propfind>";
+
+const char dav_asked_changes[] = DAV_CALDAV_XML "<D:sync-collection xmlns:D=\"DAV:\"><D:sync-token>";
+const char dav_asked_changes_end[] =
+    "</D:sync-token><D:sync-level>1</D:sync-level><D:prop><D:getetag/></D:prop></D:sync-collection>";
+const char dav_asked_items[] = DAV_CALDAV_XML "<C:calendar-multiget xmlns:D=\"DAV:\" xmlns:C=\"" DAV_CALDAV_NS
+                                              "\"><D:prop><D:getetag/><C:calendar-data/></D:prop>";
 
 static bool is_unchanged(const struct dav_calendar *at);
 static bool same_text(const char *a, const char *b);
@@ -161,14 +168,14 @@ static void list_by_token(struct dav_caldav *c, const char *token)
         c->full = token == NULL;
     c->was_full = c->was_full || c->full;
     buf_init(&body, 8192);
-    buf_adds(&body, DAV_CALDAV_XML "<D:sync-collection xmlns:D=\"DAV:\"><D:sync-token>");
+    buf_adds(&body, dav_asked_changes);
     for (const char *at = token; at != NULL && *at != '\0'; at++) {
         if (*at == '&' || *at == '<' || *at == '>')
             buf_addf(&body, "&#%d;", *at);
         else
             buf_addc(&body, *at);
     }
-    buf_adds(&body, "</D:sync-token><D:sync-level>1</D:sync-level><D:prop><D:getetag/></D:prop></D:sync-collection>");
+    buf_adds(&body, dav_asked_changes_end);
     send(c, DAV_SYNCING, dav_caldav_depth_0, &body);
     buf_free(&body);
 }
@@ -179,8 +186,8 @@ static void list_etags(struct dav_caldav *c)
 
     c->full = true;
     c->was_full = true;
-    buf_init(&body, sizeof(etags_body));
-    buf_adds(&body, etags_body);
+    buf_init(&body, sizeof(dav_asked_etags));
+    buf_adds(&body, dav_asked_etags);
     send(c, DAV_SYNCING_ETAGS, dav_caldav_depth_1, &body);
     buf_free(&body);
 }
@@ -337,8 +344,7 @@ static void fetch_batch(struct dav_caldav *c)
         return;
     }
     buf_init(&body, (size_t)BATCH * 6 * DAV_URL_PATH_MAX);
-    buf_adds(&body, DAV_CALDAV_XML "<C:calendar-multiget xmlns:D=\"DAV:\" xmlns:C=\"" DAV_CALDAV_NS
-                                   "\"><D:prop><D:getetag/><C:calendar-data/></D:prop>");
+    buf_adds(&body, dav_asked_items);
     for (int i = 0; i < BATCH && w != NULL; i++, w = w->next) {
         buf_adds(&body, "<D:href>");
         for (const char *at = w->href; *at != '\0'; at++) {

@@ -11,6 +11,7 @@
  * Only start, end, kind and what decides whether an appointment counts are asked for. The rows go straight into spans
  * while the answer arrives (exchange_row.c); pages are asked for until the server has no more (exchange_page.c).
  */
+#include "asked_bodies.h"
 #include "exchange_watch.h"
 
 #include <stdio.h>
@@ -55,7 +56,7 @@ static const char *const folder_headers[] = {
     "Depth: 0", "Brief: t", "Translate: f", ACCEPT_LANGUAGE, "Content-Type: text/xml", NULL,
 };
 
-static const char folder_body[] =
+const char dav_asked_folder[] =
     "<?xml version=\"1.0\"?>"
     "<D:propfind xmlns:D=\"DAV:\" xmlns:h=\"urn:schemas:httpmail:\" xmlns:x=\"http://schemas.microsoft.com/exchange/\""
     " xmlns:t=\"" WANT_ACCESS
@@ -73,7 +74,7 @@ static const struct dav_ms_spec folder_spec = {folder_props, sizeof(folder_props
 const struct dav_flavour dav_exchange_flavour = {
     .name = "exchange",
     .probe_headers = folder_headers,
-    .probe_body = folder_body,
+    .probe_body = dav_asked_folder,
     .identify = identify,
     .judge_probe = judge_probe,
     .begin = begin,
@@ -258,8 +259,8 @@ static void ask_folder(struct dav_query *q, struct exchange *x, const char *belo
         .method = "PROPFIND",
         .url = dav_exchange_join(q, x->mailbox, below),
         .headers = folder_headers,
-        .body = folder_body,
-        .body_len = sizeof(folder_body) - 1,
+        .body = dav_asked_folder,
+        .body_len = sizeof(dav_asked_folder) - 1,
         .spec = &folder_spec,
         .on_response = on_folder,
     };

@@ -10,13 +10,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "asked_bodies.h"
 #include "base/arena.h"
 #include "base/str.h"
 #include "base/utc.h"
 #include "exchange.h"
 
 /* Recurring masters are left out here and again when rows are read: servers differ. */
-static const char before_from[] =
+const char dav_asked_search[] =
     "<?xml version=\"1.0\"?><D:searchrequest xmlns:D=\"DAV:\"><D:sql>"
     "SELECT \"urn:schemas:calendar:dtstart\", \"urn:schemas:calendar:dtend\", \"urn:schemas:calendar:busystatus\", "
     "\"urn:schemas:calendar:alldayevent\", \"urn:schemas:calendar:instancetype\", "
@@ -27,7 +28,7 @@ static const char before_from[] =
     "WHERE \"DAV:contentclass\" = 'urn:content-classes:appointment' AND \"DAV:isfolder\" = False "
     "AND \"urn:schemas:calendar:dtend\" &gt; '";
 static const char before_until[] = "' AND \"urn:schemas:calendar:dtstart\" &lt; '";
-static const char body_end[] = "' AND NOT \"urn:schemas:calendar:instancetype\" = 1 "
+const char dav_asked_search_end[] = "' AND NOT \"urn:schemas:calendar:instancetype\" = 1 "
                                "ORDER BY \"urn:schemas:calendar:dtstart\" ASC</D:sql></D:searchrequest>";
 
 #define FIXED_HEADERS "Depth: 1", "Brief: t", "Translate: f", "Accept-Language: en-us", "Content-Type: text/xml"
@@ -139,18 +140,18 @@ static char *write_body(struct arena *arena, int64_t from, int64_t until, size_t
 {
     char text_from[UTC_TEXT_MAX], text_until[UTC_TEXT_MAX];
     size_t len_from = strlen(utc_slashed(from, text_from)), len_until = strlen(utc_slashed(until, text_until));
-    size_t len = sizeof(before_from) + sizeof(before_until) + sizeof(body_end) - 3 + len_from + len_until;
+    size_t len = sizeof(dav_asked_search) + sizeof(before_until) + sizeof(dav_asked_search_end) - 3 + len_from + len_until;
     char *body = arena_alloc(arena, len + 1);
     char *at = body;
 
     *ret_len = 0;
     if (!body)
         return NULL;
-    at = add(at, before_from, sizeof(before_from) - 1);
+    at = add(at, dav_asked_search, sizeof(dav_asked_search) - 1);
     at = add(at, text_from, len_from);
     at = add(at, before_until, sizeof(before_until) - 1);
     at = add(at, text_until, len_until);
-    add(at, body_end, sizeof(body_end) - 1);
+    add(at, dav_asked_search_end, sizeof(dav_asked_search_end) - 1);
     *ret_len = len;
     return body;
 }

@@ -7,6 +7,7 @@
  */
 #include <string.h>
 
+#include "asked_bodies.h"
 #include "base/str.h"
 #include "base/utc.h"
 #include "caldav_store.h"
@@ -25,7 +26,7 @@ static const struct dav_ms_spec tag_spec = {tag_props, sizeof(tag_props) / sizeo
 static const char *const tag_headers[] = {
     "Depth: 0", "Brief: t", "Translate: f", "Accept-Language: en-us", "Content-Type: text/xml", NULL,
 };
-static const char tag_body[] = "<?xml version=\"1.0\"?><D:propfind xmlns:D=\"DAV:\" "
+const char dav_asked_tag[] = "<?xml version=\"1.0\"?><D:propfind xmlns:D=\"DAV:\" "
                                "xmlns:r=\"http://schemas.microsoft.com/repl/\"><D:prop><r:contenttag/>"
                                "<D:getlastmodified/></D:prop></D:propfind>";
 
@@ -37,8 +38,8 @@ void dav_exchange_tag_ask(struct dav_query *q, struct exchange *x)
         .method = "PROPFIND",
         .url = x->calendar,
         .headers = tag_headers,
-        .body = tag_body,
-        .body_len = sizeof(tag_body) - 1,
+        .body = dav_asked_tag,
+        .body_len = sizeof(dav_asked_tag) - 1,
         .spec = &tag_spec,
         .on_response = on_tag,
     };

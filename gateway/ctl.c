@@ -31,6 +31,7 @@ static const struct gw_http_route routes[] = {
     {"DELETE", "/ctl/forget/", true, gw_ctl_delete_forget},
     {"GET", "/ctl/audit", false, gw_ctl_get_audit},
     {"GET", "/ctl/identities", false, gw_ctl_get_identities},
+    {"GET", "/ctl/privacy", false, gw_ctl_get_privacy},
     {"GET", "/ctl/bundle", false, gw_ctl_get_bundle},
     {"POST", "/ctl/log", false, gw_ctl_post_log},
     {"GET", "/ctl/trace/", true, gw_ctl_get_trace},

@@ -24,6 +24,7 @@ void gw_ctl_post_forget(struct gw_face *face, struct httpd_req *req,
 void gw_ctl_delete_forget(struct gw_face *face, struct httpd_req *req, const char *rest);
 void gw_ctl_get_audit(struct gw_face *face, struct httpd_req *req,
                       const char *rest); /* answered when all lines are written */
+void gw_ctl_get_privacy(struct gw_face *face, struct httpd_req *req, const char *rest); /* ctl_privacy.c */
 void gw_ctl_get_identities(struct gw_face *face, struct httpd_req *req, const char *rest);
 
 void gw_ctl_get_bundle(struct gw_face *face, struct httpd_req *req, const char *rest); /* ?names=yes: text/plain */

@@ -34,6 +34,7 @@ const struct ctl_command ctl_commands[] = {
     {"identity", "list|add|token|password|revoke|remove [NAME]", "who may ask: the file of identities", 1, 2,
      ctl_identity},
     {"audit", "ADDRESS | --verify", "who was told what about a person; whether the audit is whole", 0, 1, ctl_audit},
+    {"privacy", "[server|subscriber]", "what is asked of servers, and what a subscriber can get", 0, 1, ctl_privacy},
     {"forget", "ADDRESS [--undo]", "remove a person everywhere, for good", 1, 1, ctl_forget},
     {NULL, NULL, NULL, 0, 0, NULL},
 };

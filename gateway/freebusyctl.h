@@ -57,7 +57,8 @@ struct ctl_command {
 extern const struct ctl_command ctl_commands[];
 
 ctl_command_fn ctl_status, ctl_show, ctl_servers, ctl_users, ctl_subscribers, ctl_refresh, ctl_reload, ctl_unbreak,
-    ctl_watch, ctl_check, ctl_why, ctl_log, ctl_trace, ctl_bundle, ctl_setup, ctl_identity, ctl_audit, ctl_forget;
+    ctl_watch, ctl_check, ctl_why, ctl_log, ctl_trace, ctl_bundle, ctl_setup, ctl_identity, ctl_audit,
+    ctl_privacy, ctl_forget;
 
 /* The check from o->config alone, printed as it goes. `step` and `code` become those of the step that failed, else "". */
 enum ctl_exit ctl_check_file(const struct ctl_options *o, char step[32], char code[64]);

@@ -27,6 +27,7 @@ _freebusyctl() {
             mapfile -t COMPREPLY < <(compgen -W "error warning notice info debug" -- "$cur") ;;
         bundle)
             _filedir ;;
+        privacy) mapfile -t COMPREPLY < <(compgen -W "server subscriber" -- "$cur") ;;
         identity)
             mapfile -t COMPREPLY < <(compgen -W "list add token password revoke remove" -- "$cur") ;;
         check | unbreak)

@@ -1,0 +1,91 @@
+/*
+ * ctl_privacy: GET /ctl/privacy: what is asked of servers, read out of the very requests (davclient/asked.h), and what
+ * a subscriber can get at each level of the policy: a made-up person on a made-up day, through the view and the
+ * renderers that everybody's answers go through.
+ */
+#include <stdlib.h>
+
+#include "base/buf.h"
+#include "base/json.h"
+#include "ctl.h"
+#include "davclient/asked.h"
+#include "http_face.h"
+#include "presence/interval.h"
+#include "presence/render.h"
+#include "presence/view.h"
+
+enum { HOUR_S = 3600, DAY_S = 86400, TEXT_MAX = 65536 };
+static const int64_t example_day = 1795392000; /* a Monday */
+static const char example_person[] = "somebody@example.com";
+
+static struct jv *servers(void);
+static void add_name(void *arg, const char *name);
+static struct jv *subscribers(void);
+static struct jv *level(enum pres_level level, const struct pres_known *known);
+
+void gw_ctl_get_privacy(struct gw_face *face, struct httpd_req *req, const char *rest)
+{
+    (void)face, (void)rest;
+    struct jv *v = jv_set(jv_object(), "server", servers());
+    gw_http_json(req, 200, jv_set(v, "subscriber", subscribers()));
+}
+
+static struct jv *servers(void)
+{
+    struct jv *list = jv_array();
+    const struct dav_asked *asked;
+    for (size_t i = 0; (asked = dav_asked_at(i)); i++) {
+        struct jv *names = jv_array(), *v = jv_set_str(jv_object(), "kind", asked->kind);
+        dav_asked_properties(asked, add_name, names);
+        jv_set_str(v, "verb", asked->verb);
+        jv_set_str(v, "for", asked->why);
+        jv_set_str(v, "answer", asked->told);
+        jv_add(list, jv_set(v, "properties", names));
+    }
+    return list;
+}
+
+static void add_name(void *arg, const char *name)
+{
+    jv_add(arg, jv_string(name));
+}
+
+static struct jv *subscribers(void)
+{
+    const struct pres_interval day[] = {
+        {.start = example_day + 9 * HOUR_S, .end = example_day + 10 * HOUR_S, .kind = PRES_BUSY},
+        {.start = example_day + 14 * HOUR_S, .end = example_day + 15 * HOUR_S, .kind = PRES_TENTATIVE}};
+    struct pres_set *set = pres_set_build(day, 2, example_day, example_day + DAY_S);
+    const struct pres_known known = {.set = set,
+                                     .from = example_day,
+                                     .until = example_day + DAY_S,
+                                     .as_of = example_day + 9 * HOUR_S,
+                                     .stale_after = DAY_S};
+    struct jv *list = jv_array();
+    for (int i = PRES_SEE_NOTHING; i <= PRES_SEE_TIMES; i++)
+        jv_add(list, level((enum pres_level)i, &known));
+    free(set);
+    return list;
+}
+
+static struct jv *level(enum pres_level level_now, const struct pres_known *known)
+{
+    const struct pres_grant grant = {.level = level_now, .expires = PRES_NEVER};
+    int64_t now = example_day + 9 * HOUR_S + 600;
+    struct jv *v = jv_set_str(jv_object(), "level", pres_level_name(level_now));
+    struct pres_presence full, seen;
+    struct buf b;
+    char why[100];
+    buf_init(&b, TEXT_MAX);
+    pres_state_at(known, now, &full);
+    bool some = pres_view_presence(&grant, known, &full, now, &seen) && pres_render_json(&b, example_person, &seen);
+    jv_set(v, "presence", some ? jv_parse(b.data, b.len, why, sizeof why) : jv_null());
+    struct pres_seen *times = pres_view_known(&grant, known, now);
+    buf_reset(&b);
+    if (times)
+        pres_render_vfb(&b, example_person, times->known.set, times->known.from, times->known.until, now);
+    jv_set_str(v, "free_busy", times ? b.data : NULL);
+    pres_seen_free(&times);
+    buf_free(&b);
+    return v;
+}
