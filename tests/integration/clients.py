@@ -412,9 +412,11 @@ def evolution(folder):
 
 
 def thunderbird(folder):
-    """Thunderbird's attendees' window, by its own free/busy service."""
+    """Thunderbird finds its calendar at the site's address, and fills its attendees' window by its free/busy service."""
     world = World(folder)
     with thunderbird_peer.Thunderbird(os.path.join(folder, "thunderbird")) as program:
+        check_equal(program.calendars(world.url, ANNA, PASSWORD), [["Free/busy", world.calendar, True], [
+            "Busy: " + ANNA, world.calendar.replace("/calendar/", "/busy/"), True]], "what it finds at the site")
         got = program.free_busy(world.calendar, REALM, ANNA, PASSWORD, world.start, world.end,
                                 [BOB, ANNA, ODD, NOBODY, GONE])
     check_equal(got.get("outbox"), world.url + world.outbox, f"the outbox that it finds: {got}")

@@ -2,6 +2,7 @@
 """Thunderbird without a window, asked what its attendees' dialogue would show.
 
     with Thunderbird(FOLDER) as program:
+        program.calendars(SITE_URL, LOGIN, PASSWORD)
         program.free_busy(CALENDAR_URL, REALM, LOGIN, PASSWORD, START, END, ADDRESSES)
 
 It runs on a new profile and is steered over its own automation port (Marionette). The calendar is added as the
@@ -78,6 +79,15 @@ function ask(address) {
 })().catch(error => done({ error: String(error) }));
 """
 
+# What its dialogue for a new calendar lists.
+SEARCH = """
+const [setup, done] = arguments;
+const { cal } = ChromeUtils.importESModule("resource:///modules/calendar/calUtils.sys.mjs");
+cal.provider.detection.detect(setup.login, setup.password, setup.location, false, [], {}).then(
+  found => done(Array.from(found.values()).flat().map(one => [one.name, one.uri.spec, one.readOnly])),
+  error => done({ error: String(error) }));
+"""
+
 
 class Thunderbird:
 
@@ -128,6 +138,11 @@ class Thunderbird:
             "people": list(people)
         }
         return self._command("WebDriver:ExecuteAsyncScript", {"script": QUESTION, "args": [setup]})["value"]
+
+    def calendars(self, location, login, password):
+        """What it finds at a site's address: [[name, URL, may only be read]...]"""
+        setup = {"location": location, "login": login, "password": password}
+        return self._command("WebDriver:ExecuteAsyncScript", {"script": SEARCH, "args": [setup]})["value"]
 
     def _connect(self, port, seconds=120):
         end = time.monotonic() + seconds
