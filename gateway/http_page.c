@@ -111,17 +111,23 @@ const struct gw_page_file *gw_page_file(const char *name)
     return NULL;
 }
 
-void gw_page_fill(struct buf *b, const char *name, gw_page_fill_fn *fill, void *arg)
+/* Of a file that is there; the linker's word for it is nothing to the compiler. */
+static const char *text_of(const char *name)
 {
     const struct gw_page_file *file = gw_page_file(name);
-    const char *at = file->data, *open;
+    return file ? file->data : "";
+}
+
+void gw_page_fill(struct buf *b, const char *name, gw_page_fill_fn *fill, void *arg)
+{
+    const char *at = text_of(name), *open;
     while ((open = strstr(at, "{{"))) {
         const char *close = strstr(open, "}}");
         char word[32];
         snprintf(word, sizeof word, "%.*s", (int)(close - open - 2), open + 2);
         buf_add(b, at, (size_t)(open - at));
         if (strcmp(word, "patterns") == 0)
-            buf_adds(b, gw_page_file("patterns.html")->data);
+            buf_adds(b, text_of("patterns.html"));
         else
             fill(b, word, arg);
         at = close + 2;
