@@ -19,10 +19,10 @@
 #include "gateway.h"
 #include "http_face.h"
 #include "http_pidf.h"
+#include "inlet.h"
 #include "page.h"
 #include "policy.h"
 #include "presence/render.h"
-#include "inlet.h"
 #include "report.h"
 #include "who.h"
 
@@ -36,24 +36,33 @@ static void get_servers(struct gw_face *face, struct httpd_req *req, const char 
 static void get_status(struct gw_face *face, struct httpd_req *req, const char *rest);
 
 static const struct gw_http_route public_routes[] = {
-    {"GET", "/", false, gw_http_get_page},           {"GET", "/page.js", false, gw_http_get_page_file},
+    {"GET", "/", false, gw_http_get_page},
+    {"GET", "/page.js", false, gw_http_get_page_file},
     {"GET", "/page.css", false, gw_http_get_page_file},
     {"GET", "/icon.svg", false, gw_http_get_page_file},
     {"GET", "/person/", true, gw_http_get_person_page},
     {"GET", "/v1/people", false, gw_http_get_people},
     {"POST", "/v1/refresh/", true, gw_http_post_refresh},
     {"POST", "/v1/why/", true, gw_http_post_why},
-    {"GET", "/healthz", false, get_health},          {"GET", "/readyz", false, get_ready},
-    {"GET", "/metrics", false, gw_http_get_metrics}, {"GET", "/v1/presence", false, get_presence_list},
-    {"GET", "/v1/presence/", true, get_presence},    {"GET", "/v1/events", false, gw_http_get_events},
-    {"GET", "/v1/servers", false, get_servers},      {"GET", "/v1/status", false, get_status},
+    {"GET", "/healthz", false, get_health},
+    {"GET", "/readyz", false, get_ready},
+    {"GET", "/metrics", false, gw_http_get_metrics},
+    {"GET", "/v1/presence", false, get_presence_list},
+    {"GET", "/v1/presence/", true, get_presence},
+    {"GET", "/v1/events", false, gw_http_get_events},
+    {"GET", "/v1/servers", false, get_servers},
+    {"GET", "/v1/status", false, get_status},
     {"GET", "/v1/freebusy/", true, gw_http_get_freebusy},
     {"GET", "/freebusy/", true, gw_http_get_freebusy},
-    {"*", "/dav/", true, gw_http_dav},               {"*", "/dav/", false, gw_http_dav},
-    {"PROPFIND", "/", false, gw_http_dav},           {"OPTIONS", "/", false, gw_http_dav},
-    {"*", "/dav", false, gw_http_dav_well_known},    {"*", "/.well-known/caldav", false, gw_http_dav_well_known},
+    {"*", "/dav/", true, gw_http_dav},
+    {"*", "/dav/", false, gw_http_dav},
+    {"PROPFIND", "/", false, gw_http_dav},
+    {"OPTIONS", "/", false, gw_http_dav},
+    {"*", "/dav", false, gw_http_dav_well_known},
+    {"*", "/.well-known/caldav", false, gw_http_dav_well_known},
     {"*", "/.well-known/caldav/", false, gw_http_dav_well_known},
-    {"PUT", "/relay/", true, gw_http_inlet},         {"DELETE", "/relay/", true, gw_http_inlet},
+    {"PUT", "/relay/", true, gw_http_inlet},
+    {"DELETE", "/relay/", true, gw_http_inlet},
     {"OPTIONS", "/relay/", true, gw_http_inlet},
     {NULL, NULL, false, NULL},
 };
@@ -64,11 +73,19 @@ static const struct {
     const char *path;
     enum need need;
 } needs[] = {
-    {"/healthz", NEED_NOTHING}, {"/readyz", NEED_NOTHING},    {"/", NEED_READER},          {"/page.js", NEED_READER},
-    {"/page.css", NEED_READER}, {"/icon.svg", NEED_READER},   {"/v1/people", NEED_READER},
+    {"/healthz", NEED_NOTHING},
+    {"/readyz", NEED_NOTHING},
+    {"/", NEED_READER},
+    {"/page.js", NEED_READER},
+    {"/page.css", NEED_READER},
+    {"/icon.svg", NEED_READER},
+    {"/v1/people", NEED_READER},
     {"/person/", NEED_READER},
-    {"/metrics", NEED_READER},  {"/v1/servers", NEED_READER}, {"/v1/status", NEED_READER},
-    {"/dav", NEED_NOTHING},     {"/.well-known/caldav", NEED_NOTHING},
+    {"/metrics", NEED_READER},
+    {"/v1/servers", NEED_READER},
+    {"/v1/status", NEED_READER},
+    {"/dav", NEED_NOTHING},
+    {"/.well-known/caldav", NEED_NOTHING},
 };
 
 static const char *const json_headers[] = {"Content-Type: application/json", "Cache-Control: no-store", NULL};

@@ -145,8 +145,12 @@ void gw_page_reply(struct httpd_req *req, int status, struct buf *b)
 {
     uint8_t sum[CRYPTO_SHA256_LEN];
     char etag[64] = "ETag: \"";
-    const char *const headers[] = {"Content-Type: text/html; charset=utf-8", "Cache-Control: private, no-cache",
-                                   "X-Content-Type-Options: nosniff", "Referrer-Policy: no-referrer", POLICY, etag,
+    const char *const headers[] = {"Content-Type: text/html; charset=utf-8",
+                                   "Cache-Control: private, no-cache",
+                                   "X-Content-Type-Options: nosniff",
+                                   "Referrer-Policy: no-referrer",
+                                   POLICY,
+                                   etag,
                                    NULL};
     if (b->failed) {
         buf_free(b);
@@ -178,8 +182,8 @@ void gw_http_get_page_file(struct gw_face *face, struct httpd_req *req, const ch
     char type_line[80], etag[80];
     snprintf(type_line, sizeof type_line, "Content-Type: %s", type);
     snprintf(etag, sizeof etag, "ETag: %s", file->etag);
-    const char *const headers[] = {type_line, "Cache-Control: no-cache", "X-Content-Type-Options: nosniff", POLICY,
-                                   etag,      NULL};
+    const char *const headers[] = {
+        type_line, "Cache-Control: no-cache", "X-Content-Type-Options: nosniff", POLICY, etag, NULL};
     bool same = same_etag(req, file->etag);
     httpd_reply(req, same ? 304 : 200, headers + same, same ? NULL : file->data, same ? 0 : file->len);
 }
@@ -264,11 +268,19 @@ static bool read_numbers(struct ask *a, struct httpd_req *req, int64_t now)
     if (text && text[0] && !str_to_int(text, 0, UINT32_MAX - 1, &after))
         return false;
     a->after = (pres_id)after;
-    a->from = gw_html_midnight(now, 0);
-    text = httpd_param(req, "from", 0, &bad);
-    if (text && (!utc_parse_any(text, strlen(text), &a->from) || a->from > now + DAY_S || a->from < now - 2 * DAY_S))
+    return gw_page_from(req, now, &a->from) && !bad;
+}
+
+bool gw_page_from(struct httpd_req *req, int64_t now, int64_t *ret)
+{
+    bool bad = false;
+    int64_t from = gw_html_midnight(now);
+    *ret = from;
+    const char *text = httpd_param(req, "from", 0, &bad);
+    if (bad || (text && (!utc_parse_any(text, strlen(text), &from) || from > now + DAY_S || from < now - 2 * DAY_S)))
         return false;
-    return !bad;
+    *ret = from;
+    return true;
 }
 
 /* A copy; NULL: absent or empty. */
@@ -374,10 +386,9 @@ static void reply_part(struct gw_face *face, struct httpd_req *req, const struct
 static void add_rows_of(struct gw_face *face, struct httpd_req *req, const struct gw_who *who, struct buf *b)
 {
     bool bad = false;
-    int64_t now = now_of(face), from = gw_html_midnight(now, 0);
-    const char *text = httpd_param(req, "from", 0, &bad);
-    if (text && (!utc_parse_any(text, strlen(text), &from) || from > now + DAY_S || from < now - 2 * DAY_S))
-        from = gw_html_midnight(now, 0);
+    int64_t from;
+    const char *text;
+    gw_page_from(req, now_of(face), &from);
     buf_adds(b, "<table><tbody>");
     for (unsigned i = 0; i < LIMIT_MAX && (text = httpd_param(req, "address", i, &bad)); i++) {
         pres_id id = pres_table_find(gw_table(face->gateway), text);

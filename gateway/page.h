@@ -49,6 +49,10 @@ void gw_page_fill(struct buf *b, const char *name, gw_page_fill_fn *fill, void *
 /* Answers with a page, or 304. Takes the text. */
 void gw_page_reply(struct httpd_req *req, int status, struct buf *b);
 
+/* Where the first day begins: ?from=, the reader's midnight, else the daemon's, also when it returns false: what is
+ * asked for is no time, or no day of these. */
+bool gw_page_from(struct httpd_req *req, int64_t now, int64_t *ret);
+
 /* page_html.c. Marks that turn the direction of writing are spelled out in an element's text, replaced where there can
  * be no element (the title), and kept in attributes, which nobody reads and scripts rely on. */
 void gw_html_text(struct buf *b, const char *text);
@@ -60,9 +64,9 @@ void gw_html_count(struct buf *b, int64_t n);       /* "1,240" */
 enum gw_html_time { GW_HTML_CLOCK, GW_HTML_MOMENT, GW_HTML_AGO };
 void gw_html_time(struct buf *b, int64_t t, int64_t now, enum gw_html_time form); /* 0 and PRES_NEVER: a dash */
 void gw_html_time_of(struct buf *b, const struct jv *v, int64_t now, enum gw_html_time form);
-void gw_html_clock(struct buf *b, int64_t t); /* "09:00", no element around it */
-void gw_html_day(struct buf *b, int64_t t);   /* "Mon 23 Nov" */
-int64_t gw_html_midnight(int64_t t, int days); /* of the daemon's place, so many days on */
+void gw_html_clock(struct buf *b, int64_t t);  /* "09:00", no element around it */
+void gw_html_day(struct buf *b, int64_t t);    /* "Mon 23 Nov" */
+int64_t gw_html_midnight(int64_t t);           /* before t, of the daemon's place */
 const char *gw_html_kind(enum pres_kind kind); /* "out of office" */
 void gw_html_pill(struct buf *b, enum pres_kind kind);
 

@@ -1,7 +1,7 @@
 /*
- * page_act: what may be done from the page: ask the mail server about one person again, and ask why somebody is in their
- * state, which asks the server, too. Only administrators may, and only from our own page: a header that a form cannot
- * send and a foreign page may not, and an origin that is ours where the browser names one.
+ * page_act: what may be done from the page: ask the mail server about one person again, and ask why somebody is in
+ * their state, which asks the server, too. Only administrators may, and only from our own page: a header that a form
+ * cannot send and a foreign page may not, and an origin that is ours where the browser names one.
  */
 #include <stdlib.h>
 #include <string.h>

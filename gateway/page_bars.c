@@ -68,8 +68,9 @@ static void add_bar(struct buf *b, const struct gw_bars *w, int64_t start, int64
     char a[UTC_TEXT_MAX], z[UTC_TEXT_MAX];
     if (width <= 0)
         return;
-    buf_addf(b, "<rect class=\"b-%s\" x=\"%.2f%%\" y=\"18%%\" width=\"%.2f%%\" height=\"64%%\" rx=\"2\" fill=\"url(#k-%s)\">",
-             kind, x, width < 0.25 ? 0.25 : width, kind);
+    buf_addf(b, "<rect class=\"b-%s\" x=\"%.2f%%\" y=\"18%%\" width=\"%.2f%%\" height=\"64%%\" rx=\"2\"", kind, x,
+             width < 0.25 ? 0.25 : width);
+    buf_addf(b, " fill=\"url(#k-%s)\">", kind);
     buf_addf(b, "<title data-a=\"%s\" data-z=\"%s\">%s</title></rect>", utc_rfc3339(start, a), utc_rfc3339(end, z),
              word);
 }
@@ -108,5 +109,7 @@ static void add_words(struct buf *b, const struct gw_bars *w)
         gw_html_clock(b, one.end);
     }
     if (told == 0)
-        buf_adds(b, "free");
+        buf_adds(b, "free as far as is known");
+    if (w->known->from > w->from || w->known->until < w->until)
+        buf_adds(b, ", part of it was not asked about");
 }

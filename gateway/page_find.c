@@ -1,7 +1,7 @@
 /*
- * page_find: looks for people among however many there are. A search walks everybody by id; all searches of a face share
- * one slice a turn, in turns, so that a hundred readers who type hold the loop no longer than one. Who is found is told
- * at once, because nobody may hold a person's id over a turn.
+ * page_find: looks for people among however many there are. A search walks everybody by id; all searches of a face
+ * share one slice a turn, in turns, so that a hundred readers who type hold the loop no longer than one. Who is found
+ * is told at once, because nobody may hold a person's id over a turn.
  */
 #include <stdlib.h>
 #include <string.h>

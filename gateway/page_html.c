@@ -1,7 +1,7 @@
 /*
- * page_html: text, times and numbers as HTML. What comes from outside (addresses, groups, evidence, a server's words) is
- * escaped here and nowhere else, so that no other file of the page needs to know how. A mark that turns the direction
- * of writing could make a name read as another one: it is spelled out, as U+202E.
+ * page_html: text, times and numbers as HTML. What comes from outside (addresses, groups, evidence, a server's words)
+ * is escaped here and nowhere else, so that no other file of the page needs to know how. A mark that turns the
+ * direction of writing could make a name read as another one: it is spelled out, as U+202E.
  */
 #include <stdio.h>
 #include <string.h>
@@ -102,13 +102,12 @@ void gw_html_day(struct buf *b, int64_t t)
         buf_adds(b, text);
 }
 
-int64_t gw_html_midnight(int64_t t, int days)
+int64_t gw_html_midnight(int64_t t)
 {
     struct tm tm;
     if (!local(t, &tm))
         return t;
     tm.tm_hour = tm.tm_min = tm.tm_sec = 0;
-    tm.tm_mday += days;
     tm.tm_isdst = -1;
     return mktime(&tm);
 }

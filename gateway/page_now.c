@@ -185,8 +185,8 @@ static void add_note(const struct view *v, const char *head, const struct jv *te
 {
     if (!jv_is_string(text))
         return;
-    buf_addf(v->b, "<li><p class=\"many\"><b>!</b></p><div><h3>%s</h3><p class=\"evidence\"><span>Evidence</span> <code>",
-             head);
+    buf_addf(v->b, "<li><p class=\"many\"><b>!</b></p><div><h3>%s</h3>", head);
+    buf_adds(v->b, "<p class=\"evidence\"><span>Evidence</span> <code>");
     add_text(v, text, "");
     buf_adds(v->b, "</code></p></div></li>");
 }
@@ -200,7 +200,8 @@ static void add_freshness(const struct view *v)
     double all = 0, x = 0;
     for (unsigned i = 0; i < 4; i++)
         all += (double)num(f, classes[i].key);
-    buf_adds(v->b, "<section id=\"freshness\"><h2>Freshness</h2><svg class=\"share\" height=\"14\" aria-hidden=\"true\">");
+    buf_adds(v->b, "<section id=\"freshness\"><h2>Freshness</h2>");
+    buf_adds(v->b, "<svg class=\"share\" height=\"14\" aria-hidden=\"true\">");
     buf_adds(v->b, "<rect class=\"track\" width=\"100%\" height=\"100%\"/>");
     for (unsigned i = 0; i < 4 && all > 0; i++) {
         double width = (double)num(f, classes[i].key) * 100 / all;
@@ -246,8 +247,8 @@ static void add_punctuality(const struct view *v)
 
 static void add_servers(const struct view *v)
 {
-    static const char *const heads[] = {"Server", "State", "Logon", "Connections", "Requests/s", "Latency",
-                                        "Certificate", "Password", "People"};
+    static const char *const heads[] = {"Server",  "State",       "Logon",    "Connections", "Requests/s",
+                                        "Latency", "Certificate", "Password", "People"};
     const struct jv *servers = at(v->status, "servers");
     buf_adds(v->b, "<section id=\"servers\"><h2>Servers</h2><table class=\"board\"><thead><tr>");
     for (size_t i = 0; i < sizeof heads / sizeof *heads; i++)
@@ -315,7 +316,10 @@ static void add_server(const struct view *v, const struct jv *s)
     if (!jv_is_string(at(s, "secret_changed_at")))
         buf_adds(v->b, "\xe2\x80\x93");
     else if (num(s, "secret_age_s") >= 2 * 86400)
-        buf_addf(v->b, "%lld\xc2\xa0" "days old", (long long)(num(s, "secret_age_s") / 86400));
+        buf_addf(v->b,
+                 "%lld\xc2\xa0"
+                 "days old",
+                 (long long)(num(s, "secret_age_s") / 86400));
     else
         buf_adds(v->b, "new");
     buf_adds(v->b, "</td><td data-label=\"People\">");

@@ -26,7 +26,7 @@ struct sheet {
     const struct gw_who *who;
     pres_id id;
     const char *address;
-    int64_t now;
+    int64_t now, from; /* present, and the midnight before it */
     struct pres_presence presence;
     struct pres_seen *seen; /* NULL: no times may be told */
     struct jv *report;
@@ -55,6 +55,7 @@ void gw_http_get_person_page(struct gw_face *face, struct httpd_req *req, const 
     buf_init(&b, PAGE_BYTES_MAX);
     s.address = pres_table_publish_as(gw_table(s.gateway), s.id);
     s.now = clk_wall_s(loop_clk(gw_loop(s.gateway)));
+    gw_page_from(req, s.now, &s.from);
     s.seen = gw_page_known(s.gateway, who, s.id);
     s.report = gw_report_person(s.gateway, s.id);
     gw_page_fill(&b, "person.html", fill, &s);
@@ -129,19 +130,19 @@ static void add_state(struct buf *b, const struct sheet *s)
     }
 }
 
-/* Today first and taller, then the fortnight, a row for each day of the daemon's place. */
+/* Today first and taller, then the fortnight, a row for each day. */
 static void add_days(struct buf *b, const struct sheet *s)
 {
-    int64_t first = gw_html_midnight(s->now, 0);
     char utc[UTC_TEXT_MAX];
-    buf_addf(b, "<table class=\"days-of\" data-from=\"%s\"><thead><tr><th scope=\"col\">Day</th><th scope=\"col\" "
-                "class=\"time\"><span class=\"unseen\">Hours</span>",
-             utc_rfc3339(first, utc));
-    gw_bars_scale(b, first, first + DAY_S, 3);
+    buf_addf(b,
+             "<table class=\"days-of\" data-from=\"%s\"><thead><tr><th scope=\"col\">Day</th><th scope=\"col\" "
+             "class=\"time\"><span class=\"unseen\">Hours</span>",
+             utc_rfc3339(s->from, utc));
+    gw_bars_scale(b, s->from, s->from + DAY_S, 3);
     buf_adds(b, "</th></tr></thead><tbody>");
     for (int day = 0; day < DAYS; day++) {
-        struct gw_bars bars = {.from = gw_html_midnight(s->now, day),
-                               .until = gw_html_midnight(s->now, day + 1),
+        struct gw_bars bars = {.from = s->from + (int64_t)day * DAY_S,
+                               .until = s->from + (int64_t)(day + 1) * DAY_S,
                                .now = s->now - s->now % 60,
                                .known = s->seen ? &s->seen->known : NULL,
                                .lost = s->presence.state == PRES_UNKNOWN};

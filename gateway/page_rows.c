@@ -34,8 +34,8 @@ void gw_page_row(struct buf *b, struct gateway *g, const struct gw_who *who, pre
     struct pres_seen *seen = gw_page_known(g, who, id);
     buf_adds(b, "<tr data-address=\"");
     gw_html_attr(b, address);
-    buf_addf(b, "\" data-state=\"%s\" data-until=\"%s\"><th scope=\"row\"><a href=\"/person/",
-             pres_kind_name(p.state), p.until && p.until != PRES_NEVER ? utc_rfc3339(p.until, text) : "");
+    buf_addf(b, "\" data-state=\"%s\" data-until=\"%s\"><th scope=\"row\"><a href=\"/person/", pres_kind_name(p.state),
+             p.until && p.until != PRES_NEVER ? utc_rfc3339(p.until, text) : "");
     gw_html_url(b, address);
     buf_adds(b, "\">");
     gw_html_name(b, address);

@@ -1,7 +1,7 @@
 /*
- * rush: see rush.h. Counts, for each minute of the coming day, how many people's intervals begin or end in it. That is a
- * walk over everybody's calendar, so it is made in slices, one a turn, and only while somebody asks: the first question
- * begins it, and an answer older than a minute begins it again. A small company is counted at once.
+ * rush: see rush.h. Counts, for each minute of the coming day, how many people's intervals begin or end in it. That is
+ * a walk over everybody's calendar, so it is made in slices, one a turn, and only while somebody asks: the first
+ * question begins it, and an answer older than a minute begins it again. A small company is counted at once.
  */
 #include "rush.h"
 
@@ -13,7 +13,7 @@
 #include "base/mem.h"
 #include "gateway_private.h"
 
-enum { MINUTES = 24 * 60, SLICE = 2000, SLICE_MS = 3, LOOK = 64, GOOD_FOR_MS = 60000 };
+enum { MINUTES = 24 * 60, SLICE = 2000, SLICE_MS = 3, LOOK = 64, GOOD_FOR_MS = 60000, NOBODY_FOR_MS = 4000 };
 
 struct gw_rush {
     struct gateway *gateway;
@@ -52,7 +52,8 @@ bool gw_rush(struct gateway *g, struct gw_rush_view *ret)
         return false;
     int64_t now_ms = clk_mono_ms(loop_clk(g->loop)), now = clk_wall_s(loop_clk(g->loop));
     bool passed = r->view.at + 60 <= now;
-    if (!r->walking && (!r->counted_ms || now_ms - r->counted_ms >= GOOD_FOR_MS || (passed && r->view.persons > 0))) {
+    int64_t good_for = r->view.persons == 0 ? NOBODY_FOR_MS : passed ? 0 : GOOD_FOR_MS;
+    if (!r->walking && (!r->counted_ms || now_ms - r->counted_ms >= good_for)) {
         memset(r->counts, 0, sizeof r->counts);
         r->from = now - now % 60;
         r->at = PRES_NOBODY;

@@ -240,7 +240,7 @@ function personChanged(p) {
 }
 
 async function refreshPerson() {
-  const answer = await fetch(location.pathname);
+  const answer = await fetch(location.pathname + '?from=' + encodeURIComponent(midnight()));
   const doc = new DOMParser().parseFromString(await answer.text(), 'text/html');
   for (const id of ['state', 'days', 'why', 'told']) {
     const fresh = doc.getElementById(id), html = fresh && fresh.outerHTML;
@@ -264,13 +264,16 @@ function element(name, text, ...children) {
   return e;
 }
 
-const fates = { 'decides': 'decides', 'weaker': 'loses to a stronger one', 'does-not-count': 'does not count', 'not-used': 'not used' };
+const fates = {
+  'decides': 'decides', 'weaker': 'loses to a stronger one', 'does-not-count': 'does not count', 'not-used': 'not used',
+};
 
 function explain(body) {
   const rowsOf = body.covering.map(e => {
     const row = element('tr', '');
-    for (const text of [clock(new Date(e.start)) + ' to ' + clock(new Date(e.end)), e.marked, e.traits.join(', '), e.counts_as,
-      fates[e.fate] || e.fate, e.rule || '']) row.append(element('td', text));
+    const when = clock(new Date(e.start)) + ' to ' + clock(new Date(e.end));
+    for (const text of [when, e.marked, e.traits.join(', '), e.counts_as, fates[e.fate] || e.fate, e.rule || ''])
+      row.append(element('td', text));
     return row;
   });
   const head = element('tr', '');
@@ -279,7 +282,8 @@ function explain(body) {
     th.scope = 'col';
     head.append(th);
   }
-  const reads = body.reads.map(r => element('p', r.ok ? `Read by ${r.method || r.way || 'the server'}: ${r.events} events in ${r.requests} requests.`
+  const reads = body.reads.map(r => element('p', r.ok
+    ? `Read by ${r.method || r.way || 'the server'}: ${r.events} events in ${r.requests} requests.`
     : `The server did not answer well: ${r.code}.`));
   const table = element('table', '', element('thead', '', head), element('tbody', '', ...rowsOf));
   const nothing = element('p', 'No event covers this moment.');

@@ -18,7 +18,8 @@ ANNA, BOB = "anna@example.test", "bob@example.test"
 def start(folder, more=60):
     """A simulator, and a daemon that reads it for Anna, Bob, the hostile ones (whom no mail server knows) and more."""
     crowd = [f"person{i:03}@example.test" for i in range(more)]
-    lines = [f"appointment {ANNA} now-30m +3h busy", f"appointment {ANNA} now+26h +1h tentative", f"mailbox {BOB} password=x"]
+    lines = [f"appointment {ANNA} now-30m +3h busy", f"appointment {ANNA} now+26h +1h tentative",
+             f"mailbox {BOB} password=x"]
     lines += [f"appointment {a} now+{i % 7}h +{30 + i % 90}m {('busy', 'tentative', 'oof')[i % 3]}"
               for i, a in enumerate(crowd)]
     users = [json.dumps({"address": ANNA, "server": "hq", "group": "office"}),
