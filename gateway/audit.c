@@ -75,6 +75,7 @@ struct gw_audit {
     char trouble[300], head[CHAIN_HEX];
 };
 
+static void decide(struct gw_audit *a, const struct gw_who *who, const char *whom, const struct pres_grant *grant);
 static void add_line(struct gw_audit *a, const char *text);
 static void add_decision(struct gw_audit *a, const char *key, uint64_t times, int64_t since);
 static void decision_gone(void *arg, const char *key, void *value);
@@ -150,18 +151,27 @@ void gw_audit_apply(struct gateway *g)
 
 void gw_audit(const struct gateway *g, const struct gw_who *who, pres_id id, const struct pres_grant *grant)
 {
-    struct gw_audit *a = g->audit;
+    if (g->audit && g->audit->path)
+        decide(g->audit, who, pres_table_address(g->table, id), grant);
+}
+
+void gw_audit_everybody(const struct gateway *g, const struct gw_who *who)
+{
+    if (g->audit && g->audit->path)
+        decide(g->audit, who, "*", &pres_grant_all);
+}
+
+static void decide(struct gw_audit *a, const struct gw_who *who, const char *whom, const struct pres_grant *grant)
+{
     char key[KEY_MAX];
-    if (!a || !a->path)
-        return;
-    snprintf(key, sizeof key, "%s\n%s\n%s\n%u\n%s", who->name, who->means, pres_table_address(g->table, id),
-             grant->rule, pres_level_name(grant->level));
+    snprintf(key, sizeof key, "%s\n%s\n%s\n%u\n%s", who->name, who->means, whom, grant->rule,
+             pres_level_name(grant->level));
     struct repeats *r = gw_recent_put(a->decisions, key);
     if (r->told) {
         r->more++;
         return;
     }
-    *r = (struct repeats){.told = true, .since = clk_wall_s(loop_clk(g->loop))};
+    *r = (struct repeats){.told = true, .since = clk_wall_s(loop_clk(a->g->loop))};
     add_decision(a, key, 1, 0);
 }
 

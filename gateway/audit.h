@@ -17,6 +17,8 @@ struct pres_grant;
 
 /* Where an answer leaves, or is refused: cheap, and nothing at all where no audit is configured. */
 void gw_audit(const struct gateway *g, const struct gw_who *who, pres_id id, const struct pres_grant *grant);
+/* Of everybody, in one line: where no policy has anything to say. */
+void gw_audit_everybody(const struct gateway *g, const struct gw_who *who);
 /* What else belongs there: "forgotten", "reload". `more` is words key=value, or NULL. */
 void gw_audit_event(struct gateway *g, const char *event, const char *more);
 

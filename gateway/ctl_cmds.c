@@ -6,13 +6,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "audit.h"
 #include "base/httpd.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "ctl.h"
 #include "gateway.h"
 #include "http_face.h"
+#include "presence/view.h"
 #include "report.h"
+#include "who.h"
 
 struct refresh {
     struct gateway *gateway;
@@ -27,10 +30,12 @@ static void asker_gone(void *arg);
 void gw_ctl_get_person(struct gw_face *face, struct httpd_req *req, const char *rest)
 {
     pres_id id = pres_table_find(gw_table(face->gateway), rest);
-    if (id == PRES_NOBODY)
+    if (id == PRES_NOBODY) {
         gw_http_nobody(req);
-    else
-        gw_http_json(req, 200, gw_report_person(face->gateway, id));
+        return;
+    }
+    gw_audit(face->gateway, gw_who_of(face, req), id, &pres_grant_all);
+    gw_http_json(req, 200, gw_report_person(face->gateway, id));
 }
 
 void gw_ctl_post_refresh(struct gw_face *face, struct httpd_req *req, const char *rest)

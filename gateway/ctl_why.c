@@ -2,12 +2,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "audit.h"
 #include "base/httpd.h"
 #include "base/mem.h"
 #include "base/utc.h"
 #include "ctl.h"
 #include "gateway.h"
 #include "http_face.h"
+#include "presence/view.h"
+#include "who.h"
 #include "why.h"
 
 struct asked {
@@ -32,6 +35,7 @@ void gw_ctl_get_why(struct gw_face *face, struct httpd_req *req, const char *res
         gw_http_problem(req, 400, "bad-time", "The moment is written as 2026-11-22T09:00:00Z.");
         return;
     }
+    gw_audit(face->gateway, gw_who_of(face, req), id, &pres_grant_all);
     struct asked *a = mem_calloc(1, sizeof *a);
     a->req = req;
     httpd_on_gone(req, asker_gone, a);

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "audit.h"
 #include "base/buf.h"
 #include "base/httpd.h"
 #include "base/log.h"
@@ -137,7 +138,12 @@ void gw_http_get_events(struct gw_face *face, struct httpd_req *req, const char 
     if (!gw_policy_sees_all(e->gateway, who)) {
         s->view = gw_view_new(e->gateway, s->who);
         cursor = NULL; /* see http_view.h */
+    } else if (everybody) {
+        gw_audit_everybody(e->gateway, who);
     }
+    for (size_t i = 0; !s->view && i < n; i++)
+        if (ids[i] != PRES_NOBODY)
+            gw_audit(e->gateway, who, ids[i], &pres_grant_all);
     s->watch = pres_watch_new(gw_journal(e->gateway), ids, n, cursor, wake, s);
     free(ids);
     const char *group = httpd_param(req, "group", 0, &bad);

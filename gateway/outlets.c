@@ -9,6 +9,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "audit.h"
 #include "base/clk.h"
 #include "base/log.h"
 #include "base/loop.h"
@@ -253,6 +254,8 @@ static struct gw_outlet *outlet_new(struct gateway *g, const struct gw_outlet_ki
     o->index = i;
     o->since = clk_wall_s(loop_clk(g->loop));
     o->who = (struct gw_who){.name = o->label, .means = "outlet"};
+    if (gw_policy_sees_all(g, &o->who))
+        gw_audit_everybody(g, &o->who);
     o->viewer = (struct pres_viewer){.now = wall_s, .grant = grant, .limited = limited, .arg = o};
     o->was_limited = limited(o);
     o->publisher = kind->make(g, o);
@@ -362,6 +365,7 @@ static void grant(void *arg, pres_id id, const char *part, struct pres_grant *re
 {
     const struct gw_outlet *o = arg;
     gw_policy_grant_part(o->gateway, &o->who, part, id, ret);
+    gw_audit(o->gateway, &o->who, id, ret);
 }
 
 static bool limited(void *arg)

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "audit.h"
 #include "base/clk.h"
 #include "base/loop.h"
 #include "base/map.h"
@@ -61,6 +62,7 @@ enum relay_news gw_relay_look(struct relay_out *r, pres_id id, const char *addre
 
     pres_table_known(r->g->table, id, &known);
     gw_policy_grant(r->g, &r->who, id, &grant);
+    gw_audit(r->g, &r->who, id, &grant);
     struct pres_seen *seen = known.as_of ? pres_view_known(&grant, &known, now) : NULL;
     p->unread = !known.as_of && grant.level == PRES_SEE_TIMES;
     if (known.as_of && !seen) {

@@ -18,6 +18,7 @@
 #include "base/mem.h"
 #include "base/secret.h"
 #include "gateway_private.h"
+#include "policy.h"
 #include "who.h"
 #include "who_table.h"
 
@@ -224,6 +225,7 @@ static void take_identities(struct gateway *g, struct job *job)
     g->config->whos = job->whos;
     job->whos = NULL;
     gw_gate_changed(g->gate);
+    gw_policy_apply(g); /* streams of who is gone end */
     log_notice("identities", "file read again");
 }
 

@@ -171,7 +171,8 @@ bool gw_who_holds(const struct gateway *g, const struct gw_who *who)
     if (nobody && !gw_policy_names_anonymous(g))
         return false;
     const struct gw_who *now = e ? &e->who : nobody ? &anonymous : NULL;
-    return now && same(now->group, who->group) && now->admin == who->admin && now->reader == who->reader;
+    return now && same(now->group, who->group) && now->admin == who->admin && now->reader == who->reader &&
+           now->secrets == who->secrets;
 }
 
 const struct gw_whos *gw_gate_whos(const struct gw_gate *gate)

@@ -24,6 +24,7 @@ struct gw_who {
     const char *group; /* as configured, NULL: none */
     bool admin;        /* may change things: refresh, reload */
     bool reader;       /* may read what administrators read: the page, servers, status, metrics */
+    uint64_t secrets;  /* another one when any of its credentials is another; 0: has none */
 };
 
 /*

@@ -47,6 +47,7 @@ static void take_word(struct line *l, char *word);
 static void take_token(struct line *l, const char *digest);
 static struct gw_who_entry *add(struct gw_whos *w, const char *name);
 static void set_role(struct gw_who_entry *e, const char *role);
+static uint64_t secrets_of(const struct gw_who_entry *e);
 static const char *name_wrong(const char *name);
 static void complain(const struct line *l, const char *code, const char *what);
 
@@ -63,6 +64,8 @@ struct gw_whos *gw_whos_new(const struct gw_config *c, struct gw_reading *r)
             add_configured(w, &c->identities[i], r, i);
     if (c->identities_file)
         read_file(w, c, r);
+    for (unsigned i = 0; i < w->count; i++)
+        w->entries[i]->who.secrets = secrets_of(w->entries[i]);
     return w;
 }
 
@@ -314,6 +317,22 @@ static void set_role(struct gw_who_entry *e, const char *role)
 {
     e->who.admin = role && strcmp(role, "admin") == 0;
     e->who.reader = e->who.admin || (role && strcmp(role, "reader") == 0);
+}
+
+static uint64_t secrets_of(const struct gw_who_entry *e)
+{
+    uint8_t digest[CRYPTO_SHA256_LEN];
+    uint64_t first;
+    struct buf b;
+    buf_init(&b, TOKENS_MAX * 100 + 4096);
+    for (unsigned i = 0; i < e->token_count; i++)
+        buf_adds(&b, e->tokens[i]);
+    buf_addf(&b, " %s %s", e->password ? e->password : "", e->certificate ? e->certificate : "");
+    crypto_sha256(b.data, b.len, digest);
+    memcpy(&first, digest, sizeof first);
+    bool none = b.len == 2;
+    buf_wipe(&b);
+    return none ? 0 : first;
 }
 
 /* No blank, because the file separates by them; no colon, because Basic does. */

@@ -41,6 +41,12 @@ def record(folder):
     for word in ["who=anonymous", "means=anonymous", f"whom={ANNA}", "rule=0", "level=times", "times=1"]:
         check(word in got[0].split(), f"{word} in {got[0]}")
     check_equal(len(lines(daemon, BEN.upper())), 1, "whatever the case")
+    events = harness.Events(daemon.port)
+    events.wait(lambda e: e["address"] == ANNA, "a stream about everybody")
+    check_equal(len(lines(daemon, "*")), 1, "which is one line")
+    events.cut()
+    check_equal(daemon.ctl("show", BEN)[0], 0, "an administrator looks")
+    check_equal([l.split()[1] for l in lines(daemon, BEN)], ["who=anonymous", "who=administrator"], "and is on record")
     check_equal(daemon.ctl("audit", "--verify")[0], 0, "it is whole")
     daemon.stop()
     path = os.path.join(folder, "state", "audit")
