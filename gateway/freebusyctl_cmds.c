@@ -14,6 +14,7 @@ static void print_punctuality(const struct jv *transitions);
 static bool is_known(const struct jv *person);
 static void print_server(struct ctl_table *t, const struct jv *s);
 static void print_server_notes(const struct jv *s);
+static void print_relay(const char *name, const struct jv *r);
 static void print_logon(const char *name, const struct jv *s);
 static void print_budget(const char *name, const struct jv *b);
 
@@ -251,10 +252,28 @@ static void print_server_notes(const struct jv *s)
                jv_str(jv_get(failure, "advice"), ""));
     if (jv_is_string(note))
         printf("%s: %s\n", name, ctl_text(note, ""));
+    if (jv_is_object(jv_get(s, "relay"))) {
+        print_relay(name, jv_get(s, "relay"));
+        return;
+    }
     print_logon(name, s);
     print_budget(name, jv_get(s, "budget"));
     if (jv_is_string(jv_get(s, "changes")))
         printf("%s: changes are seen by %s\n", name, ctl_text(jv_get(s, "changes"), ""));
+}
+
+/* What came, and what was not believed of it. */
+static void print_relay(const char *name, const struct jv *r)
+{
+    const char *reason;
+    struct jv *count;
+    printf("%s: %s messages of %s people, %s digests, %s tombstones, the last at %s; %s\n", name,
+           number(jv_get(r, "messages")), number(jv_get(r, "held")), number(jv_get(r, "digests")),
+           number(jv_get(r, "withdrawn")), ctl_when(jv_get(r, "last_message_at")),
+           jv_truth(jv_get(r, "signed"), false) ? "signed" : "not signed");
+    for (size_t pos = 0; jv_next(jv_get(r, "refused"), &pos, &reason, &count);)
+        if (jv_num(count, 0) > 0)
+            printf("%s: refused %s times: %s\n", name, number(count), reason);
 }
 
 /* What freshness the budget buys, and what it would take. */

@@ -176,6 +176,10 @@ void gw_http_get_page_file(struct gw_face *face, struct httpd_req *req, const ch
 {
     (void)face, (void)rest;
     const struct gw_page_file *file = gw_page_file(httpd_path(req) + 1);
+    if (!file) { /* a route without a file */
+        gw_http_problem(req, 404, "not-found", "There is nothing at this path.");
+        return;
+    }
     const char *type = str_ends(file->name, ".css")  ? "text/css; charset=utf-8"
                        : str_ends(file->name, ".js") ? "text/javascript; charset=utf-8"
                                                      : "image/svg+xml";

@@ -74,6 +74,8 @@ enum relay_news gw_relay_look(struct relay_out *r, pres_id id, const char *addre
     else if (seen && seen->known.until > now &&
              differs(p, &seen->known, now, r->files, r->g->config->stale_after_s))
         news = put(r, p, &seen->known);
+    if (news == RELAY_DIFFERS)
+        gw_audit(r->g, &r->who, id, &grant);
     if (seen)
         pres_seen_free(&seen);
     return news;

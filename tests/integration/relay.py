@@ -164,6 +164,9 @@ def refused(folder):
     check(f'freebusyd_relay_refused_total{{server="inside",reason="replayed"}} {refusals["replayed"]}'
           in publisher.get("/metrics")[1], "metrics")
 
+    code, out, _ = publisher.ctl("servers")
+    check(f"inside: refused {refusals['replayed']} times: replayed" in out, f"servers: {code} {out}")
+
     # What it has seen survives a restart.
     publisher.stop()
     publisher.start()
