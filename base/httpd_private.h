@@ -89,7 +89,7 @@ struct httpd_stream {
     int end;      /* HTTPD_PULL_END, HTTPD_PULL_ABORT, or 0: goes on */
     bool pulling; /* inside pull() */
     bool woken;   /* since the last pull began */
-    size_t block; /* bytes at a time; 0: as in the settings */
+    size_t block; /* bytes at a time at the most */
 };
 
 struct httpd_param {

@@ -17,24 +17,21 @@ static ssize_t httpd_stream_read(void *cls, uint64_t pos, char *out, size_t max)
 static ssize_t httpd_stream_rest(struct httpd_stream *s);
 static ssize_t httpd_stream_finish(int how);
 
-void httpd_stream_block(struct httpd_req *req, size_t bytes)
-{
-    req->stream.block = bytes;
-}
-
 struct httpd_stream *httpd_stream_start(struct httpd_req *req, int status, const char *const *headers,
                                         httpd_pull_fn *pull, httpd_gone_fn *gone, void *arg)
 {
     struct httpd_stream *s = &req->stream;
-    size_t block = s->block > 0 ? s->block : req->conn->h->settings.stream_block;
-    s->req = req;
-    s->block = block;
-    if (httpd_req_open(req))
-        *s = (struct httpd_stream){.req = req, .pull = pull, .gone = gone, .arg = arg, .block = block};
-    struct MHD_Response *response =
-        MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, block, httpd_stream_read, s, NULL);
+    size_t block = req->conn->h->settings.stream_block;
     /* 0.9.75 answers HEAD with the last chunk of a body that it does not send; not chunked, but closing, is right. */
-    if (response != NULL && strcmp(req->method, "HEAD") == 0)
+    bool is_head = strcmp(req->method, "HEAD") == 0, chunked = req->http_1_1 && !is_head;
+    s->req = req;
+    s->block = chunked ? SIZE_MAX : block;
+    if (httpd_req_open(req))
+        *s = (struct httpd_stream){.req = req, .pull = pull, .gone = gone, .arg = arg, .block = s->block};
+    /* Chunks are put together in the connection's pool: a block beside it would lie idle. */
+    struct MHD_Response *response =
+        MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, chunked ? 1 : block, httpd_stream_read, s, NULL);
+    if (response != NULL && is_head)
         MHD_set_response_options(response, MHD_RF_HTTP_1_0_COMPATIBLE_STRICT, MHD_RO_END);
     httpd_req_answer(req, status, headers, response);
     return s;

@@ -84,6 +84,7 @@ void gw_free(struct gateway **gateway)
     free(g->servers);
     gw_outlets_free(&g->outlets);
     gw_pidf_free(g);
+    gw_keep_leave(g);
     gw_policy_free(&g->policy);
     gw_forgotten_free(&g->forgotten);
     gw_keep_free(&g->keep);

@@ -23,8 +23,7 @@
 #include "presence/watch.h"
 #include "who.h"
 
-enum { SILENT_MAX = 500, COMMENT_EVERY_MS = 15000, EVENT_MAX = 8192, EVENT_AT_MIN = 256 };
-enum { WATCHED_MAX = 100000, EVERYBODY_BLOCK = 65536 };
+enum { SILENT_MAX = 500, COMMENT_EVERY_MS = 15000, EVENT_MAX = 8192, EVENT_AT_MIN = 256, WATCHED_MAX = 100000 };
 
 struct stream {
     struct gw_events *owner;
@@ -124,7 +123,6 @@ void gw_http_get_events(struct gw_face *face, struct httpd_req *req, const char 
     pres_id *ids = asked_for(face, req, &n, &ok);
     if (!ok)
         return;
-    bool everybody = !ids;
     const char *cursor = httpd_header(req, "Last-Event-ID");
     if (!cursor)
         cursor = httpd_param(req, "last_event_id", 0, &bad); /* for clients that cannot set a header */
@@ -164,8 +162,6 @@ void gw_http_get_events(struct gw_face *face, struct httpd_req *req, const char 
     gw_demand_changed(e->gateway);
     s->comment_due = true; /* the first bytes go out at once, so that the client knows it is connected */
     log_debug("http", "events open peer=%s watching=%zu resumed=%d", s->peer, n, pres_watch_resumed(s->watch));
-    if (everybody)
-        httpd_stream_block(req, EVERYBODY_BLOCK); /* few ask for everybody, and get much at nine o'clock */
     s->http = httpd_stream_start(req, 200, headers, pull, gone, s);
 }
 

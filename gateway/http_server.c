@@ -17,7 +17,7 @@
 #include "relay_message.h"
 #include "who_table.h"
 
-enum { PEM_MAX = 1024 * 1024, STREAM_BLOCK = 4096 };
+enum { PEM_MAX = 1024 * 1024 };
 
 struct gw_http {
     struct gw_face face;
@@ -107,8 +107,7 @@ static bool open_all(struct gw_http *h, const struct gw_config *config, char *wh
                                           .tls_ask_client = clients || gw_whos_certificates(config->whos),
                                           .max_connections = http->max_connections,
                                           .max_body = max_body(config),
-                                          .require_host = true,
-                                          .stream_block = STREAM_BLOCK};
+                                          .require_host = true};
         h->listeners[i] = httpd_new(gw_loop(h->face.gateway), &settings, handle, &h->face, why, why_size);
         if (!h->listeners[i]) {
             ok = false;

@@ -28,6 +28,7 @@ static const char *const migrations[] = {
     "CREATE TABLE refusal (server TEXT PRIMARY KEY, account TEXT NOT NULL, salt BLOB NOT NULL, digest BLOB NOT NULL,"
     " code TEXT NOT NULL, evidence TEXT, at INTEGER NOT NULL)",
     "CREATE TABLE forgotten (digest BLOB PRIMARY KEY, salt BLOB NOT NULL, at INTEGER NOT NULL) WITHOUT ROWID",
+    "CREATE TABLE leave (epoch TEXT, head INTEGER, at INTEGER, people INTEGER, otherwise TEXT, last TEXT)",
 };
 static const struct db_schema schema = {
     .application_id = 0x66726279, .migrations = migrations, .version = sizeof migrations / sizeof migrations[0]};

@@ -27,6 +27,9 @@ struct db *gw_keep_db(const struct gw_keep *k); /* NULL: in memory only */
 /* Once, after the first configuration's people are there: gives them their last known states, as old as they are. */
 void gw_keep_load(struct gateway *g);
 
+/* Last of all: a note for the next start, with which cursors of subscribers go on there (keep_leave.c). */
+void gw_keep_leave(struct gateway *g);
+
 /* A good answer about a person is in the table. */
 void gw_keep_answer(struct gateway *g, pres_id id);
 

@@ -24,6 +24,7 @@ enum { INTERVAL_BYTES = 9, BUSY_BYTES_MAX = 1 << 20, AGE_MAX_S = 300, AGE_SHARE 
 /* What loading needs to remember between rows. */
 struct loading {
     struct gateway *g;
+    struct gw_left *left;
     struct pres_interval *intervals;
     size_t room;
     size_t strangers;
@@ -42,6 +43,7 @@ void gw_keep_load(struct gateway *g)
     struct loading l = {.g = g};
     if (!g->keep->db)
         return;
+    l.left = gw_keep_left(g, why, sizeof why);
     if (!db_read(g->keep->db, "SELECT address, server, as_of, starts, ends, busy, place FROM person", take_row, &l, why,
                  sizeof why)) {
         log_error("keep", "%s: what could be read of it is used, and it is not written to", why);
@@ -52,6 +54,11 @@ void gw_keep_load(struct gateway *g)
     if (g->keep->db)
         gw_keep_load_refusals(g);
     const struct db_value now = db_int(clk_wall_s(loop_clk(g->loop)));
+    if (g->keep->db) /* before anything else, see keep_leave.c */
+        db_write(g->keep->db, "DELETE FROM leave", NULL, 0);
+    if (g->keep->db)
+        gw_keep_left_all(g, l.left);
+    gw_keep_left_free(&l.left);
     if (g->keep->db) /* says nothing about today any more */
         db_write(g->keep->db, "DELETE FROM person WHERE ends < ?1", &now, 1);
     log_notice("keep", "last known states of persons=%zu, of others=%zu, from=%s", g->keep->loaded, l.strangers,
@@ -124,6 +131,7 @@ static void take_row(void *arg, const struct db_value *columns, unsigned count)
     p->was_read = 1;
     p->kept_as_of = (uint32_t)as_of;
     pres_table_update(g->table, id, l->intervals, n, from, until, as_of);
+    gw_keep_left_person(g, l->left, id);
     g->keep->loaded++;
 }
 

@@ -14,6 +14,14 @@ struct gw_keep {
     size_t loaded;
 };
 
+/* keep_leave.c: the note that our predecessor left; NULL: none that can be used. For each row that was taken, and when
+ * all were. */
+struct gw_left;
+struct gw_left *gw_keep_left(struct gateway *g, char *why, size_t why_size);
+void gw_keep_left_free(struct gw_left **left);
+void gw_keep_left_person(struct gateway *g, const struct gw_left *left, pres_id id);
+void gw_keep_left_all(struct gateway *g, const struct gw_left *left);
+
 void gw_keep_load_refusals(struct gateway *g);
 bool gw_keep_text(const struct db_value *v, char *out, size_t size); /* false: not a text that fits */
 

@@ -63,6 +63,9 @@ struct pres_journal_reader {
 struct pres_journal {
     struct pres_table *table;
     uint64_t epoch;
+    uint64_t former_epoch, former_head; /* of the one that this one follows, */
+    size_t n_former;                    /* the last entries of which are this one's first */
+    bool follows;
     uint64_t head; /* number of the newest */
     size_t head_at; /* its place in the ring */
     size_t capacity;
@@ -104,6 +107,7 @@ static void set_last(struct pres_journal *j, pres_id id);
 static void forget_removal(struct pres_journal *j, uint64_t seq);
 static const struct removal *removal_at(const struct pres_journal *j, uint64_t seq);
 static void removal_free(struct removal *r);
+static void advance(struct pres_journal *j);
 static void epoch_write(struct pres_journal *j);
 static void note(struct pres_journal_reader *r, uint64_t seq);
 static void list_add(struct pres_journal_reader **list, struct pres_journal_reader *r);
@@ -151,10 +155,7 @@ void pres_journal_add(struct pres_journal *j, pres_id id, const struct pres_pres
 {
     uint64_t last = last_of(j, id);
 
-    j->head++;
-    j->head_at = j->head_at + 1 < j->capacity ? j->head_at + 1 : 0;
-    if (j->n_removals > 0 && j->head > j->capacity)
-        forget_removal(j, j->head - j->capacity);
+    advance(j);
     j->ring[j->head_at] = (struct entry){
         .reason = now->reason,
         .id = id,
@@ -216,6 +217,30 @@ uint64_t pres_journal_tail(const struct pres_journal *j)
 uint64_t pres_journal_epoch(const struct pres_journal *j)
 {
     return j->epoch;
+}
+
+void pres_journal_follow(struct pres_journal *j, uint64_t epoch, uint64_t head, const pres_id *last, size_t n)
+{
+    j->former_epoch = epoch;
+    j->former_head = head;
+    j->n_former = n;
+    j->follows = true;
+    for (size_t i = 0; i < n; i++) {
+        if (last[i] != PRES_NOBODY) {
+            pres_journal_renamed(j, last[i]);
+        } else {
+            advance(j);
+            j->ring[j->head_at] = (struct entry){.id = PRES_NOBODY, .generation = UINT32_MAX};
+        }
+    }
+}
+
+bool pres_journal_former(const struct pres_journal *j, uint64_t epoch, uint64_t seq, uint64_t *ret_seq)
+{
+    if (!j->follows || epoch != j->former_epoch || seq > j->former_head || seq + j->n_former < j->former_head)
+        return false;
+    *ret_seq = seq + j->n_former - j->former_head;
+    return true;
 }
 
 const char *pres_journal_epoch_text(const struct pres_journal *j)
@@ -368,6 +393,15 @@ void pres_journal_pass_on(struct pres_journal *j)
         for (uint64_t seq = j->passed_on + 1; seq <= j->head; seq++)
             pres_interest_tell(j->interest, entry_at(j, seq)->id, seq, note);
     j->passed_on = j->head;
+}
+
+/* To the next entry, in the slot of the oldest. */
+static void advance(struct pres_journal *j)
+{
+    j->head++;
+    j->head_at = j->head_at + 1 < j->capacity ? j->head_at + 1 : 0;
+    if (j->n_removals > 0 && j->head > j->capacity)
+        forget_removal(j, j->head - j->capacity);
 }
 
 /* "0123456789abcdef-" */

@@ -8,6 +8,9 @@
 
 struct pres_table *pres_journal_table(const struct pres_journal *j);
 
+/* What a cursor of the journal that this one follows means here. False: it is none, or too old. */
+bool pres_journal_former(const struct pres_journal *j, uint64_t epoch, uint64_t seq, uint64_t *ret_seq);
+
 /* "EPOCH-", as cursors begin. */
 #define PRES_EPOCH_TEXT 17
 const char *pres_journal_epoch_text(const struct pres_journal *j);
@@ -31,8 +34,7 @@ bool pres_journal_whose(const struct pres_journal *j, uint64_t seq, pres_id *ret
 /* What entry `seq`, which is kept, says; returns who was removed, as pres_change has it. */
 const char *pres_journal_read(const struct pres_journal *j, uint64_t seq, struct pres_presence *ret);
 
-/* The number of the last entry about this id, and of the one about the same id before entry `seq`; 0: none is kept. */
-uint64_t pres_journal_latest(const struct pres_journal *j, pres_id id);
+/* The number of the entry about the same id before entry `seq`; 0: none is kept. */
 uint64_t pres_journal_before(const struct pres_journal *j, uint64_t seq);
 
 bool pres_journal_is_removal(const struct pres_journal *j, uint64_t seq); /* one that is kept */

@@ -235,6 +235,23 @@ bool pres_table_busy(const struct pres_table *t)
     return t->deferred;
 }
 
+bool pres_table_assume(struct pres_table *t, pres_id id, int64_t at)
+{
+    struct pres_person *p = pres_person(t, id);
+    struct pres_presence then;
+
+    pres_report_presence(t, p, at, &then);
+    if (then.state == PRES_UNKNOWN)
+        return false;
+    pres_report_tell(t, p, &then);
+    return true;
+}
+
+bool pres_table_settled(const struct pres_table *t, int64_t now)
+{
+    return !t->deferred && pres_due_first(t, NULL) > now;
+}
+
 uint32_t pres_table_generation(const struct pres_table *t, pres_id id)
 {
     return pres_table_has(t, id) ? pres_person(t, id)->generation : 0;

@@ -136,7 +136,6 @@ static inline bool pres_table_has(const struct pres_table *t, pres_id id)
 struct loop *pres_table_loop(const struct pres_table *t);
 bool pres_table_busy(const struct pres_table *t); /* changes are being looked for in the next turn, too */
 uint32_t pres_table_generation(const struct pres_table *t, pres_id id);                  /* 0: nobody has this id */
-void pres_table_told(const struct pres_table *t, pres_id id, struct pres_presence *ret); /* as last reported */
 
 /* table_name.c. False, and nothing changed, when somebody else has one of the names or one is too long. */
 bool pres_name_set(struct pres_table *t, pres_id id, const char *address, const char *publish_as);

@@ -485,7 +485,7 @@ static bool cursor_read(const struct pres_journal *j, const char *text, struct p
     size_t seq_len;
     int64_t seq;
 
-    if (!hex_read(&text, EPOCH_DIGITS, &epoch) || epoch != pres_journal_epoch(j) || *text++ != '-')
+    if (!hex_read(&text, EPOCH_DIGITS, &epoch) || *text++ != '-')
         return false;
     rest = str_split(text, '-', &seq_len);
     if (seq_len == 0 || seq_len >= sizeof(seq_text) || *text < '0' || *text > '9')
@@ -501,6 +501,8 @@ static bool cursor_read(const struct pres_journal *j, const char *text, struct p
         place.next_id = (pres_id)next_id;
         place.snapshot = true;
     }
+    if (epoch != pres_journal_epoch(j) && (place.snapshot || !pres_journal_former(j, epoch, place.seq, &place.seq)))
+        return false;
     if (place.seq > pres_journal_head(j) || place.seq + 1 < pres_journal_tail(j))
         return false;
     *ret = place;

@@ -54,6 +54,51 @@ def kept_over_restart(folder):
     check("was read earlier" in text and code == 0, f"why after a restart:\n{text}")
 
 
+def cursor_of(events):
+    return events.events[-1][2]
+
+
+def cursor_over_restart(folder):
+    """Who comes back with a cursor of before goes on: what changed is told, what did not is not. After kill -9, and
+    when somebody else is configured, the present states come first."""
+    _, sim, daemon = start(folder)
+    for address, want in EXPECTED.items():
+        daemon.wait_state(address, want, 60)
+    wait_until(lambda: daemon.ctl_json("status")["state"]["rows"] >= 3, "three rows in the state file", 60)
+    before = harness.Events(daemon.port)
+    wait_until(lambda: {e[3]["address"] for e in list(before.events)} == set(EXPECTED), "the snapshot", 60)
+    sim.program.stop()
+    check_equal(daemon.stop(), 0, "exit code")
+    last = cursor_of(before)
+
+    daemon.start()
+    back = harness.Events(daemon.port, last_id=last)
+    wait_until(lambda: back.comments > 0, "the first bytes", 60)
+    fresh = harness.Events(daemon.port)
+    wait_until(lambda: {e[3]["address"] for e in list(fresh.events)} == set(EXPECTED), "a snapshot without one", 60)
+    told = [e[3] for e in list(back.events)]
+    # That the server is gone may be news of them by now: of a reason, and of nothing else.
+    check(all(e["reason"] and e["state"] == EXPECTED[e["address"]] for e in told), f"told again: {told}")
+    check(cursor_of(fresh).split("-")[0] != last.split("-")[0], "another journal has another epoch")
+
+    daemon.stop(signal.SIGKILL)
+    daemon.start()
+    for cursor in (last, cursor_of(fresh)):
+        again = harness.Events(daemon.port, last_id=cursor)
+        wait_until(lambda: {e[3]["address"] for e in list(again.events)} == set(EXPECTED), "the states after a crash", 60)
+
+    last = cursor_of(again)
+    check_equal(daemon.stop(), 0, "exit code")
+    with open(daemon.config, encoding="utf-8") as file:
+        text = file.read()
+    with open(daemon.config, "w", encoding="utf-8") as file:
+        file.write("".join(line + "\n" for line in text.splitlines() if "bob@" not in line))
+    daemon.start()
+    again = harness.Events(daemon.port, last_id=last)
+    wait_until(lambda: {e[3]["address"] for e in list(again.events)} == {"anna@example.test", "carl@example.test"},
+               "the states with other people", 60)
+
+
 def kept_only_for_configured(folder):
     """Who is removed from the configuration is removed from the file, and not only from memory."""
     state, _, daemon = start(folder)
@@ -145,5 +190,5 @@ def unusable_state(folder):
 
 
 if __name__ == "__main__":
-    harness.run(kept_over_restart, kept_only_for_configured, one_daemon_a_directory, refusal_remembered,
-                unusable_state)
+    harness.run(kept_over_restart, cursor_over_restart, kept_only_for_configured, one_daemon_a_directory,
+                refusal_remembered, unusable_state)

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "audience.h"
 #include "stopwatch.h"
@@ -18,8 +19,12 @@
 enum { BLOCK = 16 * 1024, POOL = 32 * 1024 };
 
 struct bare {
+    struct MHD_Daemon *daemon;
+    int epoll;
+    struct audience audience;
     struct stream *streams;
-    unsigned count;
+    unsigned count, connections;
+    size_t block;
 };
 
 struct stream {
@@ -59,38 +64,57 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, 
     }
     struct stream *s = &b->streams[b->count++];
     *s = (struct stream){.connection = connection, .text = "", .bytes = 1};
-    struct MHD_Response *response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, BLOCK, on_pull, s, NULL);
+    struct MHD_Response *response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, b->block, on_pull, s, NULL);
     enum MHD_Result result = MHD_queue_response(connection, 200, response);
     MHD_destroy_response(response);
     return result;
 }
 
-static void turn(struct MHD_Daemon *daemon, int epoll)
+static void turn(const struct bare *b)
 {
     MHD_UNSIGNED_LONG_LONG ms = 0;
-    if (MHD_get_timeout(daemon, &ms) != MHD_YES || ms > 0)
-        poll(&(struct pollfd){.fd = epoll, .events = POLLIN}, 1, 10);
-    MHD_run(daemon);
+    if (MHD_get_timeout(b->daemon, &ms) != MHD_YES || ms > 0)
+        poll(&(struct pollfd){.fd = b->epoll, .events = POLLIN}, 1, 10);
+    MHD_run(b->daemon);
+}
+
+static void serve(struct bare *b, unsigned connections, size_t block, size_t pool)
+{
+    *b = (struct bare){.streams = calloc(connections, sizeof(struct stream)), .connections = connections,
+                       .block = block};
+    b->daemon = MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_request, b,
+                                 MHD_OPTION_CONNECTION_LIMIT, connections + 10, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+                                 pool ? pool : (size_t)POOL, MHD_OPTION_END);
+    if (!b->daemon || !b->streams)
+        abort();
+    b->epoll = MHD_get_daemon_info(b->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
+}
+
+static void gather(struct bare *b)
+{
+    audience_start(&b->audience, MHD_get_daemon_info(b->daemon, MHD_DAEMON_INFO_BIND_PORT)->port, b->connections,
+                   hello);
+    while (b->count < b->connections)
+        turn(b);
+    for (double until = stopwatch_now() + 0.2; stopwatch_now() < until;) /* headers go out, and all come to rest */
+        turn(b);
+}
+
+static void stop(struct bare *b)
+{
+    audience_stop(&b->audience);
+    for (unsigned i = 0; i < b->connections; i++)
+        MHD_resume_connection(b->streams[i].connection); /* it stops with none suspended */
+    MHD_stop_daemon(b->daemon);
+    free(b->streams);
 }
 
 struct bare_stream_time bare_stream(unsigned connections, const char *text, unsigned events, unsigned bytes, size_t pool)
 {
-    struct bare b = {.streams = calloc(connections, sizeof(struct stream))};
-    struct MHD_Daemon *daemon = MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_request,
-                                                 &b, MHD_OPTION_CONNECTION_LIMIT, connections + 10,
-                                                 MHD_OPTION_CONNECTION_MEMORY_LIMIT, pool ? pool : (size_t)POOL,
-                                                 MHD_OPTION_END);
+    struct bare b;
     size_t share = (size_t)(events / connections) * bytes;
-    if (!daemon || !b.streams)
-        abort();
-    int epoll = MHD_get_daemon_info(daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
-    struct audience audience;
-    audience_start(&audience, MHD_get_daemon_info(daemon, MHD_DAEMON_INFO_BIND_PORT)->port, connections, hello);
-    while (b.count < connections)
-        turn(daemon, epoll);
-    for (double until = stopwatch_now() + 0.2; stopwatch_now() < until;) /* headers go out, and all come to rest */
-        turn(daemon, epoll);
-
+    serve(&b, connections, BLOCK, pool);
+    gather(&b);
     double cpu = stopwatch_cpu(), wall = stopwatch_now();
     for (unsigned i = 0; i < connections; i++) {
         b.streams[i].text = text + i * share;
@@ -98,14 +122,31 @@ struct bare_stream_time bare_stream(unsigned connections, const char *text, unsi
         b.streams[i].bytes = bytes;
         MHD_resume_connection(b.streams[i].connection);
     }
-    MHD_run(daemon); /* its descriptor does not tell of those */
-    while (audience_events(&audience) < (uint64_t)(events / connections) * connections)
-        turn(daemon, epoll);
-    struct bare_stream_time took = {stopwatch_cpu() - cpu, audience_last(&audience) - wall};
-    audience_stop(&audience);
-    for (unsigned i = 0; i < connections; i++)
-        MHD_resume_connection(b.streams[i].connection); /* it stops with none suspended */
-    MHD_stop_daemon(daemon);
-    free(b.streams);
+    MHD_run(b.daemon); /* its descriptor does not tell of those */
+    while (audience_events(&b.audience) < (uint64_t)(events / connections) * connections)
+        turn(&b);
+    struct bare_stream_time took = {stopwatch_cpu() - cpu, audience_last(&b.audience) - wall};
+    stop(&b);
     return took;
+}
+
+static size_t resident(void)
+{
+    unsigned long size = 0, pages = 0;
+    FILE *file = fopen("/proc/self/statm", "r");
+    if (!file || fscanf(file, "%lu %lu", &size, &pages) != 2)
+        abort();
+    fclose(file);
+    return pages * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+size_t bare_stream_resident(unsigned connections, size_t block, size_t pool)
+{
+    struct bare b;
+    serve(&b, connections, block, pool);
+    size_t before = resident();
+    gather(&b);
+    size_t after = resident();
+    stop(&b);
+    return after - before;
 }

@@ -13,4 +13,7 @@ struct bare_stream_time {
 struct bare_stream_time bare_stream(unsigned connections, const char *text, unsigned events, unsigned bytes,
                                     size_t pool);
 
+/* Bytes that so many connections hold of this process's memory while they wait, with a response block of `block`. */
+size_t bare_stream_resident(unsigned connections, size_t block, size_t pool);
+
 #endif

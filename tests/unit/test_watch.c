@@ -448,6 +448,63 @@ static void test_round_in_one_turn(void **state)
     world_free(w);
 }
 
+static void resumes_at(const char *cursor, bool resumed, const pres_id *want, size_t n)
+{
+    struct world *w = &world;
+    struct pres_watch *watch = pres_watch_new(w->journal, NULL, 0, cursor, NULL, NULL);
+    struct pres_event e;
+
+    assert_int_equal(pres_watch_resumed(watch), resumed);
+    for (size_t i = 0; resumed && i < n; i++) {
+        assert_int_equal(pres_watch_next(watch, &e), PRES_WATCH_EVENT);
+        assert_int_equal(e.id, want[i]);
+        assert_int_equal(e.now.state, PRES_FREE);
+        assert_int_equal(strncmp(e.cursor, cursor, 17) == 0, false); /* it is of this journal from now on */
+    }
+    if (resumed)
+        assert_int_equal(pres_watch_next(watch, &e), PRES_WATCH_NOTHING);
+    pres_watch_free(&watch);
+}
+
+/* Cursors of the journal that this one follows, whose last entries it begins with. */
+static void test_follows(void **state)
+{
+    struct world *w = &world;
+    static const pres_id last[] = {1, PRES_NOBODY, 0}, all[] = {1, 0, 2};
+
+    (void)state;
+    world_new(w, 16);
+    for (pres_id id = 0; id < 3; id++) {
+        person_add(w);
+        person_change(w, id);
+        assert_true(pres_table_assume(w->table, id, NOON));
+        assert_false(pres_table_assume(w->table, id, NOON - 100)); /* nothing was known of then */
+    }
+    pres_journal_follow(w->journal, 0x1234, 50, last, 3);
+    loop_turn(w->loop, 0);
+    loop_turn(w->loop, 0);
+    assert_int_equal(pres_journal_head(w->journal), 3); /* what was assumed is not reported */
+    resumes_at("0000000000001234-50", true, NULL, 0);
+    resumes_at("0000000000001234-49", true, all + 1, 1);
+    resumes_at("0000000000001234-48", true, all + 1, 1);
+    resumes_at("0000000000001234-47", true, all, 2);
+    resumes_at("0000000000001234-46", false, NULL, 0);
+    resumes_at("0000000000001234-51", false, NULL, 0);
+    resumes_at("0000000000001234-50-00000001", false, NULL, 0);
+    resumes_at("0000000000001235-50", false, NULL, 0);
+    person_change(w, 2);
+    loop_turn(w->loop, 0);
+    loop_turn(w->loop, 0);
+    resumes_at("0000000000001234-47", true, all, 3);
+    resumes_at("0000000000001234-50", true, all + 2, 1);
+    for (unsigned i = 0; i < 20; i++) { /* and when the new journal has gone round, they are too old */
+        person_change(w, 2);
+        loop_turn(w->loop, 0);
+    }
+    resumes_at("0000000000001234-49", false, NULL, 0);
+    world_free(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -461,6 +518,7 @@ int main(void)
         cmocka_unit_test(test_few_among_many),
         cmocka_unit_test(test_bad_cursors),
         cmocka_unit_test(test_quiet_list),
+        cmocka_unit_test(test_follows),
         cmocka_unit_test(test_list_that_does_not_read),
         cmocka_unit_test(test_round_in_one_turn),
     };

@@ -40,7 +40,7 @@ struct httpd_settings {
     size_t max_body;          /* [1 MiB]: 413 above */
     unsigned idle_s;          /* [60] connection without traffic is closed; streams that wait are not idle */
     bool require_host;        /* HTTP/1.1 without Host is answered 400, as RFC 9112 3.2 wants it */
-    size_t stream_block;      /* bytes a stream writes at a time [16 KiB] */
+    size_t stream_block;      /* bytes a stream to an HTTP/1.0 client writes at a time [16 KiB] */
 };
 
 /* NULL with a sentence in why ("127.0.0.1:8008: Address already in use"). */
@@ -113,10 +113,6 @@ enum { HTTPD_PULL_WAIT = 0, HTTPD_PULL_END = -1, HTTPD_PULL_ABORT = -2 };
  * (cut in the middle).
  */
 typedef ssize_t httpd_pull_fn(void *arg, char *out, size_t max);
-
-/* For a stream that will be started: it writes so many bytes at a time, whatever the settings say, and holds as much
- * memory while it is open. */
-void httpd_stream_block(struct httpd_req *req, size_t bytes);
 
 /* Answers with a stream (chunked). gone() comes exactly once when it is over, for whatever reason; the stream is dead
  * then. */

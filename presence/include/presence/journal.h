@@ -4,7 +4,7 @@
  * again from the present states.
  *
  * A cursor is text "EPOCH-SEQ" (SEQ decimal, EPOCH drawn at each start of the daemon), given to clients as the event
- * id.
+ * id. A journal may follow that of the daemon before, and then knows what its last cursors mean.
  */
 #ifndef PRESENCE_JOURNAL_H
 #define PRESENCE_JOURNAL_H
@@ -42,6 +42,17 @@ void pres_journal_renamed(struct pres_journal *j, pres_id id);
 uint64_t pres_journal_head(const struct pres_journal *j); /* seq of the newest, 0: none yet */
 uint64_t pres_journal_tail(const struct pres_journal *j); /* seq of the oldest kept, head + 1 when none */
 uint64_t pres_journal_epoch(const struct pres_journal *j);
+
+/*
+ * This journal follows one that ended at `head`: what was reported up to there is what the table was told with
+ * pres_table_assume(). Its last n entries are repeated at the beginning of this one, each with what was told last of
+ * the person, PRES_NOBODY where a later one is about the same person; cursors among them go on here. Before the first
+ * entry.
+ */
+void pres_journal_follow(struct pres_journal *j, uint64_t epoch, uint64_t head, const pres_id *last, size_t n);
+
+/* The number of the last entry about this id; 0: none is kept. */
+uint64_t pres_journal_latest(const struct pres_journal *j, pres_id id);
 
 /* NULL when seq is not kept. Valid until the next add or get. */
 const struct pres_change *pres_journal_get(const struct pres_journal *j, uint64_t seq);

@@ -73,6 +73,14 @@ void pres_table_fail(struct pres_table *t, pres_id id, const char *reason);
 /* Nothing is known of the person any more, as if they had never been read, and this is why (static text). */
 void pres_table_withdraw(struct pres_table *t, pres_id id, const char *reason);
 
+/* Somebody who was just added and updated: before we were started, what is known now was reported as it was at that
+ * moment. False: nothing was known of it. */
+bool pres_table_assume(struct pres_table *t, pres_id id, int64_t at);
+
+/* Everything that happened up to now was reported; what was reported last. */
+bool pres_table_settled(const struct pres_table *t, int64_t now);
+void pres_table_told(const struct pres_table *t, pres_id id, struct pres_presence *ret);
+
 /* The presence now, by the loop's clock. `since` of a run that the window's start cuts is the one last reported, if
  * there was one: a window that moves with each answer makes no change. */
 void pres_table_presence(const struct pres_table *t, pres_id id, struct pres_presence *ret);
