@@ -1,5 +1,5 @@
 """Our own presence server, through the whole program. With "baresip" as first argument: a phone watches us by UDP and
-TCP, passwords, both sides' restarts, what a phone must be told when. With "sipp": fifty watchers at once with SIPp,
+TCP, passwords, both sides' restarts, what a phone must be told when; with "linphone" another kind of phone. With "sipp": fifty watchers at once with SIPp,
 floods and broken messages."""
 import os
 import re
@@ -12,7 +12,7 @@ import time
 
 import harness
 from harness import check, check_equal, wait_until
-from sip_world import CAROL, DOMAIN, Baresip, Watcher, free_port, meeting, outlet, simulator, wait_up, yaml
+from sip_world import CAROL, DOMAIN, Baresip, Linphone, Watcher, free_port, meeting, outlet, simulator, wait_up, yaml
 
 KIND = sys.argv.pop(1)
 NAME = "sip-server"
@@ -148,6 +148,23 @@ def subscribe_text(transport, number, more=""):
             f"Contact: <sip:eve@127.0.0.1:9>\r\nEvent: presence\r\nExpires: 600\r\n{more}Content-Length: 0\r\n\r\n")
 
 
+def linphone(folder):
+    """Linphone shows somebody whose activities are busy and meeting, and one who is away."""
+    sim, daemon, port = start(folder)
+    phone_there = Linphone(folder, port, CAROL)
+    try:
+        phone_there.wait("Online")
+        first = meeting(sim, CAROL)
+        phone_there.wait("Do not disturb")
+        sim.control("DELETE", f"/appointments/{first['id']}")
+        phone_there.wait("Online")
+        meeting(sim, CAROL, kind="oof")
+        phone_there.wait("Vacation")
+    finally:
+        phone_there.stop()
+    check_equal(daemon.stop(), 0, "exit code")
+
+
 def sipp(folder):
     """SIPp's digest, dialogs and notifications, by UDP and by TCP."""
     sim, daemon, port = start(folder, trusted=False, more=["rate: 5000"])
@@ -167,6 +184,26 @@ def sipp(folder):
         check_equal(done.returncode, 0, f"SIPp by {mode}: {done.stdout[-1500:]} {errors[:1500]}")
     wait_until(lambda: outlet(daemon, NAME)["watchers"] == 0, "every subscription to have ended")
     print(f"        {outlet(daemon, NAME)['notified']} notifications to SIPp", flush=True)
+    check_equal(daemon.stop(), 0, "exit code")
+
+
+def sipsak(folder):
+    """sipsak: OPTIONS by UDP and TCP, and requests with more and more random characters in them."""
+    _, daemon, port = start(folder)
+
+    def run(*args):
+        done = subprocess.run(["sipsak", "-s", f"sip:carol@127.0.0.1:{port}", *args], stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, encoding="utf-8", errors="replace", timeout=120, check=False)
+        return done.returncode, done.stdout
+    for way in ("udp", "tcp"):
+        code, out = run("-E", way, "-vvv")
+        check(code == 0 and "SIP/2.0 200 OK" in out and "Allow-Events: presence" in out,
+              f"OPTIONS by {way}: {code}\n{out}")
+    before = outlet(daemon, NAME)["malformed"]
+    run("-R", "-t", "300", "-vv")  # it ends by itself when one is not answered
+    daemon.program.check_alive()
+    print(f"        {outlet(daemon, NAME)['malformed'] - before} of its requests were no SIP any more", flush=True)
+    check_equal(run("-vv")[0], 0, "OPTIONS after all that")
     check_equal(daemon.stop(), 0, "exit code")
 
 
@@ -267,5 +304,7 @@ def over_http(folder):
 
 if KIND == "baresip":
     harness.run(phone, dialog, tls)
+elif KIND == "linphone":
+    harness.run(linphone)
 else:
-    harness.run(sipp, hostile, passwords, demand, over_http)
+    harness.run(sipp, sipsak, hostile, passwords, demand, over_http)

@@ -103,6 +103,41 @@ class Baresip:
         self.program.stop(signal.SIGKILL)
 
 
+class Linphone:
+    """linphonec, which tells of a friend's presence in words. Friends of an account are watched only when that is
+    registered; so it has none, and asks our server by its address."""
+
+    def __init__(self, folder, port, person):
+        home = os.path.join(folder, "linphone")
+        for part in (".local/share/linphone", ".config/linphone"):  # it does not make them itself
+            os.makedirs(os.path.join(home, part))
+        self.shown = f"sip:{person.split('@')[0]}@127.0.0.1:{port}"
+        settings = os.path.join(home, "rc")
+        with open(settings, "w", encoding="utf-8") as file:
+            file.write("[sip]\nsip_port=-1\nsip_tcp_port=-1\nsip_tls_port=-1\nuse_ipv6=0\n"
+                       f"[friend_0]\nurl=<{self.shown}>\npol=accept\nsubscribe=1\n")
+        self.out = open(os.path.join(folder, "linphone.out"), "w+", encoding="utf-8", errors="replace")
+        self.program = subprocess.Popen(["stdbuf", "-oL", "linphonec", "-c", settings], stdin=subprocess.PIPE,
+                                        stdout=self.out, stderr=subprocess.STDOUT, env={**os.environ, "HOME": home})
+
+    def text(self):
+        with open(self.out.name, encoding="utf-8", errors="replace") as file:
+            return file.read()
+
+    def wait(self, words, seconds=60):
+        try:
+            wait_until(lambda: re.findall(rf"{re.escape(self.shown)}>? is (.*)", self.text())[-1:] == [words],
+                       f"linphone to show {words}", seconds)
+        except harness.Failed as failed:
+            raise harness.Failed(f"{failed}\nit says:\n{self.text()[-2000:]}") from failed
+
+    def stop(self):
+        self.program.kill()
+        self.program.wait(60)
+        self.program.stdin.close()
+        self.out.close()
+
+
 def free_port():
     """A port that is free for UDP and TCP, as is the one behind it, which baresip takes for TLS; below those that the
     kernel gives to connections, so that it stays free until the phone has it."""
