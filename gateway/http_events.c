@@ -136,7 +136,7 @@ void gw_http_get_events(struct gw_face *face, struct httpd_req *req, const char 
     if (!gw_policy_sees_all(e->gateway, who)) {
         s->view = gw_view_new(e->gateway, s->who);
         cursor = NULL; /* see http_view.h */
-    } else if (everybody) {
+    } else if (!ids) {
         gw_audit_everybody(e->gateway, who);
     }
     for (size_t i = 0; !s->view && i < n; i++)
