@@ -365,6 +365,7 @@ static void send_digest(struct relay_out *r)
         size_t parts = r->told_count / (each ? each : 1) + 1;
         r->digest_parts = parts < GW_RELAY_PARTS_MAX ? (unsigned)parts : GW_RELAY_PARTS_MAX;
         r->digest_part = 0;
+        r->may_resend = !r->refused_ms || mono - r->refused_ms >= REFUSED_PAUSE_MS;
     }
     r->next_digest_ms = mono + r->digest_ms / r->digest_parts;
     begin_message(r, false, r->digest_part, r->digest_parts);
@@ -497,8 +498,7 @@ static void refused_digest(struct relay_out *r)
     int64_t now = clk_mono_ms(loop_clk(r->g->loop));
     size_t pos = 0, count = 0;
     r->digests_refused++;
-    bool lately = r->refused_ms && now - r->refused_ms < REFUSED_PAUSE_MS && r->digest_part == 0;
-    for (struct relay_person *p; !lately && (p = map_next(r->people, &pos));)
+    for (struct relay_person *p; r->may_resend && (p = map_next(r->people, &pos));)
         if (p->sequence && p->bucket % r->digest_parts == r->digest_part) {
             pres_id id = pres_table_find(r->g->table, p->address);
             p->sequence = 0;
@@ -506,7 +506,7 @@ static void refused_digest(struct relay_out *r)
             if (id != PRES_NOBODY)
                 pres_publisher_changed(r->publisher, id);
         }
-    if (!lately && r->digest_part == 0)
+    if (r->may_resend)
         r->refused_ms = now;
     log_notice("relay", "outlet=%s the far end does not hold what we believe: people sent again=%zu", r->name, count);
     r->digest_part++;

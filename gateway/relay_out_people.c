@@ -28,6 +28,7 @@ static bool differs(const struct relay_person *p, const struct pres_known *now_k
 static bool same_ahead(const struct pres_set *a, const struct pres_set *b, int64_t now);
 static enum relay_news put(struct relay_out *r, struct relay_person *p, const struct pres_known *known);
 static struct pres_set *copy_of(const struct pres_set *set, int64_t from, int64_t until);
+static void person_free(struct relay_person *p);
 static void told_clear(struct relay_told *t);
 static void take_row(void *arg, const char *key, const char *value);
 
@@ -62,7 +63,6 @@ enum relay_news gw_relay_look(struct relay_out *r, pres_id id, const char *addre
 
     pres_table_known(r->g->table, id, &known);
     gw_policy_grant(r->g, &r->who, id, &grant);
-    gw_audit(r->g, &r->who, id, &grant);
     struct pres_seen *seen = known.as_of ? pres_view_known(&grant, &known, now) : NULL;
     p->unread = !known.as_of && grant.level == PRES_SEE_TIMES;
     if (known.as_of && !seen) {
@@ -74,7 +74,7 @@ enum relay_news gw_relay_look(struct relay_out *r, pres_id id, const char *addre
     else if (seen && seen->known.until > now &&
              differs(p, &seen->known, now, r->files, r->g->config->stale_after_s))
         news = put(r, p, &seen->known);
-    if (news == RELAY_DIFFERS)
+    if (news == RELAY_DIFFERS) /* a look alone tells nobody anything */
         gw_audit(r->g, &r->who, id, &grant);
     if (seen)
         pres_seen_free(&seen);
@@ -126,11 +126,7 @@ void gw_relay_withdrawn(struct relay_out *r, struct relay_person *p)
     r->withdrawn_count--;
     r->told_count -= p->told;
     r->store->put(r->store->impl, r->space, p->address, NULL, NULL, NULL);
-    told_clear(&p->held);
-    told_clear(&p->next);
-    free(p->wire);
-    free(p->address);
-    free(p);
+    person_free(p);
     if (id != PRES_NOBODY) /* and is back already */
         pres_publisher_changed(r->publisher, id);
 }
@@ -140,8 +136,13 @@ void gw_relay_withdraw_gone(struct relay_out *r)
     size_t pos = 0;
     for (struct relay_person *p; (p = map_next(r->people, &pos));) {
         pres_id id = pres_table_find(r->g->table, p->address);
-        if (id == PRES_NOBODY || !str_eq_nocase(pres_table_publish_as(r->g->table, id), p->address))
-            gw_relay_withdraw(r, p);
+        if (id != PRES_NOBODY && str_eq_nocase(pres_table_publish_as(r->g->table, id), p->address))
+            continue;
+        gw_relay_withdraw(r, p);
+        if (!p->told && !p->flying && !p->withdrawn) { /* nobody was told: nothing to be taken back */
+            map_del(r->people, p->address);
+            person_free(p);
+        }
     }
 }
 
@@ -176,13 +177,8 @@ void gw_relay_people_load(struct relay_out *r)
 void gw_relay_people_free(struct relay_out *r)
 {
     size_t pos = 0;
-    for (struct relay_person *p; (p = map_next(r->people, &pos));) {
-        told_clear(&p->held);
-        told_clear(&p->next);
-        free(p->wire);
-        free(p->address);
-        free(p);
-    }
+    for (struct relay_person *p; (p = map_next(r->people, &pos));)
+        person_free(p);
     map_free(&r->people);
 }
 
@@ -262,6 +258,15 @@ static struct pres_set *copy_of(const struct pres_set *set, int64_t from, int64_
     struct pres_set *copy = pres_set_build(all, n, from, until);
     free(all);
     return copy;
+}
+
+static void person_free(struct relay_person *p)
+{
+    told_clear(&p->held);
+    told_clear(&p->next);
+    free(p->wire);
+    free(p->address);
+    free(p);
 }
 
 static void told_clear(struct relay_told *t)

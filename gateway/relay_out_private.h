@@ -69,7 +69,8 @@ struct relay_out {
     unsigned epoch;
     int64_t next_digest_ms;
     unsigned digest_part, digest_parts;
-    int64_t refused_ms; /* when a digest was refused last */
+    int64_t refused_ms; /* when people were sent again last because a digest was refused */
+    bool may_resend;    /* in this round of digests: not again and again, whatever the far end says */
 
     uint64_t messages, bytes, digests, digests_refused, cancels, withheld, cut;
 };

@@ -61,6 +61,43 @@ static void test_exact(void **state)
 }
 
 /* A run stored in pieces is one period; the window's edges touch nothing. */
+/* Many people's message: one property a kind, start and length, cut by the window, folded at 75 bytes. */
+static void test_part(void **state)
+{
+    struct pres_interval many[60];
+    struct pres_set *set = week();
+    struct buf out;
+
+    (void)state;
+    buf_init(&out, 8192);
+    assert_true(pres_render_vfb_part(&out, "a%b@example.com", set, NOON - DAY - HOUR, NOON + 2 * DAY, NOON + 5));
+    assert_string_equal(out.data, "BEGIN:VFREEBUSY\r\n"
+                                  "UID:a%25b@example.com\r\n"
+                                  "DTSTAMP:20270115T120005Z\r\n"
+                                  "DTSTART:20270114T110000Z\r\n"
+                                  "DTEND:20270117T120000Z\r\n"
+                                  "ORGANIZER:mailto:a%25b@example.com\r\n"
+                                  "FREEBUSY;FBTYPE=BUSY-TENTATIVE:20270115T130000Z/PT1H\r\n"
+                                  "FREEBUSY;FBTYPE=BUSY:20270114T110000Z/PT1H,20270115T120000Z/PT1H\r\n"
+                                  "FREEBUSY;FBTYPE=BUSY-UNAVAILABLE:20270116T120000Z/PT24H\r\n"
+                                  "END:VFREEBUSY\r\n");
+    free(set);
+    for (int i = 0; i < 60; i++)
+        many[i] = (struct pres_interval){NOON + i * DAY, NOON + i * DAY + 3661 + 59 * (i % 2), PRES_BUSY};
+    set = pres_set_build(many, 60, NOON, NOON + 60 * DAY);
+    buf_reset(&out);
+    assert_true(pres_render_vfb_part(&out, "a@b", set, NOON, NOON + 60 * DAY, NOON));
+    assert_non_null(strstr(out.data, "/PT1H1M1S,"));
+    assert_non_null(strstr(out.data, "/PT1H2M,"));
+    for (const char *line = out.data; *line; line = strchr(line, '\n') + 1)
+        assert_true(strcspn(line, "\r") <= 75);
+    buf_reset(&out);
+    assert_true(pres_render_vfb_part(&out, "a@b", NULL, NOON, NOON + 1, NOON)); /* nothing but the window */
+    assert_null(strstr(out.data, "FREEBUSY;"));
+    free(set);
+    buf_free(&out);
+}
+
 static void test_edges(void **state)
 {
     const int64_t year = 31536000;
@@ -224,7 +261,7 @@ static void test_event(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_exact), cmocka_unit_test(test_edges),           cmocka_unit_test(test_reply),
+        cmocka_unit_test(test_part), cmocka_unit_test(test_exact), cmocka_unit_test(test_edges),           cmocka_unit_test(test_reply),
         cmocka_unit_test(test_event), cmocka_unit_test(test_every_character), cmocka_unit_test(test_no_room),
     };
 

@@ -420,6 +420,35 @@ static void test_known_is_lent(void **state)
     teardown(&f);
 }
 
+/* Nothing is known any more, for a reason, at once; and what was known does not come back with a confirmation. */
+static void test_withdrawn(void **state)
+{
+    struct pres_presence now;
+    struct fixture f;
+    pres_id alice;
+
+    (void)state;
+    setup(&f);
+    alice = add(&f, "alice@example.com", NULL);
+    answer(&f, alice, NOON - 60, NOON + 3600);
+    pres_table_presence(f.table, alice, &now);
+    assert_int_equal(now.state, PRES_BUSY);
+    loop_advance(f.loop, 1);
+    f.n = 0;
+    pres_table_withdraw(f.table, alice, "relay-withdrawn");
+    loop_advance(f.loop, 1);
+    assert_int_equal(f.n, 1);
+    assert_int_equal(f.reports[0].now.state, PRES_UNKNOWN);
+    assert_string_equal(f.reports[0].now.reason, "relay-withdrawn");
+    pres_table_confirm(f.table, alice, NOON + 1);
+    pres_table_presence(f.table, alice, &now);
+    assert_int_equal(now.state, PRES_UNKNOWN);
+    answer(&f, alice, NOON - 60, NOON + 3600);
+    pres_table_presence(f.table, alice, &now);
+    assert_int_equal(now.state, PRES_BUSY);
+    teardown(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -435,6 +464,7 @@ int main(void)
         cmocka_unit_test(test_clock_set_forward),
         cmocka_unit_test(test_clock_set_and_told),
         cmocka_unit_test(test_known_is_lent),
+        cmocka_unit_test(test_withdrawn),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
