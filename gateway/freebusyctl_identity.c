@@ -35,6 +35,7 @@ static char *file_of(const struct ctl_options *o);
 static bool load(struct edit *e, const char *name);
 static enum ctl_exit apply(const struct ctl_options *o, struct edit *e, const char *verb);
 static bool store(const struct edit *e);
+static bool give_to_owner(const char *path, int fd);
 static void set_word(struct buf *line, const char *key, const char *value);
 static void drop_words(struct buf *line, const char *key);
 static void add_token(struct buf *line);
@@ -182,13 +183,9 @@ static enum ctl_exit apply(const struct ctl_options *o, struct edit *e, const ch
 static bool store(const struct edit *e)
 {
     char *fresh = mem_printf("%s.new", e->path);
-    struct stat st;
-    bool was = stat(e->path, &st) == 0;
     int fd = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
     FILE *out = fd >= 0 ? fdopen(fd, "w") : NULL;
-    bool ok = out != NULL;
-    if (ok && was && (fchmod(fd, st.st_mode & 0777) != 0 || (geteuid() == 0 && fchown(fd, st.st_uid, st.st_gid) != 0)))
-        ok = false;
+    bool ok = out && give_to_owner(e->path, fd);
     ok = ok && fputs(e->before.data, out) >= 0 && fprintf(out, "%s%s", e->line.data, e->line.len ? "\n" : "") >= 0 &&
          fputs(e->after.data, out) >= 0 && fflush(out) == 0 && fsync(fd) == 0 && rename(fresh, e->path) == 0;
     if (!ok) {
@@ -199,6 +196,20 @@ static bool store(const struct edit *e)
         fclose(out);
     free(fresh);
     return ok;
+}
+
+/* Whose the file was, or, when it is new, whose the folder is: root makes it for the daemon. */
+static bool give_to_owner(const char *path, int fd)
+{
+    struct stat st;
+    const char *slash = strrchr(path, '/');
+    bool was = stat(path, &st) == 0;
+    char *folder = slash ? mem_strndup(path, (size_t)(slash - path) + 1) : mem_strdup(".");
+    bool known = was || stat(folder, &st) == 0;
+    free(folder);
+    if (was && fchmod(fd, st.st_mode & 0777) != 0)
+        return false;
+    return !known || geteuid() != 0 || fchown(fd, st.st_uid, st.st_gid) == 0;
 }
 
 static void set_word(struct buf *line, const char *key, const char *value)

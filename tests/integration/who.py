@@ -162,6 +162,11 @@ def cpu(daemon):
 def together(folder):
     """Many requests with one credential cost one hash, and a client that leaves while it is computed costs nothing."""
     daemon = start(folder)
+    stream = http.client.HTTPConnection("127.0.0.1", daemon.port, timeout=60)
+    stream.request("GET", "/v1/events", headers=basic("boss", "chef"))
+    events = stream.getresponse()
+    check_equal([events.status, events.read(1)], [200, b":"], "a stream may begin after its password was looked at")
+    stream.close()
     raw = ("GET /v1/status HTTP/1.1\r\nHost: x\r\nAuthorization: "
            f"{basic('ops@example.com', 'geheim')['Authorization']}\r\n\r\n").encode()
     sockets = [socket.create_connection(("127.0.0.1", daemon.port), timeout=60) for _ in range(30)]
