@@ -151,7 +151,7 @@ static enum gw_inlet_refusal take_people(struct gw_inlet *r, const struct gw_rel
         tell(r, GW_INLET_PERSON);
     if (t.broken)
         tell(r, GW_INLET_MALFORMED);
-    if (only && t.refused)
+    if ((only || !head->made) && t.refused)
         return GW_INLET_PERSON;
     if (whole ? only && !t.good : !head->made || t.good + t.refused + t.broken > 0)
         return GW_INLET_MALFORMED;
