@@ -18,6 +18,11 @@ void gw_ctl_post_refresh(struct gw_face *face, struct httpd_req *req,
                          const char *rest); /* answered when the server answered */
 void gw_ctl_post_unbreak(struct gw_face *face, struct httpd_req *req, const char *rest);
 void gw_ctl_post_reload(struct gw_face *face, struct httpd_req *req, const char *rest);
+/* ctl_policy.c */
+void gw_ctl_get_policy_test(struct gw_face *face, struct httpd_req *req, const char *rest);
+void gw_ctl_get_policy_diff(struct gw_face *face, struct httpd_req *req, const char *rest);
+void gw_ctl_get_audience(struct gw_face *face, struct httpd_req *req, const char *rest);
+void gw_ctl_post_audience(struct gw_face *face, struct httpd_req *req, const char *rest);
 /* ctl_forget.c */
 void gw_ctl_post_forget(struct gw_face *face, struct httpd_req *req,
                         const char *rest); /* answered when nothing is left; see forget.h */

@@ -63,7 +63,8 @@ void gw_ctl_post_reload(struct gw_face *face, struct httpd_req *req, const char 
 {
     (void)rest;
     char why[4200] = "";
-    if (gw_reload(face->gateway, why, sizeof(why)))
+    bool bad = false, confirmed = httpd_param(req, "confirm", 0, &bad) != NULL;
+    if (gw_reload(face->gateway, confirmed, why, sizeof(why)))
         gw_http_json(req, 200, jv_set_str(jv_set_bool(jv_object(), "ok", true), "changes", why));
     else
         gw_http_problem(req, 422, "config-refused", why);

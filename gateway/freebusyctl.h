@@ -10,6 +10,7 @@
  *   freebusyctl_identity.c, freebusyctl_audit.c, freebusyctl_forget.c   who may ask, who was told, who is forgotten
  *   freebusyctl_setup.c  setup: from nothing to a configuration that works
  *   freebusyctl_ask.c    its questions
+ *   freebusyctl_policy.c policy test, policy diff, audience: who may see whom
  *   freebusyctl_support.c  log, trace, bundle: when something is wrong
  *   freebusyctl_print.c  text for people
  */
@@ -40,6 +41,7 @@ struct ctl_options {
     bool undo;                /* forget */
     bool verify;              /* audit */
     const char *kind, *url, *account, *password_file, *calendars, *output; /* setup */
+    bool confirm;             /* reload */
     bool json;
     char **args; /* after the command */
     int arg_count;
@@ -58,7 +60,7 @@ extern const struct ctl_command ctl_commands[];
 
 ctl_command_fn ctl_status, ctl_show, ctl_servers, ctl_users, ctl_subscribers, ctl_refresh, ctl_reload, ctl_unbreak,
     ctl_watch, ctl_check, ctl_why, ctl_log, ctl_trace, ctl_bundle, ctl_setup, ctl_identity, ctl_audit,
-    ctl_privacy, ctl_forget;
+    ctl_privacy, ctl_forget, ctl_policy, ctl_audience;
 
 /* The check from o->config alone, printed as it goes. `step` and `code` become those of the step that failed, else "". */
 enum ctl_exit ctl_check_file(const struct ctl_options *o, char step[32], char code[64]);

@@ -196,7 +196,8 @@ static void print_changes(const struct jv *v)
 
 enum ctl_exit ctl_reload(const struct ctl_options *o)
 {
-    return ask_and_tell(o, "POST", mem_strdup("/ctl/reload"), print_changes, NULL);
+    const char *path = o->confirm ? "/ctl/reload?confirm=yes" : "/ctl/reload";
+    return ask_and_tell(o, "POST", mem_strdup(path), print_changes, NULL);
 }
 
 static void print_unbroken(const struct jv *v)

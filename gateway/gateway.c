@@ -21,6 +21,7 @@
 #include "keep.h"
 #include "inlet.h"
 #include "policy.h"
+#include "policy_choice.h"
 #include "rush.h"
 #include "who.h"
 
@@ -40,6 +41,7 @@ struct gateway *gw_new(struct loop *loop, struct gw_config *config, char *why, s
     g->gate = gw_gate_new(g);
     g->audit = gw_audit_new(g);
     g->policy = gw_policy_new(g);
+    g->choices = gw_choices_new(g);
     g->poller = gw_poller_new(loop, &gw_feed_ops, g, config->poll_interval_ms, (uint32_t)crypto_random_u64());
     g->keep = gw_keep_new(loop, config->state_directory, why, why_size);
     if (!g->keep)
@@ -86,6 +88,7 @@ void gw_free(struct gateway **gateway)
     gw_pidf_free(g);
     gw_keep_leave(g);
     gw_policy_free(&g->policy);
+    gw_choices_free(&g->choices);
     gw_forgotten_free(&g->forgotten);
     gw_keep_free(&g->keep);
     gw_people_free(g);

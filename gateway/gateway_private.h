@@ -16,6 +16,7 @@
 
 struct gw_demand;
 struct gw_policy;
+struct gw_choices;
 struct gw_log;
 struct gw_traces;
 struct gw_keep;
@@ -51,6 +52,7 @@ struct gw_person {
     uint8_t was_read;
     uint8_t held; /* rules_epoch of the last whole answer, which is in the table; 0: there is none to build on */
     uint8_t ways; /* enum gw_poller_way */
+    uint8_t choice; /* enum pres_level + 1 that the person has chosen at the most, 0: none; see policy_choice.c */
     uint8_t used;
     uint32_t kept_hash, kept_as_of; /* of the row in the state file, see keep_person.c */
 };
@@ -107,6 +109,7 @@ struct gateway {
     struct gw_poller *poller;
     struct gw_demand *demand;
     struct gw_policy *policy;
+    struct gw_choices *choices;
     struct gw_server **servers; /* in the order of the configuration */
     unsigned server_count;
     struct gw_person *persons;

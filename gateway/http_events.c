@@ -341,8 +341,8 @@ static size_t put_event(struct stream *s, char *out, size_t room, bool *ret_idle
 
 static size_t put_behind(struct stream *s, char *out, size_t room)
 {
-    return put_cut(s, "too-slow", "Changes came faster than they were read. Connect again: the present states come first.",
-                   out, room);
+    return put_cut(s, "too-slow",
+                   "Changes came faster than they were read. Connect again: the present states come first.", out, room);
 }
 
 /* The last event of a stream. */

@@ -284,7 +284,7 @@ static void on_reload(void *arg)
     clock_gettime(CLOCK_MONOTONIC, &now); /* systemd wants its own clock's microseconds */
     sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64 "\nSTATUS=Reading the configuration again",
                (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000);
-    gw_reload(p->gateway, why, sizeof why); /* says in the log what came of it */
+    gw_reload(p->gateway, false, why, sizeof why); /* says in the log what came of it */
     sd_notify(0, "READY=1");
     if (getenv("NOTIFY_SOCKET"))
         loop_timer_in(p->status, 0);

@@ -16,6 +16,7 @@
 #include "base/mem.h"
 #include "gateway_private.h"
 #include "policy_check.h"
+#include "policy_choice.h"
 #include "policy_table.h"
 #include "who.h"
 
@@ -29,7 +30,6 @@ struct gw_policy {
     bool anonymous, told;
 };
 
-static void changed(struct gateway *g);
 static void arm(struct gw_policy *p);
 static void on_timer(void *arg);
 static int64_t wall_s(const struct gateway *g);
@@ -65,7 +65,7 @@ void gw_policy_apply(struct gateway *g)
         log_notice("policy", "there is no policy: who reaches a listener or an outlet sees everything");
     g->policy->told = !t;
     warn(g);
-    changed(g);
+    gw_policy_changed(g);
 }
 
 void gw_policy_grant(const struct gateway *g, const struct gw_who *who, pres_id id, struct pres_grant *ret)
@@ -76,19 +76,31 @@ void gw_policy_grant(const struct gateway *g, const struct gw_who *who, pres_id 
 void gw_policy_grant_part(const struct gateway *g, const struct gw_who *who, const char *part, pres_id id,
                           struct pres_grant *ret)
 {
-    const struct gw_policy_table *t = g->config->policy.table;
     *ret = pres_grant_all;
-    if (!t || who->admin)
+    if (who->admin || (!g->config->policy.table && !g->persons[id].choice))
         return;
     struct gw_asker asker = {.name = who->name,
                              .group = who->group,
                              .part = part,
                              .anonymous = strcmp(who->means, "anonymous") == 0,
                              .outlet = strcmp(who->means, "outlet") == 0};
+    gw_policy_grant_at(g, &asker, id, wall_s(g), ret);
+}
+
+/* The person's own choice is the last word, but for widening. */
+void gw_policy_grant_at(const struct gateway *g, const struct gw_asker *who, pres_id id, int64_t at,
+                        struct pres_grant *ret)
+{
+    const struct gw_policy_table *t = g->config->policy.table;
     struct gw_subject whom = {.address = pres_table_address(g->table, id),
                               .publish_as = pres_table_publish_as(g->table, id),
                               .group = pres_table_group(g->table, id)};
-    gw_policy_table_grant(t, &asker, &whom, wall_s(g), ret);
+    enum pres_level most;
+    *ret = pres_grant_all;
+    if (t)
+        gw_policy_table_grant(t, who, &whom, at, ret);
+    if (gw_choices_of(g->choices, id, &most) && most < ret->level)
+        ret->level = most;
 }
 
 bool gw_policy_presence(const struct gateway *g, const struct gw_who *who, pres_id id, struct pres_presence *ret)
@@ -123,9 +135,19 @@ struct pres_seen *gw_policy_known(const struct gateway *g, const struct gw_who *
     return pres_view_known(&grant, &known, wall_s(g));
 }
 
+void gw_policy_changed(struct gateway *g)
+{
+    struct gw_policy *p = g->policy;
+    p->epoch++;
+    gw_http_policy_changed(g->http);
+    gw_outlets_policy_changed(g);
+    p->next = g->config->policy.table ? gw_policy_table_next(g->config->policy.table, wall_s(g)) : PRES_NEVER;
+    arm(p);
+}
+
 bool gw_policy_sees_all(const struct gateway *g, const struct gw_who *who)
 {
-    return !g->config->policy.table || who->admin;
+    return who->admin || (!g->config->policy.table && gw_choices_count(g->choices) == 0);
 }
 
 bool gw_policy_is_set(const struct gateway *g)
@@ -143,16 +165,6 @@ unsigned gw_policy_epoch(const struct gateway *g)
     return g->policy->epoch;
 }
 
-static void changed(struct gateway *g)
-{
-    struct gw_policy *p = g->policy;
-    p->epoch++;
-    gw_http_policy_changed(g->http);
-    gw_outlets_policy_changed(g);
-    p->next = g->config->policy.table ? gw_policy_table_next(g->config->policy.table, wall_s(g)) : PRES_NEVER;
-    arm(p);
-}
-
 /* The wall clock may jump: never more than a minute at a stretch. */
 static void arm(struct gw_policy *p)
 {
@@ -168,7 +180,7 @@ static void on_timer(void *arg)
 {
     struct gw_policy *p = arg;
     if (wall_s(p->g) >= p->next)
-        changed(p->g);
+        gw_policy_changed(p->g);
     else
         arm(p);
 }

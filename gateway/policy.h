@@ -45,6 +45,13 @@ bool gw_policy_names_anonymous(const struct gateway *g);
  * else having changed: a reload, an opt-out, an expiry, a moment of a grid. */
 unsigned gw_policy_epoch(const struct gateway *g);
 
+/* For an asker made of words, at another time: `policy test`. */
+void gw_policy_grant_at(const struct gateway *g, const struct gw_asker *who, pres_id id, int64_t at,
+                        struct pres_grant *ret);
+
+/* Somebody has chosen otherwise. */
+void gw_policy_changed(struct gateway *g);
+
 /* The gateway's: g->policy. */
 struct gw_policy *gw_policy_new(struct gateway *g);
 void gw_policy_free(struct gw_policy **p);

@@ -121,6 +121,18 @@ static void take_file(struct gw_reading *r, const struct gw_config_policy *p, st
     free(text);
 }
 
+struct pres_hours *gw_policy_hours(const struct gw_config_hours *h)
+{
+    char why[200];
+    unsigned days = 0;
+    for (unsigned i = 0; i < h->days_count; i++)
+        if (pres_hours_day(h->days[i]) >= 0)
+            days |= 1u << pres_hours_day(h->days[i]);
+    if (!h->from || !h->to)
+        return NULL;
+    return pres_hours_new(days, pres_hours_time(h->from), pres_hours_time(h->to), h->zone, why, sizeof why);
+}
+
 char *gw_policy_file(const char *path)
 {
     FILE *file = fopen(path, "re");

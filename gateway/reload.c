@@ -22,6 +22,8 @@
 #include "gateway_private.h"
 #include "inlet.h"
 #include "policy.h"
+#include "policy_choice.h"
+#include "policy_compare.h"
 #include "who.h"
 #include "who_table.h"
 
@@ -54,6 +56,7 @@ struct gw_faces {
     struct gw_faces *next;
 };
 
+static bool widens(const struct gateway *g, const struct gw_config *config, struct gw_config_error *err);
 static bool plan_make(struct gateway *g, struct plan *plan, char *why, size_t why_size);
 static bool plan_one_server(struct gateway *g, struct plan *plan, unsigned i, char *why, size_t why_size);
 static bool plan_faces(struct gateway *g, struct plan *plan, char *why, size_t why_size);
@@ -88,10 +91,12 @@ bool gw_swap(struct gateway *g, struct gw_config *config, char *why, size_t why_
     return true;
 }
 
-bool gw_reload(struct gateway *g, char *why, size_t why_size)
+bool gw_reload(struct gateway *g, bool confirmed, char *why, size_t why_size)
 {
     struct gw_config_error err;
     struct gw_config *config = gw_config_read(g->config->path, &err);
+    if (config && !confirmed && widens(g, config, &err))
+        gw_config_free(&config);
     bool ok = config && gw_swap(g, config, why, why_size);
     if (!config)
         snprintf(why, why_size, "%s", err.why);
@@ -117,6 +122,19 @@ void gw_faces_free_retired(struct gateway *g)
 {
     while (g->retired)
         retired(g->retired);
+}
+
+/* Nobody is told more by accident. What follows from people who move into other groups is not looked at. */
+static bool widens(const struct gateway *g, const struct gw_config *config, struct gw_config_error *err)
+{
+    char first[400] = "";
+    size_t count = gw_policy_widenings(g, config, first, sizeof first);
+    snprintf(err->code, sizeof err->code, "policy-widens");
+    snprintf(err->why, sizeof err->why,
+             "%s: policy: tells more than before in %zu cases, and that was not confirmed: %s. See freebusyctl policy "
+             "diff %s, then freebusyctl reload --confirm",
+             config->path, count, first, config->path);
+    return count > 0;
 }
 
 static bool plan_make(struct gateway *g, struct plan *plan, char *why, size_t why_size)
@@ -238,6 +256,7 @@ static void commit(struct gateway *g, struct plan *plan, struct buf *told)
              plan->ctl && g->ctl ? "; control socket moved" : "");
     commit_faces(g, plan);
     gw_outlets_apply(g, old_config);
+    gw_choices_load(g->choices);
     gw_pidf_apply(g);
     gw_inlet_load(g);
     gw_demand_apply(g);

@@ -16,12 +16,12 @@ _freebusyctl() {
     --state) mapfile -t COMPREPLY < <(compgen -W "free elsewhere tentative busy oof unknown" -- "$cur"); return ;;
     esac
     if [[ $cur == -* ]]; then
-        mapfile -t COMPREPLY < <(compgen -W "--socket --config --user --state --changes --at --for --names --kind --url --account --password-file --calendars --output --file --role --group --undo --verify --json --help --version" -- "$cur")
+        mapfile -t COMPREPLY < <(compgen -W "--socket --config --user --state --changes --at --for --names --kind --url --account --password-file --calendars --output --file --role --group --undo --verify --confirm --json --help --version" -- "$cur")
     elif [[ -z $command ]]; then
         mapfile -t COMPREPLY < <(compgen -W "$(freebusyctl --print-commands 2>/dev/null | cut -f1)" -- "$cur")
     else
         case $command in
-        show | why | trace | refresh | watch | audit | forget)
+        show | why | trace | refresh | watch | audit | forget | audience)
             mapfile -t COMPREPLY < <(compgen -W "$(freebusyctl users 2>/dev/null | awk 'NR > 1 { print $1 }' | head -n 500)" -- "$cur") ;;
         log)
             mapfile -t COMPREPLY < <(compgen -W "error warning notice info debug" -- "$cur") ;;

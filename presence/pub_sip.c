@@ -173,7 +173,8 @@ static enum pres_delivered outlet_deliver(void *outlet, struct pres_delivery *d)
     if (aor_of(x, d->address, &aor)) {
         struct publication *p = pres_pub_sip_get(x, aor.data, d->address);
         uint64_t saying = pres_text_hash(d->now);
-        bool early = p->told == 0 && d->now->state == PRES_UNKNOWN && d->now->as_of == 0 && loop_timer_armed(x->settle_timer);
+        bool unread = d->now->state == PRES_UNKNOWN && d->now->as_of == 0;
+        bool early = p->told == 0 && unread && loop_timer_armed(x->settle_timer);
         bool news = d->resync || p->due || p->told != saying || !p->tag;
         p->id = d->id;
         if (p->call)

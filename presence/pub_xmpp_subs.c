@@ -207,7 +207,8 @@ static void take_probe(struct pub_xmpp *x, const struct pres_jid *to, const stru
 {
     struct pub_watch *w = pres_pub_watch(x, to->local, from->bare);
     int64_t now = clk_mono_ms(loop_clk(x->loop));
-    if (!w && pres_pub_allowed(x, from) && add_room(x, to->local) && pres_pub_person_for(x, full, to->local) != PRES_NOBODY) {
+    if (!w && pres_pub_allowed(x, from) && add_room(x, to->local) &&
+        pres_pub_person_for(x, full, to->local) != PRES_NOBODY) {
         w = add(x, to->local, from->bare, PUB_SUBSCRIBED);
         save(x, w);
         w->safe = true; /* there is nothing to confirm, and a change may come before the store has it */

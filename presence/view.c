@@ -23,7 +23,7 @@ static void look(const struct pres_grant *grant, const struct pres_known *known,
                  int64_t now, struct pres_presence *ret);
 static int64_t since_before(const struct pres_grant *grant, const struct pres_presence *full, enum pres_kind state,
                             int64_t now);
-static void within_hours(int64_t begin, int64_t end, struct pres_presence *p);
+static void within_hours(int64_t begin, int64_t end, int64_t sight, struct pres_presence *p);
 static void reduce(const struct pres_grant *grant, int64_t now, struct pres_presence *p);
 static int64_t about(int64_t valid_until, int64_t now);
 static struct pres_set *shaped(const struct pres_grant *grant, const struct pres_known *known, int64_t until);
@@ -135,7 +135,7 @@ static void look(const struct pres_grant *grant, const struct pres_known *known,
     if (ret->since <= known->from)
         ret->since = since_before(grant, full, ret->state, now);
     ret->valid_until = full->valid_until;
-    within_hours(begin, end, ret);
+    within_hours(begin, end, seen.until, ret);
 }
 
 /*
@@ -152,13 +152,15 @@ static int64_t since_before(const struct pres_grant *grant, const struct pres_pr
     return since <= now ? since : 0;
 }
 
-/* Of other days' working hours nothing is told. */
-static void within_hours(int64_t begin, int64_t end, struct pres_presence *p)
+/* Of other days' working hours nothing is told; of an end behind what is in sight neither. */
+static void within_hours(int64_t begin, int64_t end, int64_t sight, struct pres_presence *p)
 {
     if (p->since < begin)
         p->since = begin;
     if (p->next.some && p->next.start >= end)
         p->next.some = false;
+    if (end >= sight)
+        return;
     if (p->until > end)
         p->until = end;
     if (p->next.some && p->next.end > end)

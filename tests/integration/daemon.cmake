@@ -30,3 +30,4 @@ foreach(server radicale xandikos davical cyrus sogo apache)
   set_tests_properties(daemon-caldav-${server} PROPERTIES LABELS "daemon;${server}" TIMEOUT 600
     ENVIRONMENT "FB_BUILD=${CMAKE_BINARY_DIR};FB_SOURCE=${PROJECT_SOURCE_DIR};PYTHONDONTWRITEBYTECODE=1")
 endforeach()
+fb_daemon_tests(daemon_policy limited_http limited_events limited_outlet widening)

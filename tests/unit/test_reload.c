@@ -87,14 +87,14 @@ static int teardown(void **state)
 
 static void reload(struct fixture *f)
 {
-    if (!gw_reload(f->g, f->why, sizeof f->why))
+    if (!gw_reload(f->g, false, f->why, sizeof f->why))
         fail_msg("refused: %s", f->why);
     assert_null(gw_reload_error(f->g));
 }
 
 static void refused(struct fixture *f, const char *words)
 {
-    assert_false(gw_reload(f->g, f->why, sizeof f->why));
+    assert_false(gw_reload(f->g, false, f->why, sizeof f->why));
     if (!strstr(f->why, words))
         fail_msg("\"%s\" is not in: %s", words, f->why);
     assert_string_equal(gw_reload_error(f->g), f->why);
@@ -304,7 +304,7 @@ static void listeners(void **state)
     write_config(
         f, HQ,
         "users: [ { address: a@x } ]\npublish: { http: { listen: ['127.0.0.1:0', '[::1]:0'], max_connections: 9 } }\n");
-    if (!gw_reload(f->g, f->why, sizeof f->why)) { /* a machine without IPv6 */
+    if (!gw_reload(f->g, false, f->why, sizeof f->why)) { /* a machine without IPv6 */
         assert_non_null(strstr(f->why, "[::1]:0"));
         write_config(f, HQ,
                      "users: [ { address: a@x } ]\npublish: { http: { listen: ['127.0.0.1:0', '127.0.0.2:0'], "
