@@ -9,7 +9,8 @@
  * list, XEP-0356), and those of them who log in later, which we see because the server hands us its users' presence
  * (XEP-0356, managed_entity). Servers say that they grant these; before, nothing is done.
  *
- * deliver -> show() -> contact list asked -> on_list() -> presence to each.
+ * deliver -> show() -> contact list asked -> on_list() -> presence to each, as that one may see it (pub_xmpp_view.c):
+ * what was delivered only says whether there is anything new.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -33,7 +34,7 @@ enum { USERS_MAX = 100000, RESOURCES_MAX = 16, LIST_MAX = 5000, HOSTS_MAX = 16, 
 struct pub_user {
     char *resources[RESOURCES_MAX]; /* their own that are online */
     unsigned resource_count;
-    struct pres_presence now; /* as it was delivered last */
+    struct pres_presence now; /* as it was delivered last: nobody's view */
     uint64_t saying, told;    /* hashes: to be told; told last, 0: nothing is shown */
     int64_t asked_ms;         /* mono ms: the contact list is under way since; 0: it is not */
     struct map *watchers;     /* who has been told, by bare JID; NULL: nobody */
@@ -58,7 +59,8 @@ static void tell_newcomer(struct pub_xmpp *x, const struct pres_jid *who);
 static void show(struct pub_xmpp *x, struct pub_user *u, bool anew);
 static void ask_list(struct pub_xmpp *x, struct pub_user *u);
 static void on_list(struct pub_xmpp *x, struct pub_user *u, const struct pres_xml *query);
-static void send_to(struct pub_xmpp *x, const struct pub_user *u, const char *to, bool here);
+static bool seen_by(const struct pub_xmpp *x, const char *jid, pres_id id, struct pres_presence *ret);
+static void send_to(struct pub_xmpp *x, const struct pub_user *u, const char *to, const struct pres_presence *seen);
 static void withdraw(struct pub_xmpp *x, struct pub_user *u);
 static void watchers_free(struct map **watchers);
 static void user_free(struct pub_user *u);
@@ -190,6 +192,8 @@ void pres_pub_account_people_changed(struct pub_xmpp *x)
     for (struct pub_user *u; (u = map_next(x->account->users, &pos));)
         if (u->told != 0 && person_of(x, u->jid) == PRES_NOBODY)
             withdraw(x, u);
+        else if (u->told != 0) /* others may see them now */
+            ask_list(x, u);
 }
 
 void pres_pub_account_farewell(struct pub_xmpp *x)
@@ -277,10 +281,12 @@ static void went(struct pub_user *u, const char *resource)
 /* Their server shows them the resources that it knows of; ours it does not. */
 static void tell_newcomer(struct pub_xmpp *x, const struct pres_jid *who)
 {
+    struct pres_presence seen;
     size_t pos = 0;
     for (const struct pub_user *u; x->account->shown > 0 && (u = map_next(x->account->users, &pos));)
-        if (u->told != 0 && u->watchers && map_get(u->watchers, who->bare))
-            send_to(x, u, who->bare, true);
+        if (u->told != 0 && u->watchers && map_get(u->watchers, who->bare) &&
+            seen_by(x, who->bare, person_of(x, u->jid), &seen))
+            send_to(x, u, who->bare, &seen);
 }
 
 static void show(struct pub_xmpp *x, struct pub_user *u, bool anew)
@@ -315,7 +321,9 @@ static void ask_list(struct pub_xmpp *x, struct pub_user *u)
 static void on_list(struct pub_xmpp *x, struct pub_user *u, const struct pres_xml *query)
 {
     struct map *before = u->watchers;
+    struct pres_presence seen;
     struct pres_jid jid;
+    pres_id id = person_of(x, u->jid);
     size_t pos = 0;
     if (u->resource_count == 0 || u->now.state == PRES_UNKNOWN || !x->show[u->now.state][0])
         return; /* that has passed */
@@ -326,19 +334,27 @@ static void on_list(struct pub_xmpp *x, struct pub_user *u, const struct pres_xm
         const char *sees = pres_xml_attr(i, "subscription");
         if (!sees || (strcmp(sees, "from") != 0 && strcmp(sees, "both") != 0) ||
             !pres_jid_parse(pres_xml_attr(i, "jid"), &jid) || jid.resource[0] ||
-            strcmp(jid.domain, x->component) == 0 || map_get(u->watchers, jid.bare))
+            strcmp(jid.domain, x->component) == 0 || map_get(u->watchers, jid.bare) || !seen_by(x, jid.bare, id, &seen))
             continue;
         char *kept = mem_strdup(jid.bare);
         map_put(u->watchers, kept, kept);
-        send_to(x, u, kept, true);
+        send_to(x, u, kept, &seen);
     }
     for (const char *was; before && (was = map_next(before, &pos));)
         if (!map_get(u->watchers, was))
-            send_to(x, u, was, false);
+            send_to(x, u, was, NULL);
     watchers_free(&before);
 }
 
-static void send_to(struct pub_xmpp *x, const struct pub_user *u, const char *to, bool here)
+/* False: this one is shown nothing now. */
+static bool seen_by(const struct pub_xmpp *x, const char *jid, pres_id id, struct pres_presence *ret)
+{
+    return id != PRES_NOBODY && pres_pub_presence_for(x, jid, id, ret) && ret->state != PRES_UNKNOWN &&
+           x->show[ret->state][0];
+}
+
+/* `seen` NULL: it is gone. */
+static void send_to(struct pub_xmpp *x, const struct pub_user *u, const char *to, const struct pres_presence *seen)
 {
     struct buf *out = &x->out;
     buf_reset(out);
@@ -346,10 +362,10 @@ static void send_to(struct pub_xmpp *x, const struct pub_user *u, const char *to
     xml_escape(out, u->jid, strlen(u->jid));
     buf_adds(out, "/" PUB_RESOURCE "' to='");
     xml_escape(out, to, strlen(to));
-    if (here) {
-        buf_addf(out, "'><show>%s</show><status>", x->show[u->now.state]);
+    if (seen) {
+        buf_addf(out, "'><show>%s</show><status>", x->show[seen->state]);
         buf_reset(&x->words);
-        pres_pub_text(x, &u->now, &x->words);
+        pres_pub_text(x, seen, &x->words);
         xml_escape(out, x->words.data, x->words.len);
         buf_adds(out, "</status><priority>-1</priority></presence>");
     } else {
@@ -362,7 +378,7 @@ static void withdraw(struct pub_xmpp *x, struct pub_user *u)
 {
     size_t pos = 0;
     for (const char *to; u->watchers && (to = map_next(u->watchers, &pos));)
-        send_to(x, u, to, false);
+        send_to(x, u, to, NULL);
     watchers_free(&u->watchers);
     x->account->shown -= u->told != 0;
     u->told = 0;

@@ -426,6 +426,15 @@ def own_account(folder, kind):
         eve.wait_other(ours, "unavailable", "she does not look online because of us")
         person = Client("alice", server.ports[0], register=False)
         eve.wait_other(ours, "xa", "she is back")
+
+        # a policy holds for those who watch her account, too
+        usual = yaml(sim, [alice], server, "    own_account: resource\n")
+        daemon.write(usual + f"policy: {{ rules: [ {{ who: \"xmpp:{DOMAIN}\", whom: \"*\", level: nothing }} ] }}\n")
+        check_equal(daemon.ctl("reload")[0], 0, "reload with a policy")
+        eve.wait_other(ours, "unavailable", "the policy tells nothing")
+        daemon.write(usual)
+        check_equal(daemon.ctl("reload")[0], 0, "reload without")
+        eve.wait_other(ours, "xa", "without a policy")
         check_equal(daemon.stop(), 0, "exit code")
         eve.wait_other(ours, "unavailable", "our clean stop")
         for client in (person, eve, late, stranger):
