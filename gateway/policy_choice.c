@@ -63,7 +63,7 @@ void gw_choices_load(struct gw_choices *c)
 
 size_t gw_choices_count(const struct gw_choices *c)
 {
-    return map_count(c->by_address);
+    return c ? map_count(c->by_address) : 0;
 }
 
 void gw_choices_apply(const struct gw_choices *c, pres_id id)
