@@ -299,7 +299,7 @@ static void on_pad(void *arg)
 /* `people`: also a batch that may still grow. */
 static void send_next(struct relay_out *r, bool people)
 {
-    if (!r->up || r->fetch)
+    if (!r->up || r->fetch || r->g->alone) /* a check without a daemon knows nobody, and a digest would say so */
         return;
     if (r->withdrawn_count > 0)
         send_cancels(r);
@@ -461,7 +461,6 @@ static void accepted(struct relay_out *r, enum relay_sending what)
     uint64_t sequence = r->sequence;
     size_t count = r->flying_count;
     r->flying_count = 0;
-    pres_publisher_proved(r->publisher);
     for (size_t i = 0; i < count; i++) {
         struct relay_person *p = r->flying[i];
         pres_id id = p->again && what == RELAY_PEOPLE ? pres_table_find(r->g->table, p->address) : PRES_NOBODY;
@@ -479,13 +478,18 @@ static void accepted(struct relay_out *r, enum relay_sending what)
         r->digests++;
         r->digest_part++;
     }
-    if (what != RELAY_PROBE)
+    if (what != RELAY_PROBE) {
+        pres_publisher_proved(r->publisher);
         return;
+    }
     r->up = true;
     r->next_digest_ms = 0;
     r->digest_part = r->digest_parts = 0;
-    r->epoch = gw_policy_epoch(r->g);
     pres_publisher_up(r->publisher);
+    pres_publisher_proved(r->publisher);
+    if (r->g->alone)
+        return;
+    r->epoch = gw_policy_epoch(r->g);
     gw_relay_withdraw_gone(r);
     loop_timer_in(r->tick, TICK_MS);
     if (r->pad_ms)

@@ -75,6 +75,15 @@ def told_and_taken_back(folder):
     check_equal(publisher.ctl("check", "inside")[0], 0, "check outside")
     check("outside: connected" in exporter.ctl("check")[1], "the publish step of the check inside")
 
+    exporter.stop()
+    before = world.server(publisher)["relay"]
+    code, out, err = exporter.ctl("check", "--config", exporter.config)
+    check("outside: connected" in out, f"the check from the file alone: {code} {out}{err}")
+    after = world.server(publisher)["relay"]
+    check_equal((after["messages"], after["digests"], after["withdrawn"]),
+                (before["messages"] + 1, before["digests"], before["withdrawn"]), "a check tells nothing of anybody")
+    check(known(publisher, ANNA, "busy"), "she is busy as before")
+
 
 def line_cut(folder):
     """Silence makes everybody unknown outside, in time; the line's return makes them known again."""
