@@ -103,12 +103,13 @@ void gw_page_free(struct gw_page **p)
     *p = NULL;
 }
 
+/* The last row, which is nobody's and empty, when there is no such file. */
 const struct gw_page_file *gw_page_file(const char *name)
 {
-    for (const struct gw_page_file *f = gw_page_files; f->name; f++)
-        if (strcmp(f->name, name) == 0)
-            return f;
-    return NULL;
+    const struct gw_page_file *f = gw_page_files;
+    while (f->name[0] && strcmp(f->name, name) != 0)
+        f++;
+    return f;
 }
 
 /* Of a file that is there; the linker's word for it is nothing to the compiler. */

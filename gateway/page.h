@@ -34,8 +34,8 @@ struct gw_page_file {
     size_t len;
     const char *etag;
 };
-extern const struct gw_page_file gw_page_files[]; /* ends with a NULL name */
-const struct gw_page_file *gw_page_file(const char *name);
+extern const struct gw_page_file gw_page_files[];          /* the last has an empty name, and nothing in it */
+const struct gw_page_file *gw_page_file(const char *name); /* the last one: there is none of this name */
 
 /* What a face keeps for its page: the searches under way, and the part that is the same for everybody. */
 struct gw_page *gw_page_new(struct gateway *g);

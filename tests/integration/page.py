@@ -65,6 +65,10 @@ def names_and_headers(folder):
     """Hostile names are text; policy, ETag, HEAD, the files; readable without scripts."""
     _, daemon, _ = page_world.start(folder, 5)
     wait_until(lambda: json.loads(status_as(daemon, "/v1/presence/" + ANNA)[1])["state"] == "busy", "Anna to be busy")
+    wait_until(lambda: (c := daemon.ctl_json("status")["causes"]) and c[0]["persons"] == len(HOSTILE),
+               "everybody whom the mail server does not know to have been asked about")
+    wait_until(lambda: all(w in status_as(daemon, "/")[1] for w in ("mailbox-not-found", "Exchange 2003", "basic")),
+               "the page to say so, which it is made for every two seconds")
     status, text, headers = status_as(daemon, "/")
     check_equal((status, headers["Content-Type"]), (200, "text/html; charset=utf-8"), "the page")
     policy = headers["Content-Security-Policy"]
