@@ -22,6 +22,7 @@
 #include "config_users.h"
 #include "forget_private.h"
 #include "outlets.h"
+#include "policy_choice.h"
 #include "who_table.h"
 
 enum { LOOK_EVERY_MS = 100, OUTLETS_MS = 10000, NAMES_MAX = 110 };
@@ -134,6 +135,7 @@ static void leave(struct gw_forget *f, pres_id id)
     struct gateway *g = f->g;
     for (unsigned i = 0; i < f->name_count; i++) {
         gw_outlet_store_forget(gw_outlets_rows(g), f->names[i], g->config->xmpp.domain);
+        gw_choices_forget(g->choices, f->names[i]);
         if (g->forgotten->hook)
             g->forgotten->hook(g->forgotten->hook_arg, f->names[i]);
     }

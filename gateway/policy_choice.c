@@ -86,6 +86,17 @@ void gw_choices_set(struct gw_choices *c, pres_id id, const enum pres_level *lev
     free(address);
 }
 
+void gw_choices_forget(struct gw_choices *c, const char *address)
+{
+    const struct pres_store *store = gw_outlets_store(c->g);
+    char *lower = str_lower(mem_strdup(address));
+    if (map_get(c->by_address, lower)) {
+        drop(c, lower);
+        store->put(store->impl, SPACE, lower, NULL, NULL, NULL);
+    }
+    free(lower);
+}
+
 bool gw_choices_of(const struct gw_choices *c, pres_id id, enum pres_level *ret)
 {
     uint8_t choice = c->g->persons[id].choice;

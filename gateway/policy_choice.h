@@ -19,6 +19,8 @@ size_t gw_choices_count(const struct gw_choices *c);
 void gw_choices_apply(const struct gw_choices *c, pres_id id);
 /* level NULL: no choice, the table decides. */
 void gw_choices_set(struct gw_choices *c, pres_id id, const enum pres_level *level);
+/* Somebody is to be forgotten, their choice with them. */
+void gw_choices_forget(struct gw_choices *c, const char *address);
 bool gw_choices_of(const struct gw_choices *c, pres_id id, enum pres_level *ret);
 
 #endif

@@ -47,5 +47,11 @@ for file in $(find base davclient presence gateway -name '*.[ch]' 2>/dev/null); 
     gateway/policy* | gateway/relay*) grep -q '"davclient/' "$file" && complain "$file" "policy knows nothing of servers" ;;
     gateway/freebusyctl*) grep -Eq '"(davclient|presence)/' "$file" && complain "$file" "the command-line client speaks to base only" ;;
     esac
+
+    # What leaves has passed the view: outlets ask their viewer, faces the policy.
+    case $file in
+    presence/pub_*.c | presence/sip_*.c | gateway/http_*.c | gateway/outlets*.c)
+        grep -Eq 'pres_table_(presence|known) *\(' "$file" && complain "$file" "asks the table past the view" ;;
+    esac
 done
 exit $bad
