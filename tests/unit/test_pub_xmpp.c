@@ -72,7 +72,11 @@ static void set_word(struct world *w, char *word, char *rest)
         w->domain = rest;
     else if (strcmp(word, "zone") == 0)
         w->zone = rest;
-    else if (strcmp(word, "own") == 0)
+    else if (strcmp(word, "sees") == 0 && w->sees_count < 4) {
+        w->sees[w->sees_count].domain = strtok_r(rest, " ", &save);
+        if (!pres_level_parse(strtok_r(NULL, " ", &save), &w->sees[w->sees_count++].level))
+            fail_msg("%s:%u: no such level", file, line_number);
+    } else if (strcmp(word, "own") == 0)
         w->own_account = true;
     else if (strcmp(word, "ceiling") == 0)
         w->max_watchers = (size_t)atoi(rest);

@@ -23,6 +23,7 @@
 #include "presence/pub_xmpp.h"
 #include "presence/publisher.h"
 #include "presence/table.h"
+#include "presence/viewer.h"
 
 #define WORLD_NOON INT64_C(1795348800)
 #define WORLD_ROWS 20000
@@ -53,8 +54,34 @@ struct world {
     size_t allow_count, admin_count, max_watchers;
     const char *domain, *zone;
     bool own_account;
+    struct {
+        const char *domain;
+        enum pres_level level;
+    } sees[4]; /* what watchers of a domain may see; none: everybody everything */
+    size_t sees_count;
     double rate;
 };
+
+static int64_t world_now(void *arg)
+{
+    const struct world *w = arg;
+    return clk_wall_s(w->clk);
+}
+
+static bool world_limited(void *arg)
+{
+    return ((const struct world *)arg)->sees_count > 0;
+}
+
+static void world_grant(void *arg, pres_id id, const char *part, struct pres_grant *ret)
+{
+    const struct world *w = arg;
+    (void)id;
+    *ret = (struct pres_grant){.level = PRES_SEE_NOTHING, .expires = PRES_NEVER};
+    for (size_t i = 0; i < w->sees_count; i++)
+        if (part && strcmp(w->sees[i].domain, part) == 0)
+            ret->level = w->sees[i].level;
+}
 
 static void world_change(void *arg, pres_id id, const struct pres_presence *now)
 {
@@ -190,7 +217,8 @@ static void world_free(struct world **wp)
 static void world_start(struct world *w)
 {
     char why[200];
-    struct pres_publisher_settings p = {.name = "xmpp", .rate = w->rate};
+    struct pres_viewer viewer = {.now = world_now, .grant = world_grant, .limited = world_limited, .arg = w};
+    struct pres_publisher_settings p = {.name = "xmpp", .rate = w->rate, .viewer = &viewer};
     struct pres_xmpp_settings s = {.component = "cal.example",
                                    .host = "127.0.0.1",
                                    .port = w->port,
