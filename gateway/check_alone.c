@@ -23,6 +23,7 @@
 #include "gateway_private.h"
 #include "keep.h"
 #include "outlets.h"
+#include "policy_choice.h"
 
 enum { LOOK_MS = 50, PATIENCE_MS = 40000 };
 
@@ -54,6 +55,7 @@ bool gw_check_outlets_alone(struct buf *out, struct gw_config *config)
     g->table = pres_table_new(g->loop, on_change, NULL);
     g->journal = pres_journal_new(g->table, 16);
     g->keep = gw_keep_new(g->loop, NULL, why, sizeof why);
+    g->choices = gw_choices_new(g);
     gw_outlets_apply(g, NULL);
     l.until_ms = clk_mono_ms(clk_system()) + PATIENCE_MS;
     l.timer = loop_timer_new(g->loop, "check", on_look, &l);
@@ -63,6 +65,7 @@ bool gw_check_outlets_alone(struct buf *out, struct gw_config *config)
     gw_outlets_farewell(g);
     loop_timer_free(&l.timer);
     gw_outlets_free(&g->outlets);
+    gw_choices_free(&g->choices);
     gw_keep_free(&g->keep);
     pres_journal_free(&g->journal);
     pres_table_free(&g->table);
