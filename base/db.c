@@ -136,11 +136,17 @@ void db_close(struct db **dbp)
         start_batch(db);
 }
 
-/* A list that failed before is tried again first; nothing overtakes it. */
+/* A list that failed before is tried again first; nothing overtakes it. The last batch of all takes everything. */
 static void start_batch(void *arg)
 {
     struct db *db = arg;
-    if (!db->writing) {
+    if (db->dying && db->writing) {
+        struct db_entry **tail = &db->writing;
+        while (*tail)
+            tail = &(*tail)->next;
+        *tail = db->waiting;
+        db->waiting = NULL;
+    } else if (!db->writing) {
         db->writing = db->waiting;
         db->waiting = NULL;
         db->end = &db->waiting;
@@ -156,6 +162,7 @@ static void start_batch(void *arg)
     db->compacting = db->compact;
     db->compact = false;
     db->busy = true;
+    db->last = db->dying;
     loop_work(db->loop, write_batch, batch_written, db);
 }
 
@@ -166,7 +173,7 @@ static void write_batch(void *arg)
     db->batch_rows = 0;
     db->batch_ok = !db->writing || run_entries(db);
     db->compacted = db->batch_ok && (!db->compacting || compact(db));
-    if (db->dying)
+    if (db->last)
         db_connection_close(db);
 }
 
@@ -242,7 +249,13 @@ static void batch_written(void *arg)
     struct db *db = arg;
     int64_t now = clk_wall_s(loop_clk(db->loop));
     db->busy = false;
-    if (db->dying) {
+    if (db->dying && !db->last) { /* closed in the middle of a batch: what came since, and the end */
+        if (db->batch_ok)
+            entries_free(&db->writing);
+        start_batch(db);
+        return;
+    }
+    if (db->last) {
         if (!db->batch_ok)
             log_error("db", "%s: %s; the last changes are lost", db->path, db->batch_failure);
         finish(db);

@@ -26,6 +26,7 @@ struct db {
     int64_t retry_ms;
     bool busy; /* the worker has what follows */
     bool dying;
+    bool last; /* the batch under way closes the connection */
     bool compact;
 
     /* the worker's while busy */

@@ -23,6 +23,7 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/mem.h"
+#include "db_private.h"
 #include "until.h"
 
 static const char *const migrations[] = {
@@ -162,6 +163,30 @@ static void keeps_in_order(void **state)
     assert_int_equal(st.st_mode & 077, 0);
 }
 
+/* Closing while the worker writes: what came meanwhile is written, too, and the connection is closed. */
+static void closed_in_the_middle(void **state)
+{
+    struct world *w = *state;
+    must_open(w, &first);
+    for (int round = 0; round < 20; round++) {
+        char key[40];
+        for (int i = 0; i < 200; i++) {
+            snprintf(key, sizeof key, "r%d-%d", round, i);
+            write_row(w, key, 1);
+        }
+        w->safe = 0;
+        db_sync(w->db, on_done, w);
+        while (!w->db->busy) /* the batch begins */
+            loop_turn(w->loop, 1);
+        snprintf(key, sizeof key, "r%d-late", round);
+        write_row(w, key, 1);
+        reopen(w, &first);
+    }
+    w->rows = 0;
+    count_rows(w);
+    assert_int_equal(w->rows, 20 * 201);
+}
+
 static void migrates(void **state)
 {
     struct world *w = *state;
@@ -258,6 +283,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(keeps_in_order, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(closed_in_the_middle, set_up, tear_down),
         cmocka_unit_test_setup_teardown(migrates, set_up, tear_down),
         cmocka_unit_test_setup_teardown(one_at_a_time, set_up, tear_down),
         cmocka_unit_test_setup_teardown(refuses_garbage, set_up, tear_down),
