@@ -89,7 +89,8 @@ void sim_propfind(struct sim_request *r)
     size_t count = collect(r, !(children && strstr(depth, "noroot") != NULL), children, &nodes);
     struct sim_render render = {r, body.props, body.prop_count,
                                 brief != NULL && str_eq_nocase(brief, "t") &&
-                                    !sim_fault_on(&r->sim->faults, r->node.mailbox, SIM_F_BRIEF_IGNORED)};
+                                    !sim_fault_on(&r->sim->faults, r->node.mailbox, SIM_F_BRIEF_IGNORED),
+                                NULL, 0};
     struct buf xml;
     buf_init(&xml, ANSWER_MAX);
     sim_render(&render, nodes, count, &xml);

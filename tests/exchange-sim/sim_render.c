@@ -9,6 +9,7 @@
 #include "base/xml.h"
 #include "sim.h"
 #include "sim_path.h"
+#include "sim_repl.h"
 #include "sim_store.h"
 
 #include <stdio.h>
@@ -23,6 +24,7 @@ struct doc {
     size_t ns_count;
     struct sim_value *values; /* of the row at hand */
     bool *present;
+    char repl[4]; /* "d:", of the replication's namespace */
 };
 
 static void prefix_of(size_t i, char out[3])
@@ -215,6 +217,9 @@ static void add_row(struct doc *d, const struct sim_node *node)
     if (sim_prop_get(r, node, &href, &v))
         add_text(d, node, v.s, true);
     buf_adds(d->out, "</a:href>");
+    if (d->in->replicated != NULL)
+        buf_addf(d->out, "<%schangetype>%s</%schangetype>", d->repl,
+                 sim_repl_new(node->instance.item, d->in->since) ? "new" : "change", d->repl);
     if (found > 0 || d->in->brief)
         add_propstat(d, node, true);
     if (found < d->in->prop_count && !d->in->brief)
@@ -230,8 +235,18 @@ void sim_render(const struct sim_render *in, const struct sim_node *nodes, size_
     if (d.values == NULL || d.present == NULL)
         return;
     collect_namespaces(&d);
+    char prefix[3];
+    if (in->replicated != NULL) {
+        prefix_of(ns_index(&d, SIM_NS_REPL), prefix);
+        snprintf(d.repl, sizeof(d.repl), "%s:", prefix);
+    }
     open_root(&d);
+    if (in->replicated != NULL)
+        buf_addf(out, "<%srepl><%scollblob>%s</%scollblob></%srepl>", d.repl, d.repl,
+                 sim_repl_blob(in->request->arena, in->replicated), d.repl, d.repl);
     for (size_t i = 0; i < count; i++)
         add_row(&d, &nodes[i]);
+    if (in->replicated != NULL)
+        sim_repl_deleted(in->replicated, in->since, d.repl, out);
     buf_adds(out, "</a:multistatus>");
 }

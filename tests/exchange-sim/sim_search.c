@@ -9,6 +9,7 @@
 #include "sim.h"
 #include "sim_log.h"
 #include "sim_render.h"
+#include "sim_repl.h"
 #include "sim_reply.h"
 #include "sim_rows.h"
 #include "sim_sql.h"
@@ -30,6 +31,8 @@ struct result {
     struct sim_node *rows;
     size_t count, cap;
     const struct sim_node *at; /* the row whose conditions are being looked at */
+    bool replicates;           /* only what has changed since this revision of the calendar */
+    unsigned since;
 };
 
 /* The reason goes to the log only: the server does not tell it. */
@@ -89,6 +92,8 @@ static void try_items(struct result *s, bool expand, int64_t from, int64_t to)
     const struct sim_mailbox *m = s->scope.mailbox;
     for (size_t i = m->count; i-- > 0;) { /* newest first */
         struct sim_instance whole;
+        if (s->replicates && !sim_repl_changed(m->items[i], s->since))
+            continue;
         sim_recur_whole(m->items[i], &whole);
         try_instance(s, &whole);
         if (expand)
@@ -209,7 +214,8 @@ static void answer(struct result *s)
         return;
     struct sim_render render = {r, s->sql->props, s->sql->prop_count,
                                 brief != NULL && str_eq_nocase(brief, "t") &&
-                                    !sim_fault_on(&r->sim->faults, r->node.mailbox, SIM_F_BRIEF_IGNORED)};
+                                    !sim_fault_on(&r->sim->faults, r->node.mailbox, SIM_F_BRIEF_IGNORED),
+                                s->replicates ? s->scope.mailbox : NULL, s->since};
     struct buf xml;
     buf_init(&xml, ANSWER_MAX);
     sim_render(&render, s->rows, s->count, &xml);
@@ -225,6 +231,17 @@ static void take_star(struct result *s)
     for (size_t i = 0; s->sql->star && i < sizeof(names) / sizeof(names[0]); i++)
         if (sim_prop_from_text(s->r->arena, names[i], strlen(names[i]), &s->sql->props[s->sql->prop_count]))
             s->sql->prop_count++;
+}
+
+/* Replication is of a calendar's items; anywhere else the blob is not looked at. False: answered. */
+static bool take_blob(struct result *s, const char *blob)
+{
+    if (blob == NULL || s->scope.place != SIM_AT_FOLDER || s->scope.folder != SIM_FOLDER_CALENDAR)
+        return true;
+    s->replicates = sim_repl_since(s->scope.mailbox, blob, &s->since);
+    if (!s->replicates)
+        sim_reply_page(s->r, 475, "<html><body><h2>475 Invalid collblob</h2></body></html>");
+    return s->replicates;
 }
 
 void sim_search(struct sim_request *r)
@@ -255,7 +272,9 @@ void sim_search(struct sim_request *r)
     }
     if (!find_scope(&s))
         return;
+    if (!take_blob(&s, body.collblob))
+        return;
     take_star(&s);
-    collect(&s, window == SIM_SQL_WINDOW, from, to);
+    collect(&s, window == SIM_SQL_WINDOW && !s.replicates, from, to);
     answer(&s);
 }

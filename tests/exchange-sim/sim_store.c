@@ -31,6 +31,7 @@ static void mailbox_free(struct sim_mailbox *m)
     for (size_t i = 0; i < m->count; i++)
         sim_item_free(&m->items[i]);
     free(m->items);
+    free(m->deleted);
     for (int i = 0; i < SIM_FAULT_COUNT; i++)
         free(m->faults[i]);
     free(m->address);
@@ -296,7 +297,9 @@ void sim_store_touch(struct sim_item *item, int64_t now)
 {
     item->version++;
     item->modified = now;
-    item->mailbox->revision++;
+    item->revision = ++item->mailbox->revision;
+    if (item->first_revision == 0)
+        item->first_revision = item->revision;
     item->mailbox->changed_at = now;
 }
 
@@ -311,6 +314,8 @@ void sim_store_delete_item(struct sim_store *s, struct sim_item *item, int64_t n
     m->count--;
     m->revision++;
     m->changed_at = now;
+    m->deleted = mem_realloc(m->deleted, m->deleted_count + 1, sizeof(*m->deleted));
+    m->deleted[m->deleted_count++] = (struct sim_deleted){item->id, item->first_revision, m->revision};
     sim_item_free(&item);
 }
 

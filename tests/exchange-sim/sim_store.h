@@ -64,6 +64,13 @@ struct sim_item {
     int64_t created;
     int64_t modified;
     unsigned version;
+    unsigned first_revision, revision; /* of the calendar, when it came and when it was changed last */
+};
+
+/* Of an item that is gone. */
+struct sim_deleted {
+    unsigned id;
+    unsigned first_revision, revision; /* when it came, and when it went */
 };
 
 struct sim_mailbox {
@@ -79,6 +86,8 @@ struct sim_mailbox {
     size_t count;
     size_t cap;
     unsigned revision; /* of the calendar's content */
+    struct sim_deleted *deleted;
+    size_t deleted_count;
     int64_t changed_at;
     uint64_t guid;
     struct sim_published *published; /* see sim_publish.c; one allocation, NULL */

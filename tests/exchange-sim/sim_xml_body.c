@@ -20,6 +20,8 @@ struct reading {
     unsigned prop_depth; /* inside DAV:prop: its depth */
     bool in_sql;
     struct buf sql;
+    bool in_blob, has_blob;
+    struct buf blob;
 };
 
 static bool add_prop(struct reading *s, const char *ns, const char *name)
@@ -51,6 +53,8 @@ static bool on_start(void *arg, const char *ns, const char *name)
         s->body->all = true;
     else if (dav && strcmp(name, "sql") == 0)
         s->in_sql = true;
+    s->in_blob = strcmp(ns, SIM_NS_REPL) == 0 && strcmp(name, "collblob") == 0;
+    s->has_blob = s->has_blob || s->in_blob;
     return true;
 }
 
@@ -61,12 +65,15 @@ static bool on_end(void *arg, const char *ns, const char *name)
     if (s->depth == s->prop_depth)
         s->prop_depth = 0;
     s->depth--;
+    s->in_blob = false;
     return true;
 }
 
 static bool on_text(void *arg, const char *text, size_t len)
 {
     struct reading *s = arg;
+    if (s->in_blob)
+        return buf_add(&s->blob, text, len);
     return !s->in_sql || buf_add(&s->sql, text, len);
 }
 
@@ -80,6 +87,7 @@ bool sim_xml_body_read(struct arena *a, const char *text, size_t len, struct sim
     if (ret->props == NULL)
         return false;
     buf_init(&s.sql, 1u << 20);
+    buf_init(&s.blob, 1024);
     struct xml_reader *reader = xml_reader_new(&handler, &s, &limits);
     bool ok = xml_reader_feed(reader, text, len) == XML_OK && xml_reader_finish(reader) == XML_OK;
     xml_reader_free(&reader);
@@ -87,6 +95,9 @@ bool sim_xml_body_read(struct arena *a, const char *text, size_t len, struct sim
         ret->sql = arena_strndup(a, s.sql.data, s.sql.len);
         ret->sql_len = s.sql.len;
     }
+    if (ok && s.has_blob)
+        ret->collblob = arena_strndup(a, s.blob.data, s.blob.len);
     buf_free(&s.sql);
+    buf_free(&s.blob);
     return ok;
 }

@@ -12,6 +12,7 @@ struct sim_xml_body {
     bool all;        /* DAV:allprop or DAV:propname */
     const char *sql; /* text of DAV:sql; NULL: none */
     size_t sql_len;
+    const char *collblob; /* text of repl:collblob; NULL: none */
 };
 
 /* False: not XML, or too much. */

@@ -417,6 +417,44 @@ def item_22_contenttag(sim):
     equal(tag(), [], 'no contenttag')
 
 
+def item_22_collblob(sim):
+    """Each SEARCH with the blob of the one before tells what became of the items since: new, changed, deleted."""
+    names = '"http://schemas.microsoft.com/repl/repl-uid", "urn:schemas:httpmail:subject"'
+    where = '"DAV:contentclass" = \'urn:content-classes:appointment\''
+    sql = f'SELECT {names} FROM SCOPE(\'SHALLOW TRAVERSAL OF ""\') WHERE {where}'
+    head = ('<?xml version="1.0"?><q:searchrequest xmlns:q="DAV:" xmlns:r="http://schemas.microsoft.com/repl/">'
+            '<r:repl><r:collblob>')
+
+    def look(blob, path='/exchange/anna@x.test/Kalender/'):
+        return sim.ask('SEARCH', path, f'{head}{blob}</r:collblob></r:repl><q:sql>{sql}</q:sql></q:searchrequest>')
+
+    def told(answer):
+        repl = '{http://schemas.microsoft.com/repl/}'
+        root = tree.fromstring(answer.text)
+        rows = [(row.find(repl + 'changetype').text, row.find('.//' + repl + 'repl-uid').text)
+                for row in root.findall(DAV + 'response')]
+        return root.find(f'{repl}repl/{repl}collblob').text, rows
+
+    blob, rows = told(look(''))
+    true(rows and {kind for kind, _ in rows} == {'new'}, f'a first look: {rows}')
+    equal(told(look(blob)), (blob, []), 'nothing since')
+    made = sim.control('POST', '/appointments', {'mailbox': 'anna@x.test', 'start': 'now', 'end': '+1h'})
+    second, rows = told(look(blob))
+    equal([kind for kind, _ in rows], ['new'], 'made since')
+    own = rows[0][1]
+    sim.control('PATCH', f'/appointments/{made["id"]}', {'start': 'now+1h'})
+    third, rows = told(look(second))
+    equal(rows, [('change', own)], 'changed since')
+    equal(told(look(blob))[1], [('new', own)], 'for who has not heard of it: new')
+    sim.control('DELETE', f'/appointments/{made["id"]}')
+    fourth, rows = told(look(third))
+    equal(rows, [('delete', own)], 'deleted since')
+    equal(told(look(blob))[1], [], 'for who has not heard of it: nothing')
+    equal(len({blob, second, third, fourth}), 4, 'blobs')
+    equal(look(fourth, '/exchange/bob@x.test/Napt%C3%A1r/').status, 475, 'the blob of another calendar')
+    equal((look('AQAAAnonsense').status, look(fourth + '0').status), (475, 475), 'no blob of ours, and one of the future')
+
+
 def item_23_basic(sim):
     answer = sim.propfind('/exchange/anna/', *TAGS, login=None)
     equal((answer.status, answer.headers.get_all('WWW-Authenticate')), (401, ['Basic realm="127.0.0.1"']), 'challenge')
