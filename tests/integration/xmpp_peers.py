@@ -433,7 +433,7 @@ def own_account(folder, kind):
         check_equal(daemon.ctl("reload")[0], 0, "reload with a policy")
         eve.wait_other(ours, "unavailable", "the policy tells nothing")
         daemon.write(usual)
-        check_equal(daemon.ctl("reload")[0], 0, "reload without")
+        check_equal(daemon.ctl("reload", "--confirm")[0], 0, "reload without, which widens")
         eve.wait_other(ours, "xa", "without a policy")
         check_equal(daemon.stop(), 0, "exit code")
         eve.wait_other(ours, "unavailable", "our clean stop")
