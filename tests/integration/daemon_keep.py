@@ -5,6 +5,7 @@ import os
 import signal
 import sqlite3
 import subprocess
+import time
 
 import company
 import harness
@@ -66,8 +67,13 @@ def cursor_over_restart(folder):
         daemon.wait_state(address, want, 60)
     wait_until(lambda: daemon.ctl_json("status")["state"]["rows"] >= 3, "three rows in the state file", 60)
     before = harness.Events(daemon.port)
-    # their last states, not only a snapshot from before these: what was not heard would be told after the restart
-    wait_until(lambda: {e[3]["address"]: e[3]["state"] for e in list(before.events)} == EXPECTED, "what is known", 60)
+    wait_until(lambda: {e[3]["address"] for e in list(before.events)} == set(EXPECTED), "the snapshot", 60)
+    # a change behind the snapshot, whose cursor is behind everything that the snapshot contained
+    now, carl = int(time.time()), "carl@example.test"
+    sim.control("POST", "/appointments",
+                {"mailbox": carl, "start": harness.utc(now - 60), "end": harness.utc(now + 7200), "busy": "oof"})
+    before.wait(lambda e: (e["address"], e["state"]) == (carl, "oof"), "a change")
+    expected = {**EXPECTED, carl: "oof"}
     sim.program.stop()
     check_equal(daemon.stop(), 0, "exit code")
     last = cursor_of(before)
@@ -79,7 +85,7 @@ def cursor_over_restart(folder):
     wait_until(lambda: {e[3]["address"] for e in list(fresh.events)} == set(EXPECTED), "a snapshot without one", 60)
     told = [e[3] for e in list(back.events)]
     # That the server is gone may be news of them by now: of a reason, and of nothing else.
-    check(all(e["reason"] and e["state"] == EXPECTED[e["address"]] for e in told), f"told again: {told}")
+    check(all(e["reason"] and e["state"] == expected[e["address"]] for e in told), f"told again: {told}")
     check(cursor_of(fresh).split("-")[0] != last.split("-")[0], "another journal has another epoch")
 
     daemon.stop(signal.SIGKILL)
