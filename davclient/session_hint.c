@@ -2,8 +2,6 @@
  * session_hint: what a session tells without having been asked: that somebody's calendar may have changed. Flavours
  * hear of it (a POLL that was made for another person, a datagram), the gateway takes note and asks sooner.
  */
-#include <string.h>
-
 #include "inner.h"
 
 void dav_session_on_hint(struct dav_session *s, dav_hint_fn *fn, void *arg)
@@ -43,7 +41,6 @@ void dav_session_report(const struct dav_query *q, const struct fetch_answer *an
         .address = address && address[0] ? address : NULL,
         .method = q->ask.method,
         .url = q->url.data,
-        .url_len = strcspn(q->url.data, "?"),
         .status = answer->status,
         .code = answer->err == FETCH_OK || answer->err == FETCH_STOPPED ? NULL : dav_fetch_code(answer->err),
         .ms = answer->total_ms,

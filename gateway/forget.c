@@ -103,12 +103,6 @@ void gw_forgets_free(struct gateway *g)
         forget_free(g->forgotten->running);
 }
 
-void gw_forget_hook(struct gateway *g, gw_forget_hook_fn *fn, void *arg)
-{
-    g->forgotten->hook = fn;
-    g->forgotten->hook_arg = arg;
-}
-
 static void add_name(struct gw_forget *f, const char *name)
 {
     for (unsigned i = 0; i < f->name_count; i++)
@@ -136,8 +130,6 @@ static void leave(struct gw_forget *f, pres_id id)
     for (unsigned i = 0; i < f->name_count; i++) {
         gw_outlet_store_forget(gw_outlets_rows(g), f->names[i], g->config->xmpp.domain);
         gw_choices_forget(g->choices, f->names[i]);
-        if (g->forgotten->hook)
-            g->forgotten->hook(g->forgotten->hook_arg, f->names[i]);
     }
     if (id != PRES_NOBODY)
         gw_people_remove(g, id);

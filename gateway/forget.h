@@ -33,8 +33,4 @@ void gw_forgets_free(struct gateway *g); /* those under way */
 /* May be asked about again, from the next reload on. False: was not forgotten. */
 bool gw_remember(struct gateway *g, const char *address);
 
-/* Somebody else who keeps persons (a relay) is told of each name of theirs, before the person is removed. */
-typedef void gw_forget_hook_fn(void *arg, const char *address);
-void gw_forget_hook(struct gateway *g, gw_forget_hook_fn *fn, void *arg); /* NULL: no more */
-
 #endif

@@ -14,8 +14,6 @@ struct gw_forgotten {
     uint8_t salt[16];
     struct map *digests; /* hex -> itself */
     struct gw_forget *running;
-    gw_forget_hook_fn *hook;
-    void *hook_arg;
 };
 
 void gw_forget_digest(const struct gw_forgotten *f, const char *address, uint8_t raw[CRYPTO_SHA256_LEN], char *hex);

@@ -19,7 +19,7 @@
 #include "http_face.h"
 #include "report.h"
 
-enum { LINES_MAX = 256 * 1024, FOR_MAX_MS = 86400000, FOR_USUAL_MS = 600000, TRACES_MAX = 32 };
+enum { LINES_MAX = 256 * 1024, FOR_MAX_MS = 86400000, FOR_USUAL_MS = 600000, TRACES_MAX = 32, URL_SHOWN = 2048 };
 
 struct trace {
     struct gateway *g;
@@ -99,7 +99,8 @@ static void add_line(struct trace *t, const struct dav_request_report *report)
 {
     if (t->lines.len > LINES_MAX - 8192)
         return;
-    char *url = mem_strndup(report->url, report->url_len < 2048 ? report->url_len : 2048);
+    size_t len = strcspn(report->url, "?");
+    char *url = mem_strndup(report->url, len < URL_SHOWN ? len : URL_SHOWN);
     struct jv *v = jv_set(jv_object(), "at", gw_report_time(clk_wall_s(loop_clk(t->g->loop))));
     jv_set_bool(v, "with_others", !report->address);
     jv_set_str(v, "method", report->method);

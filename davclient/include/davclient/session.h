@@ -85,8 +85,7 @@ void dav_session_on_hint(struct dav_session *s, dav_hint_fn *fn, void *arg);
 struct dav_request_report {
     const char *address; /* of the person asked about; NULL: about many at once */
     const char *method;
-    const char *url; /* without its query */
-    size_t url_len;
+    const char *url; /* whole: what is shown of it ends before the query, which may name others */
     int status;       /* 0: none arrived */
     const char *code; /* why not, NULL */
     int64_t ms;
