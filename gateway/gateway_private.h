@@ -82,12 +82,12 @@ struct gw_server {
     struct gw_causes causes;
     size_t classes[GW_CLASSES];
     size_t persons;
-    double per_poll;              /* requests that an answer took, lately */
-    unsigned answers;             /* that it is made of */
-    size_t differing;             /* whose published free/busy and calendar disagree */
-    int64_t differing_since;      /* of the first of them */
-    int64_t oldest_ok, oldest_at; /* a costly figure, and when it was taken (monotonic ms) */
-    int64_t failing_since;        /* wall s, 0: it answers */
+    double per_poll;  /* requests that an answer took, lately */
+    unsigned answers; /* that it is made of */
+    size_t differing;          /* whose published free/busy and calendar disagree */
+    int64_t differing_since;   /* of the first of them */
+    pres_id differing_example; /* of one of them, lately */
+    int64_t failing_since;     /* wall s, 0: it answers */
     int64_t failing_logged_at;
     const char *failing_code; /* that was logged; static text */
     bool failing_told;        /* its failing is in the log, its recovery is not */
@@ -170,8 +170,11 @@ void gw_people_remove(struct gateway *g, pres_id id);
 void gw_people_free(struct gateway *g);
 void gw_people_log_notes(const struct gw_roster *roster);
 void gw_people_forget_places(struct gateway *g, const struct gw_server *s); /* its calendars may be elsewhere now */
-pres_id gw_people_example(const struct gateway *g, const struct gw_server *s,
-                          uint8_t cause); /* somebody who has it; O(persons) */
+/* Somebody of the server of whom is(number) is true: the one at *at if it still is, else another one, who is there from
+ * now on. PRES_NOBODY: not found this time; many are looked at in several calls. */
+typedef bool gw_people_is_fn(const struct gateway *g, pres_id id, unsigned number);
+pres_id gw_people_example(const struct gateway *g, const struct gw_server *s, gw_people_is_fn *is, unsigned number,
+                          pres_id *at);
 struct gw_extra *gw_person_extra(struct gw_person *p);
 void gw_person_reclass(struct gateway *g, pres_id id);
 

@@ -19,6 +19,8 @@
 #include "keep.h"
 #include "policy_choice.h"
 
+enum { LOOK_MAX = 10000 }; /* people at whom an example is looked for at a time: it is not worth holding the loop */
+
 enum { UNSEEN, SEEN, RENAMED }; /* in the roster */
 
 static void find_all(struct gateway *g, const struct gw_roster *roster, pres_id *ids, uint8_t *seen);
@@ -104,11 +106,17 @@ void gw_people_forget_places(struct gateway *g, const struct gw_server *s)
     }
 }
 
-pres_id gw_people_example(const struct gateway *g, const struct gw_server *s, uint8_t cause)
+pres_id gw_people_example(const struct gateway *g, const struct gw_server *s, gw_people_is_fn *is, unsigned number,
+                          pres_id *at)
 {
-    for (pres_id id = PRES_NOBODY; (id = pres_table_next(g->table, id)) != PRES_NOBODY;)
-        if (g->persons[id].cause == cause && gw_server_of(g, id) == s)
+    pres_id id = pres_table_next(g->table, *at - 1); /* this one, if it is still there */
+    for (unsigned i = 0; i < LOOK_MAX; i++, id = pres_table_next(g->table, id)) {
+        if (id == PRES_NOBODY) /* behind the last one is the first one */
+            continue;
+        *at = id;
+        if (gw_server_of(g, id) == s && is(g, id, number))
             return id;
+    }
     return PRES_NOBODY;
 }
 

@@ -188,17 +188,6 @@ void gw_poller_server(const struct gw_poller *p, unsigned server, struct gw_poll
         ret->waiting += s->queues[q].count;
 }
 
-int64_t gw_poller_oldest_ok(const struct gw_poller *p, unsigned server)
-{
-    uint32_t oldest = UINT32_MAX;
-    for (uint32_t id = 0; id < p->capacity; id++) {
-        const struct poll_person *person = &p->persons[id];
-        if (person->used && person->server == server && person->last_ok && person->last_ok < oldest)
-            oldest = person->last_ok;
-    }
-    return oldest == UINT32_MAX ? 0 : oldest;
-}
-
 void gw_poll_visit(struct gw_poller *p, uint32_t id)
 {
     struct poll_person *person = &p->persons[id];

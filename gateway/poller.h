@@ -123,8 +123,4 @@ struct gw_poller_server {
 };
 void gw_poller_server(const struct gw_poller *p, unsigned server, struct gw_poller_server *ret);
 
-/* Among this server's persons that were ever read, the last good answer of the one who had it longest ago: wall s, 0:
- * none was read. O(persons). */
-int64_t gw_poller_oldest_ok(const struct gw_poller *p, unsigned server);
-
 #endif

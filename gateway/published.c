@@ -198,12 +198,15 @@ bool gw_published_differs(const struct gateway *g, pres_id id, struct gw_differs
     return true;
 }
 
-pres_id gw_published_example(const struct gateway *g, const struct gw_server *s)
+static bool is_told(const struct gateway *g, pres_id id, unsigned number)
 {
-    for (pres_id id = PRES_NOBODY; (id = pres_table_next(g->table, id)) != PRES_NOBODY;)
-        if (g->persons[id].published && g->persons[id].published->told && gw_server_of(g, id) == s)
-            return id;
-    return PRES_NOBODY;
+    (void)number;
+    return g->persons[id].published && g->persons[id].published->told;
+}
+
+pres_id gw_published_example(const struct gateway *g, struct gw_server *s)
+{
+    return gw_people_example(g, s, is_told, 0, &s->differing_example);
 }
 
 static bool is_both(const struct gateway *g, pres_id id)

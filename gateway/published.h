@@ -45,6 +45,6 @@ bool gw_published_instead(struct gateway *g, pres_id id, const struct dav_result
 /* For who looks. */
 bool gw_published_differs(const struct gateway *g, pres_id id,
                           struct gw_differs *ret);                                /* for longer than publishing takes */
-pres_id gw_published_example(const struct gateway *g, const struct gw_server *s); /* somebody for whom it does */
+pres_id gw_published_example(const struct gateway *g, struct gw_server *s); /* somebody for whom it does */
 
 #endif

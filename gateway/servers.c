@@ -17,8 +17,6 @@
 #include "published.h"
 #include "inlet.h"
 
-enum { OLDEST_KEPT_MS = 5000 };
-
 struct gw_server *gw_server_new(struct gateway *g, const struct gw_config *config,
                                 const struct gw_config_server *server, char *why, size_t why_size)
 {
@@ -177,10 +175,6 @@ void gw_server_view(const struct gateway *g, size_t i, struct gw_server_view *re
     struct gw_poller_server poll;
     int64_t now_ms = clk_mono_ms(loop_clk(g->loop));
     gw_poller_server(g->poller, s->number, &poll);
-    if (!s->oldest_at || now_ms - s->oldest_at >= OLDEST_KEPT_MS) {
-        s->oldest_ok = gw_poller_oldest_ok(g->poller, s->number);
-        s->oldest_at = now_ms;
-    }
     *ret = (struct gw_server_view){
         .config = s->config,
         .persons = s->persons,
@@ -189,7 +183,7 @@ void gw_server_view(const struct gateway *g, size_t i, struct gw_server_view *re
         .stale = s->classes[GW_CLASS_STALE],
         .unknown = s->classes[GW_CLASS_UNKNOWN],
         .asked = poll.asked || s->persons == 0 || (g->config->demand_watched && poll.waiting + poll.running == 0),
-        .oldest_as_of = s->oldest_ok,
+        .oldest_as_of = pres_table_oldest(g->table, (unsigned)i),
         .secret_note = s->secret_note,
         .secret_changed_at = s->secret_changed_at,
         .now = clk_wall_s(loop_clk(g->loop)),
@@ -227,14 +221,19 @@ bool gw_unbreak(struct gateway *g, const char *server)
     return true;
 }
 
+static bool has_cause(const struct gateway *g, pres_id id, unsigned cause)
+{
+    return g->persons[id].cause == cause;
+}
+
 /* One row for a server that fails as a whole, one for each other code its people have. */
-static size_t server_causes(const struct gateway *g, const struct gw_server *s, struct gw_cause_row *rows, size_t max)
+static size_t server_causes(const struct gateway *g, struct gw_server *s, struct gw_cause_row *rows, size_t max)
 {
     struct gw_poller_server poll;
     size_t n = 0;
     gw_poller_server(g->poller, s->number, &poll);
     for (unsigned i = 0; i < s->causes.count && n < max; i++) {
-        const struct gw_cause_entry *e = &s->causes.entries[i];
+        struct gw_cause_entry *e = &s->causes.entries[i];
         bool whole_server = poll.failing && strcmp(poll.failing, e->cause->code) == 0;
         if (e->persons == 0)
             continue;
@@ -242,14 +241,12 @@ static size_t server_causes(const struct gateway *g, const struct gw_server *s, 
                                         .cause = e->cause,
                                         .persons = e->persons,
                                         .since = e->since,
-                                        .example = e->example};
+                                        .example = PRES_NOBODY};
         memcpy(rows[n].evidence, e->evidence, sizeof rows[n].evidence);
-        if (whole_server) {
+        if (whole_server)
             rows[n].persons = s->persons;
-            rows[n].example = PRES_NOBODY;
-        } else if (g->persons[e->example].cause != i + 1 || gw_server_of(g, e->example) != s) {
-            rows[n].example = gw_people_example(g, s, (uint8_t)(i + 1));
-        }
+        else
+            rows[n].example = gw_people_example(g, s, has_cause, i + 1, &e->example);
         n++;
     }
     if (s->differing > 0 && n < max)

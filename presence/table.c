@@ -57,6 +57,7 @@ void pres_table_free(struct pres_table **table)
     }
     free(t->classes);
     free(t->free_classes);
+    pres_age_free(t);
     free(t->due);
     free(t->batch);
     free(t);
@@ -94,8 +95,12 @@ void pres_table_respec(struct pres_table *t, pres_id id, const struct pres_perso
     struct pres_class *class = pres_class_use(t, spec);
 
     if (class) {
+        uint32_t as_of = p->as_of;
+
+        pres_age_set(t, p, 0); /* it is counted with its server, which the class knows */
         pres_class_leave(t, p->class);
         p->class = class->index;
+        pres_age_set(t, p, as_of);
     }
     if (strcmp(pres_table_publish_as(t, id), spec->publish_as ? spec->publish_as : pres_table_address(t, id)) != 0)
         pres_name_set(t, id, pres_table_address(t, id), spec->publish_as);
@@ -108,6 +113,7 @@ void pres_table_remove(struct pres_table *t, pres_id id)
 
     pres_name_drop(t, id);
     pres_due_set(t, id, PRES_NEVER);
+    pres_age_set(t, p, 0);
     pres_class_leave(t, p->class);
     if (p->set) /* pres_table_known may have lent it */
         loop_reap(t->loop, free, p->set);
@@ -163,7 +169,7 @@ void pres_table_update(struct pres_table *t, pres_id id, const struct pres_inter
     }
     p->from = (uint32_t)from;
     p->until = (uint32_t)until;
-    p->as_of = (uint32_t)as_of;
+    pres_age_set(t, p, (uint32_t)as_of);
     p->reason = 0;
     pres_report_later(t, id);
 }
@@ -177,7 +183,7 @@ void pres_table_confirm(struct pres_table *t, pres_id id, int64_t as_of)
     if (p->as_of == 0)
         return;
     if (as_of > p->as_of || p->as_of > now)
-        p->as_of = (uint32_t)as_of;
+        pres_age_set(t, p, (uint32_t)as_of);
     p->reason = 0;
     pres_report_later(t, id);
 }
@@ -195,7 +201,8 @@ void pres_table_withdraw(struct pres_table *t, pres_id id, const char *reason)
     if (p->set)
         loop_reap(t->loop, free, p->set);
     p->set = NULL;
-    p->as_of = p->from = p->until = 0;
+    pres_age_set(t, p, 0);
+    p->from = p->until = 0;
     p->reason = pres_report_reason(t, reason);
     pres_report_later(t, id);
 }
@@ -217,12 +224,7 @@ void pres_table_stats(const struct pres_table *t, struct pres_table_stats *ret)
         ret->by_state[i] = t->by_state[i];
     pres_report_hour(t, ret);
     ret->next_change_at = pres_due_first(t, NULL);
-    for (pres_id id = pres_table_next(t, PRES_NOBODY); id != PRES_NOBODY; id = pres_table_next(t, id)) {
-        uint32_t as_of = pres_person(t, id)->as_of;
-
-        if (as_of != 0 && (ret->oldest_as_of == 0 || as_of < ret->oldest_as_of))
-            ret->oldest_as_of = as_of;
-    }
+    ret->oldest_as_of = pres_age_oldest(t);
 }
 
 struct loop *pres_table_loop(const struct pres_table *t)

@@ -5,6 +5,7 @@
  *   table_name.c    addresses: texts and look-up
  *   table_class.c   what many persons share: group, age limit, server
  *   table_due.c     whose presence changes next
+ *   table_age.c     whose answer is the oldest
  *   table_report.c  changes go out: at their second, at the end of the turn, in slices
  */
 #ifndef PRESENCE_TABLE_PRIVATE_H
@@ -15,6 +16,7 @@
 #include "presence/table.h"
 
 struct map;
+struct pres_ages;
 struct loop_timer;
 struct pres_slab;
 
@@ -32,7 +34,7 @@ struct pres_slab;
 struct pres_person {
     struct pres_set *set;
     uint32_t text;  /* of the slab, see table_name.c */
-    uint32_t as_of; /* 0: never read */
+    uint32_t as_of; /* 0: never read; set by table_age.c */
     uint32_t from, until;
     uint32_t due_pos; /* in the heap, or PRES_NOT_DUE; of an unused record: the next unused id */
     uint32_t generation;
@@ -88,6 +90,9 @@ struct pres_table {
 
     const char *reasons[UINT8_MAX + 1];
     unsigned n_reasons;
+
+    struct pres_ages *ages; /* by server */
+    unsigned n_ages;
 
     struct pres_due *due; /* heap */
     uint32_t n_due, cap_due;
@@ -149,6 +154,11 @@ void pres_class_leave(struct pres_table *t, uint32_t index);
 void pres_due_set(struct pres_table *t, pres_id id, int64_t at); /* PRES_NEVER: not due at all */
 int64_t pres_due_first(const struct pres_table *t, pres_id *ret_id);
 pres_id pres_due_take(struct pres_table *t, int64_t now, int64_t *ret_at); /* to be given another moment then */
+
+/* table_age.c. */
+void pres_age_set(struct pres_table *t, struct pres_person *p, uint32_t as_of); /* 0: never read */
+int64_t pres_age_oldest(const struct pres_table *t);                            /* of all servers, 0: nobody was read */
+void pres_age_free(struct pres_table *t);
 
 /* table_report.c. */
 void pres_report_start(struct pres_table *t);

@@ -327,7 +327,7 @@ static bool settle(struct pres_table *t, pres_id id, int64_t now)
     struct pres_known known;
 
     if (p->as_of > now) /* asked before the clock was set back; it would outlive its age */
-        p->as_of = pres_time_pack(now > 1 ? now : 1);
+        pres_age_set(t, p, pres_time_pack(now > 1 ? now : 1));
     pres_report_known(t, p, &known);
     pres_due_set(t, id, pres_state_look(&known, now, &presence));
     keep_since(p, &known, &presence);

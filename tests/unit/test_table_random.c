@@ -4,6 +4,7 @@
 #include "table_world.h"
 
 #define COMPANY 60
+#define SERVERS 4
 
 static uint64_t seed;
 
@@ -51,7 +52,7 @@ static void company_act(struct company *c, pres_id id)
         pres_table_presence(c->f.table, got, &c->told[got]);
         return;
     }
-    switch (pick(8)) {
+    switch (pick(10)) {
     case 0:
         pres_table_fail(c->f.table, id, pick(2) ? "tcp-refused" : "throttled");
         break;
@@ -62,7 +63,14 @@ static void company_act(struct company *c, pres_id id)
     case 2:
         pres_table_respec(
             c->f.table, id,
-            &(struct pres_person_spec){.publish_as = pick(2) ? alias : NULL, .stale_after = 20 + pick(60)});
+            &(struct pres_person_spec){
+                .publish_as = pick(2) ? alias : NULL, .stale_after = 20 + pick(60), .server = (uint16_t)pick(SERVERS)});
+        break;
+    case 3:
+        pres_table_confirm(c->f.table, id, now - pick(200));
+        break;
+    case 4:
+        pres_table_withdraw(c->f.table, id, "freebusy-differs");
         break;
     default:
         for (unsigned i = 0; i < n; i++) {
@@ -70,13 +78,20 @@ static void company_act(struct company *c, pres_id id)
             in[i].end = in[i].start + pick(30);
             in[i].kind = (enum pres_kind)pick(PRES_UNKNOWN);
         }
-        pres_table_update(c->f.table, id, in, n, now - pick(30), now + pick(90), now - pick(5));
+        pres_table_update(c->f.table, id, in, n, now - pick(30), now + pick(90), now - pick(pick(2) ? 5 : 300));
     }
+}
+
+static void older(int64_t *oldest, int64_t as_of)
+{
+    if (as_of && (*oldest == 0 || as_of < *oldest))
+        *oldest = as_of;
 }
 
 static void company_check(struct company *c)
 {
     size_t by_state[PRES_KINDS] = {0}, count = 0;
+    int64_t oldest[SERVERS] = {0}, oldest_of_all = 0;
     struct pres_table_stats stats;
     struct pres_presence right, told;
 
@@ -93,10 +108,15 @@ static void company_check(struct company *c)
         assert_int_equal(pres_table_find(c->f.table, pres_table_address(c->f.table, id)), id);
         assert_int_equal(pres_table_find(c->f.table, pres_table_publish_as(c->f.table, id)), id);
         by_state[right.state]++;
+        older(&oldest[pres_table_server(c->f.table, id)], right.as_of);
+        older(&oldest_of_all, right.as_of);
     }
     pres_table_stats(c->f.table, &stats);
     assert_int_equal(stats.persons, count);
     assert_memory_equal(stats.by_state, by_state, sizeof(by_state));
+    assert_int_equal(stats.oldest_as_of, oldest_of_all);
+    for (unsigned server = 0; server < SERVERS; server++)
+        assert_int_equal(pres_table_oldest(c->f.table, server), oldest[server]);
 }
 
 static void test_random_company(void **state)

@@ -98,7 +98,10 @@ struct pres_table_stats {
     int64_t next_change_at;      /* wall s, PRES_NEVER */
     int64_t oldest_as_of;        /* of the persons that were ever read, 0: none */
 };
-/* O(persons) at worst for oldest_as_of: keep it for people who look. */
+/* Everything in it is kept up to date: costs the same for ten people and for a million. */
 void pres_table_stats(const struct pres_table *t, struct pres_table_stats *ret);
+
+/* The same oldest_as_of of the people of one server. */
+int64_t pres_table_oldest(const struct pres_table *t, unsigned server);
 
 #endif
