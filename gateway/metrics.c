@@ -14,6 +14,7 @@
 #include "http_face.h"
 #include "outlets.h"
 #include "inlet.h"
+#include "rush.h"
 #include "who.h"
 
 enum { METRICS_BYTES_MAX = 4 * 1024 * 1024, CAUSES_MAX = 100 };
@@ -78,7 +79,9 @@ static const struct server_metric server_metrics[] = {
 static void add_head(struct buf *b, const char *name, const char *type, const char *help);
 static void add_one(struct buf *b, const char *name, const char *type, const char *help, double value);
 static void add_label(struct buf *b, const char *value);
+static void add_transitions(struct buf *b, struct gateway *g);
 static void add_servers(struct buf *b, struct gateway *g);
+static void add_freshness(struct buf *b, const struct gw_server_view *view);
 static void add_persons(struct buf *b, struct gateway *g);
 static void add_polls(struct buf *b, struct gateway *g);
 static void add_causes(struct buf *b, struct gateway *g);
@@ -102,6 +105,7 @@ void gw_metrics_write(struct gateway *g, struct buf *out)
     buf_adds(out, "freebusyd_build_info{version=\"" FB_VERSION "\"} 1\n");
     add_one(out, "freebusyd_start_time_seconds", "gauge", "When the daemon started.", (double)gw_started_at(g));
     add_persons(out, g);
+    add_transitions(out, g);
     add_polls(out, g);
     add_servers(out, g);
     add_causes(out, g);
@@ -139,10 +143,28 @@ static void add_persons(struct buf *b, struct gateway *g)
     add_head(b, "freebusyd_persons", "gauge", "Persons by their present state.");
     for (int kind = 0; kind < PRES_KINDS; kind++)
         buf_addf(b, "freebusyd_persons{state=\"%s\"} %zu\n", pres_kind_name((enum pres_kind)kind), t.by_state[kind]);
+}
+
+static void add_transitions(struct buf *b, struct gateway *g)
+{
+    struct pres_table_stats t;
+    struct gw_rush_view rush = {0, 0};
+    pres_table_stats(gw_table(g), &t);
     add_one(b, "freebusyd_transitions_total", "counter", "Changes of presence that were reported.",
             (double)t.transitions);
     add_one(b, "freebusyd_transition_lateness_seconds", "gauge", "Worst delay of a transition in the last hour.",
             (double)t.worst_late_ms / 1000);
+    add_head(b, "freebusyd_transitions_last_hour", "gauge",
+             "Changes of the last hour that a clock brought, by whether they were reported within a second of theirs.");
+    buf_addf(b, "freebusyd_transitions_last_hour{punctual=\"yes\"} %zu\n", t.hour_changes - t.hour_late);
+    buf_addf(b, "freebusyd_transitions_last_hour{punctual=\"no\"} %zu\n", t.hour_late);
+    if (!gw_rush(g, &rush))
+        rush = (struct gw_rush_view){0, 0};
+    add_one(b, "freebusyd_next_mass_change_time_seconds", "gauge",
+            "The minute of the coming day in which most persons change, seconds since 1970; 0: not known.",
+            (double)rush.at);
+    add_one(b, "freebusyd_next_mass_change_persons", "gauge", "How many persons change in that minute.",
+            (double)rush.persons);
 }
 
 static void add_polls(struct buf *b, struct gateway *g)
@@ -172,7 +194,25 @@ static void add_servers(struct buf *b, struct gateway *g)
             buf_addf(b, "\"} %.15g\n", metric->value(&views[i]));
         }
     }
+    add_head(b, "freebusyd_server_persons", "gauge",
+             "Persons of the server by how well they are known; ageing: the last poll failed.");
+    for (size_t i = 0; i < n; i++)
+        add_freshness(b, &views[i]);
     free(views);
+}
+
+static void add_freshness(struct buf *b, const struct gw_server_view *view)
+{
+    const struct {
+        const char *name;
+        size_t persons;
+    } rows[] = {
+        {"fresh", view->fresh}, {"ageing", view->ageing}, {"stale", view->stale}, {"unknown", view->unknown}};
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        buf_adds(b, "freebusyd_server_persons{server=\"");
+        add_label(b, view->config->name);
+        buf_addf(b, "\",freshness=\"%s\"} %zu\n", rows[i].name, rows[i].persons);
+    }
 }
 
 static void add_causes(struct buf *b, struct gateway *g)

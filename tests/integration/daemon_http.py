@@ -63,12 +63,26 @@ def every_row(folder):
     metrics = daemon.get("/metrics")[1]
     check('freebusyd_persons{state="busy"} 1\n' in metrics and 'freebusyd_server_up{server="hq"} 1\n' in metrics,
           f"metrics:\n{metrics}")
+    wait_until(lambda: figures_agree(daemon), "metrics and status to say the same of freshness and the mass change")
     status, text, headers = daemon.get("/")
     check(status == 200 and "<html" in text and "default-src 'none'" in headers["Content-Security-Policy"], "the page")
     check_equal(daemon.get("/v1/presence/" + ANNA, method="HEAD")[1], "", "HEAD has no body")
     status, text, headers = daemon.get("/v1/presence/" + ANNA, headers={"Accept": "application/pidf+xml"})
     check(headers["Content-Type"] == "application/pidf+xml" and "<rpid:busy/><rpid:meeting/>" in text and
           text.count("<ts:timed-status") == 1, f"what phones read, without an outlet to them ({status}): {text}")
+
+
+def figures_agree(daemon):
+    status = json.loads(daemon.get("/v1/status")[1])
+    numbers = dict(line.split(" ") for line in daemon.get("/metrics")[1].splitlines() if not line.startswith("#"))
+    mass, transitions = status["transitions"]["next_mass"], status["transitions"]
+    of_mass = {name: float(numbers["freebusyd_next_mass_change_" + name]) for name in ("persons", "time_seconds")}
+    hour = {word: float(numbers[f'freebusyd_transitions_last_hour{{punctual="{word}"}}']) for word in ("yes", "no")}
+    classes = {word: float(numbers[f'freebusyd_server_persons{{server="hq",freshness="{word}"}}'])
+               for word in ("fresh", "ageing", "stale", "unknown")}
+    return (mass and (of_mass["persons"], harness.utc(of_mass["time_seconds"])) == (mass["persons"], mass["at"]) and
+            hour["no"] == transitions["last_hour_late"] and sum(hour.values()) == transitions["last_hour"] and
+            classes == status["freshness"] and classes["fresh"] == 2)
 
 
 def freebusy_addresses(folder):
