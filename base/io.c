@@ -33,6 +33,9 @@
 
 enum { CONNECT_MS = 10000, STALL_MS = 30000, MAX_OUTPUT = 2 << 20, USER_TIMEOUT_MS = 60000, TEXT_MAX = 200 };
 
+/* Bytes to the kernel in one call, each of which wakes the reader; libevent's own is 16 KiB. */
+enum { AT_ONCE = 128 << 10 };
+
 enum io_state { IO_STATE_CONNECTING, IO_STATE_OPEN, IO_STATE_ENDED };
 
 struct io {
@@ -241,6 +244,7 @@ static void attach(struct io *io, int fd, enum bufferevent_ssl_state direction)
     bufferevent_setcb(io->bev, on_read, on_drained, on_event, io);
     evbuffer_add_cb(bufferevent_get_output(io->bev), on_output, io);
     bufferevent_setwatermark(io->bev, EV_WRITE, io->max_output / 2, 0);
+    bufferevent_set_max_single_write(io->bev, AT_ONCE);
     bufferevent_enable(io->bev, EV_READ | EV_WRITE);
 }
 

@@ -29,10 +29,6 @@ enum { PEOPLE = 10000, CONNECTIONS = 32, REQUESTS = 60000, ROUNDS = 7, ANSWER_MA
 /* As long as the path of a look-up. */
 #define FILE_NAME "presence-u1234@x.json"
 
-struct round {
-    double ours, nginx; /* answers a second of CPU */
-};
-
 struct line {
     int fd;
     size_t len;
@@ -206,13 +202,6 @@ static unsigned free_port(void)
     return ntohs(where.sin_port);
 }
 
-static int by_ratio(const void *a, const void *b)
-{
-    const struct round *one = a, *two = b;
-    double left = one->ours * two->nginx, right = two->ours * one->nginx;
-    return (left > right) - (left < right);
-}
-
 static void clean(const char *folder)
 {
     static const char *const names[] = {FILE_NAME, "nginx.conf", "pid"};
@@ -231,7 +220,7 @@ int main(int argc, char **argv)
     bool smoke = stopwatch_smoke(argc, argv);
     unsigned requests = smoke ? 500 : REQUESTS, rounds = smoke ? 1 : ROUNDS, port = free_port();
     char folder[] = "/tmp/freebusyd-load-XXXXXX";
-    struct round results[ROUNDS];
+    struct stopwatch_round results[ROUNDS];
     struct company c;
     size_t body;
 
@@ -244,7 +233,7 @@ int main(int argc, char **argv)
         abort();
     pid_t nginx = nginx_start(folder, body, port);
     for (unsigned i = 0; i < rounds; i++) {
-        results[i].nginx = nginx ? nginx_round(nginx, port, requests) : 0;
+        results[i].limit = nginx ? nginx_round(nginx, port, requests) : 0;
         results[i].ours = ours_round(&c, requests, &body);
     }
     if (nginx) {
@@ -253,8 +242,7 @@ int main(int argc, char **argv)
     }
     clean(folder);
     company_close(&c);
-    qsort(results, rounds, sizeof(results[0]), by_ratio);
-    stopwatch_print("http", "look-ups/s CPU", results[rounds / 2].ours, results[rounds / 2].nginx,
-                    "nginx, a static file of the same size");
+    stopwatch_print_median("http", "look-ups/s CPU", results, rounds,
+                           "nginx, a static file of the same size");
     return 0;
 }

@@ -23,10 +23,6 @@
 
 enum { WINDOW = 100, PATIENCE_S = 40, HOUR = 3600, ROUNDS = 9 };
 
-struct round {
-    double ours, limit;
-};
-
 static unsigned people = 4000, rounds = ROUNDS;
 
 static struct loop *loop;
@@ -141,16 +137,9 @@ static double sipp(const char *folder, unsigned port)
     return people / (stopwatch_now() - began);
 }
 
-static int by_ratio(const void *a, const void *b)
-{
-    const struct round *x = a, *y = b;
-    double d = x->ours / x->limit - y->ours / y->limit;
-    return (d > 0) - (d < 0);
-}
-
 int main(int argc, char **argv)
 {
-    struct round all[ROUNDS];
+    struct stopwatch_round all[ROUNDS];
     char folder[] = "/tmp/load-outlets-sip-XXXXXX", command[100];
     unsigned port;
     if (stopwatch_smoke(argc, argv)) {
@@ -166,9 +155,8 @@ int main(int argc, char **argv)
         all[i].ours = ours(port);
         all[i].limit = sipp(folder, port);
     }
-    qsort(all, rounds, sizeof all[0], by_ratio);
-    stopwatch_print("outlets-sip", "PUBLISH/s", all[rounds / 2].ours, all[rounds / 2].limit,
-                    "SIPp with as many under way at the same Kamailio in memory mode");
+    stopwatch_print_median("outlets-sip", "PUBLISH/s", all, rounds,
+                           "SIPp with as many under way at the same Kamailio in memory mode");
     kill(pid, SIGTERM);
     snprintf(command, sizeof command, "while kill -0 %d 2>/dev/null; do sleep 0.1; done; rm -rf %s", (int)pid, folder);
     return system(command) != 0;

@@ -140,12 +140,12 @@ int main(int argc, char **argv)
                                 .headers = search_headers,
                                 .wanted = {"dtstart", "dtend", "busystatus"},
                                 .row = "response"};
-    struct polled_round results[ROUNDS];
+    struct stopwatch_round results[ROUNDS];
     unsigned long bare_appointments = 0;
     o.appointments = 0;
     for (unsigned i = 0; i < rounds && o.failed == 0; i++) {
         unsigned long seen;
-        results[i].bare = bare_poll(&job, users, CONNECTIONS, &seen);
+        results[i].limit = bare_poll(&job, users, CONNECTIONS, &seen);
         results[i].ours = ours_round(&o, users);
         bare_appointments += seen;
     }
@@ -160,8 +160,7 @@ int main(int argc, char **argv)
         free(answers[i].bytes);
     free(search);
     free(propfind);
-    struct polled_round median = polled_median(results, rounds);
-    stopwatch_print("poll", "users/s", median.ours, median.bare,
-                    "libcurl+libevent+SAX loop, same answers");
+    stopwatch_print_median("poll", "users/s", results, rounds,
+                           "libcurl+libevent+SAX loop, same answers");
     return same ? 0 : 1;
 }

@@ -49,16 +49,3 @@ void polled_close(struct polled *p)
     pres_table_free(&p->table);
     loop_free(&p->loop);
 }
-
-static int by_ratio(const void *a, const void *b)
-{
-    const struct polled_round *one = a, *two = b;
-    double left = one->ours / one->bare, right = two->ours / two->bare;
-    return (left > right) - (left < right);
-}
-
-struct polled_round polled_median(struct polled_round *rounds, unsigned count)
-{
-    qsort(rounds, count, sizeof(rounds[0]), by_ratio);
-    return rounds[count / 2];
-}

@@ -1,6 +1,6 @@
 /*
  * polled: what load-poll and load-poll-bulk have in common: our side, from a session with the canned server to an empty
- * table of persons, and which of several rounds counts.
+ * table of persons.
  */
 #ifndef LOAD_POLLED_H
 #define LOAD_POLLED_H
@@ -19,13 +19,5 @@ struct polled {
  * program ends. */
 void polled_open(struct polled *p, const char *driver, unsigned port, unsigned connections);
 void polled_close(struct polled *p);
-
-/* What one round measured, in things per second of CPU time. */
-struct polled_round {
-    double bare, ours;
-};
-
-/* The round with the median ratio; sorts them. */
-struct polled_round polled_median(struct polled_round *rounds, unsigned count);
 
 #endif

@@ -3,6 +3,7 @@
 
 #include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -58,6 +59,20 @@ void stopwatch_print(const char *driver, const char *unit, double ours, double l
 {
     printf("{\"driver\":\"%s\",\"unit\":\"%s\",\"ours\":%.1f,\"limit\":%.1f,\"ratio\":%.3f,\"limit_is\":\"%s\"}\n",
            driver, unit, ours, limit, limit > 0 ? ours / limit : 0, limit_is);
+}
+
+static int by_ratio(const void *a, const void *b)
+{
+    const struct stopwatch_round *one = a, *two = b;
+    double left = one->ours * two->limit, right = two->ours * one->limit;
+    return (left > right) - (left < right);
+}
+
+void stopwatch_print_median(const char *driver, const char *unit, struct stopwatch_round *rounds, unsigned count,
+                            const char *limit_is)
+{
+    qsort(rounds, count, sizeof(rounds[0]), by_ratio);
+    stopwatch_print(driver, unit, rounds[count / 2].ours, rounds[count / 2].limit, limit_is);
 }
 
 void stopwatch_print_s(const char *driver, double ours, double limit, const char *limit_is)

@@ -19,6 +19,15 @@ bool stopwatch_smoke(int argc, char **argv);
 /* Prints {"driver":...,"unit":...,"ours":...,"limit":...,"ratio":ours/limit,"limit_is":...}. */
 void stopwatch_print(const char *driver, const char *unit, double ours, double limit, const char *limit_is);
 
+/* What each side of one round did in a second. */
+struct stopwatch_round {
+    double ours, limit;
+};
+
+/* Prints the round with the median ratio; sorts them. */
+void stopwatch_print_median(const char *driver, const char *unit, struct stopwatch_round *rounds, unsigned count,
+                            const char *limit_is);
+
 /* The same of seconds, with more digits. */
 void stopwatch_print_s(const char *driver, double ours, double limit, const char *limit_is);
 
