@@ -43,6 +43,13 @@ bool pres_sip_notify(struct sip_watch *w, bool now)
     return sent;
 }
 
+void pres_sip_notify_beside(struct sip_watch *w, bool now)
+{
+    struct pres_publisher *publisher = w->server->publisher;
+    if (pres_sip_notify(w, now)) /* which may have been the end of w */
+        pres_publisher_spent(publisher, 1);
+}
+
 void pres_sip_watch_arm(struct sip_watch *w)
 {
     int64_t at = w->ends_ms;
@@ -163,7 +170,7 @@ static void on_done(void *arg, enum pres_sip_end end, const struct pres_sip_mess
         w->told_ms = now_ms(w) - GAP_MS + (after < AFTER_MAX_S ? after : AFTER_MAX_S) * 1000;
         pres_sip_watch_arm(w);
     } else if (w->changed || end == PRES_SIP_LOST) {
-        pres_sip_notify(w, false);
+        pres_sip_notify_beside(w, false);
     } else {
         pres_sip_watch_arm(w);
     }

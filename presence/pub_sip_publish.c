@@ -131,8 +131,11 @@ void pres_pub_sip_remove_going(struct pub_sip *x)
             x->going_at = 0;
         else if (p->going && !p->call && !p->tag)
             pres_pub_sip_forget(p);
-        else if (p->going && !p->call && (x->leaving || mono_ms(x) >= p->not_before) && !transmit(p, "", 0, 0))
-            return;
+        else if (p->going && !p->call && (x->leaving || mono_ms(x) >= p->not_before)) {
+            if (!transmit(p, "", 0, 0))
+                return;
+            pres_publisher_spent(x->publisher, 1);
+        }
     }
 }
 

@@ -104,6 +104,8 @@ pres_id pres_sip_watch_person(const struct sip_server *s, const struct pres_sip_
 /* Tells the present state: at once, or when the last one has been answered and five seconds have gone. True: it is
  * under way. `w` may be gone afterwards if it was ending. */
 bool pres_sip_notify(struct sip_watch *w, bool now);
+/* The same beside deliveries, which count what is sent themselves. */
+void pres_sip_notify_beside(struct sip_watch *w, bool now);
 void pres_sip_watch_end(struct sip_watch *w); /* frees it */
 void pres_sip_watch_arm(struct sip_watch *w); /* the timer, for whatever comes next */
 

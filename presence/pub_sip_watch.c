@@ -83,7 +83,7 @@ bool pres_sip_watch_farewell(struct sip_server *s)
         bool told = w->ending != NULL;
         w->ending = "deactivated";
         if (!told || !w->call)
-            pres_sip_notify(w, true);
+            pres_sip_notify_beside(w, true);
     }
     return map_count(s->watches) == 0;
 }
@@ -236,7 +236,7 @@ static void go_on(struct sip_watch *w, const struct pres_sip_path *path, const s
     w->ends_ms = clk_mono_ms(loop_clk(s->loop)) + expires_s * 1000;
     w->ending = expires_s == 0 ? "timeout" : NULL;
     agree(w, m, expires_s);
-    pres_sip_notify(w, true);
+    pres_sip_notify_beside(w, true);
 }
 
 static void agree(struct sip_watch *w, const struct pres_sip_message *m, int64_t expires_s)
@@ -258,7 +258,7 @@ static void on_timer(void *arg)
     if (!w->ending && clk_mono_ms(loop_clk(w->server->loop)) >= w->ends_ms)
         w->ending = "timeout";
     if (w->changed || w->ending)
-        pres_sip_notify(w, w->ending != NULL);
+        pres_sip_notify_beside(w, w->ending != NULL);
     else
         pres_sip_watch_arm(w);
 }

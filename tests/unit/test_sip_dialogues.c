@@ -8,6 +8,7 @@
  *   later N      N seconds go by                    until N   the same, but only until something comes
  *   nothing      nothing was sent                   farewell  the outlet is asked to say goodbye
  *   code C       the outlet is down, and why (up: it is not)
+ *   messages N   so many the status says that the outlet has sent
  *
  * `>> START LINE` and the lines behind it, up to one of a single dot, are sent; an empty line ends the head. In them
  * {dialog N} is Via, From, To, Call-ID, CSeq N SUBSCRIBE and Contact, {tag} the other side's tag, {auth NAME PW} an
@@ -320,6 +321,14 @@ static void expect_code(const struct world *w, const char *code)
         fail_msg("%s:%u: expected %s, but it is %s", file, line_number, code, s.code ? s.code : s.state);
 }
 
+static void expect_messages(const struct world *w, unsigned expected)
+{
+    struct pres_publisher_status s;
+    pres_publisher_status(w->publisher, &s);
+    if (s.messages != expected)
+        fail_msg("%s:%u: expected %u messages, but it says %u", file, line_number, expected, (unsigned)s.messages);
+}
+
 static void do_word(struct world *w, FILE *f, const char *word, char *rest)
 {
     enum pres_kind kind;
@@ -335,6 +344,8 @@ static void do_word(struct world *w, FILE *f, const char *word, char *rest)
         start_publisher(w, rest);
     } else if (strcmp(word, "code") == 0) {
         expect_code(w, rest);
+    } else if (strcmp(word, "messages") == 0) {
+        expect_messages(w, (unsigned)atoi(rest));
     } else if (strcmp(word, "later") == 0 || strcmp(word, "until") == 0) {
         for (int ms = atoi(rest) * 1000; ms > 0 && (word[0] == 'l' || w->count == 0); ms -= 250) {
             loop_advance(w->loop, 250);
