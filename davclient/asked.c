@@ -27,7 +27,7 @@ static const struct dav_asked table[] = {
     {"exchange", "POST", "logon by the form, where the server has one", NULL, NULL, "a cookie"},
     {"caldav", "PROPFIND", "who we are", dav_asked_principal, NULL, NULL},
     {"caldav", "PROPFIND", "where people are", dav_asked_roots, NULL, NULL},
-    {"caldav", "REPORT", "whose an address is", dav_asked_whose, NULL, NULL},
+    {"caldav", "REPORT", "whose an address is", dav_asked_whose, dav_asked_whose_end, NULL},
     {"caldav", "PROPFIND", "where a person's calendars are", dav_asked_person, NULL, NULL},
     {"caldav", "PROPFIND", "which calendars there are", dav_asked_calendars, NULL, NULL},
     {"caldav", "PROPFIND", "whether they have changed", dav_asked_poll, NULL, NULL},

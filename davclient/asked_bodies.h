@@ -10,7 +10,8 @@ extern const char dav_asked_folder[], dav_asked_tag[];
 extern const char dav_asked_search[], dav_asked_search_end[]; /* two parts of one */
 
 /* CalDAV */
-extern const char dav_asked_principal[], dav_asked_roots[], dav_asked_person[], dav_asked_whose[];
+extern const char dav_asked_principal[], dav_asked_roots[], dav_asked_person[];
+extern const char dav_asked_whose[], dav_asked_whose_end[];     /* two parts of one */
 extern const char dav_asked_calendars[], dav_asked_poll[], dav_asked_etags[], dav_asked_outbox[];
 extern const char dav_asked_changes[], dav_asked_changes_end[]; /* two parts of one */
 extern const char dav_asked_items[];

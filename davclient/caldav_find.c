@@ -48,6 +48,7 @@ const char dav_asked_person[] =
 const char dav_asked_whose[] = DAV_CALDAV_XML
     "<D:principal-property-search xmlns:D=\"DAV:\" xmlns:C=\"" DAV_CALDAV_NS
     "\"><D:property-search><D:prop><C:calendar-user-address-set/></D:prop><D:match>";
+const char dav_asked_whose_end[] = "</D:match></D:property-search>" PERSON_PROPS "</D:principal-property-search>";
 
 /* Where a server may answer for its principals; the first is the configured path. */
 static const char *const roots[] = {NULL, "/.well-known/caldav", "/", "/dav/", "/caldav.php/", "/SOGo/dav/"};
@@ -199,7 +200,7 @@ static void search(struct dav_caldav *c)
         else
             buf_addc(&body, *at);
     }
-    buf_adds(&body, "</D:match></D:property-search>" PERSON_PROPS "</D:principal-property-search>");
+    buf_adds(&body, dav_asked_whose_end);
     if (dav_url_path_of(&path, f->collections, len, true))
         ask(c, DAV_FINDING_PERSON, dav_caldav_keep(c, path.data, path.len), dav_caldav_keep(c, body.data, body.len));
     else

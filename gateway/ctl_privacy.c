@@ -4,6 +4,7 @@
  * renderers that everybody's answers go through.
  */
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/buf.h"
 #include "base/json.h"
@@ -45,8 +46,12 @@ static struct jv *servers(void)
     return list;
 }
 
+/* A name may stand twice: looked for by, and asked for. */
 static void add_name(void *arg, const char *name)
 {
+    for (size_t i = 0; i < jv_count(arg); i++)
+        if (strcmp(jv_str(jv_at(arg, i), ""), name) == 0)
+            return;
     jv_add(arg, jv_string(name));
 }
 

@@ -105,6 +105,7 @@ static const struct row table[SIM_FAULT_COUNT] = {
                          "prop before status, as RFC 2518 has it and Exchange has not"},
     [SIM_F_NO_TOTAL] = {"no-total", FLAG, NULL, NULL, NULL, "Content-Range without total="},
     [SIM_F_BRIEF_IGNORED] = {"brief-ignored", FLAG, NULL, NULL, NULL, "404 propstats in spite of Brief: t"},
+    [SIM_F_UNASKED] = {"unasked", FLAG, NULL, NULL, NULL, "SEARCH answers with every text that items have, asked for or not"},
     [SIM_F_NO_CONTENTTAG] = {"no-contenttag", FLAG, NULL, NULL, NULL, "folders have no contenttag"},
     [SIM_F_NO_WEBSTORAGE] = {"no-webstorage", FLAG, NULL, NULL, NULL, "no MS-WebStorage header at all"},
     [SIM_F_OOF_WORD] = {"oof-word", TEXT, NULL, "OOF", "OOF", "the word for out of office: OOF, OUTOFOFFICE"},

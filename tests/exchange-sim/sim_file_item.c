@@ -267,6 +267,18 @@ static bool set_created(const struct setting *s, const char *value)
     return when(s, value, &s->item->start, &s->item->created);
 }
 
+/* FULL-NAME=TEXT, as of "urn:schemas:httpmail:textdescription": whatever else the item has. */
+static void add_text(struct sim_item *item, const char *name, const char *value)
+{
+    item->texts = mem_realloc(item->texts, item->text_count + 1, sizeof(*item->texts));
+    item->texts[item->text_count++] = (struct sim_text){mem_strdup(name), mem_strdup(value)};
+}
+
+static bool is_property(const struct sim_pair *p)
+{
+    return strchr(p->key, ':') != NULL && p->value != NULL;
+}
+
 static const struct {
     const char *key;
     set_fn *fn;
@@ -300,7 +312,7 @@ static bool known(const struct sim_pair *p, char *why, size_t why_size)
         if (strcmp(settings[i].key, p->key) == 0)
             return true;
     snprintf(why, why_size, "appointment has no '%s'", p->key);
-    return false;
+    return is_property(p);
 }
 
 /* Settings are applied in the order of the table, so a `busy` wins over what `response` or `cancelled` would imply. */
@@ -317,6 +329,9 @@ bool sim_file_item(const struct sim_file *f, struct sim_mailbox *m, struct sim_i
         for (size_t k = 0; k < n; k++)
             if (strcmp(settings[i].key, pairs[k].key) == 0 && !set_pair(&s, i, &pairs[k], why, why_size))
                 return false;
+    for (size_t k = 0; k < n; k++)
+        if (is_property(&pairs[k]))
+            add_text(item, pairs[k].key, pairs[k].value);
     if (item->has_end && item->recur.freq != SIM_ONCE && item->end < item->start) {
         snprintf(why, why_size, "appointment: a series cannot end before it starts");
         return false;

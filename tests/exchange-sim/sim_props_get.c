@@ -328,11 +328,23 @@ static bool item_text(const struct sim_request *r, const struct sim_node *node, 
     }
 }
 
+/* What the data file says wins. */
+static bool given_text(const struct sim_item *item, const struct sim_prop *p, struct sim_value *v)
+{
+    size_t len = strlen(p->ns);
+    for (size_t i = 0; i < item->text_count; i++)
+        if (strncmp(item->texts[i].name, p->ns, len) == 0 && strcmp(item->texts[i].name + len, p->name) == 0)
+            return give_text(v, item->texts[i].value);
+    return false;
+}
+
 static bool item_get(const struct sim_request *r, const struct sim_node *node, const struct sim_prop *p,
                      struct sim_value *v)
 {
     const struct sim_instance *in = &node->instance;
     const struct sim_item *item = in->item;
+    if (item->text_count > 0 && p->ns != NULL && given_text(item, p, v))
+        return true;
     switch ((int)p->pid) {
     case SIM_P_ISHIDDEN:
     case SIM_P_ISFOLDER:

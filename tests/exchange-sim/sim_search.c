@@ -233,6 +233,45 @@ static void take_star(struct result *s)
             s->sql->prop_count++;
 }
 
+static bool has_prop(const struct sim_prop *props, size_t count, const struct sim_prop *p)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(props[i].ns, p->ns) == 0 && strcmp(props[i].name, p->name) == 0)
+            return true;
+    return false;
+}
+
+static void add_unasked(struct result *s, const char *name)
+{
+    struct sim_sql *sql = s->sql;
+    struct sim_prop p;
+    if (!sim_prop_from_text(s->r->arena, name, strlen(name), &p) || has_prop(sql->props, sql->prop_count, &p))
+        return;
+    struct sim_prop *props = arena_alloc(s->r->arena, (sql->prop_count + 1) * sizeof(*props));
+    if (props == NULL)
+        return;
+    memcpy(props, sql->props, sql->prop_count * sizeof(*props));
+    props[sql->prop_count] = p;
+    sql->props = props;
+    sql->prop_count++;
+}
+
+/* Every text of an item: those that all have, and those of the data file. */
+static void take_unasked(struct result *s)
+{
+    static const char *const names[] = {SIM_NS_DAV "href",         SIM_NS_DAV "displayname", SIM_NS_MAIL "subject",
+                                        SIM_NS_CAL "location",     SIM_NS_CAL "organizer",   SIM_NS_CAL "uid",
+                                        SIM_NS_EX "permanenturl"};
+    const struct sim_mailbox *m = s->scope.mailbox;
+    if (m == NULL || !sim_fault_on(&s->r->sim->faults, m, SIM_F_UNASKED))
+        return;
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        add_unasked(s, names[i]);
+    for (size_t i = 0; i < m->count; i++)
+        for (size_t k = 0; k < m->items[i]->text_count; k++)
+            add_unasked(s, m->items[i]->texts[k].name);
+}
+
 /* Replication is of a calendar's items; anywhere else the blob is not looked at. False: answered. */
 static bool take_blob(struct result *s, const char *blob)
 {
@@ -275,6 +314,7 @@ void sim_search(struct sim_request *r)
     if (!take_blob(&s, body.collblob))
         return;
     take_star(&s);
+    take_unasked(&s);
     collect(&s, window == SIM_SQL_WINDOW && !s.replicates, from, to);
     answer(&s);
 }

@@ -251,6 +251,11 @@ void sim_item_free(struct sim_item **item)
     free((*item)->subject);
     free((*item)->location);
     free((*item)->busy_word);
+    for (size_t i = 0; i < (*item)->text_count; i++) {
+        free((*item)->texts[i].name);
+        free((*item)->texts[i].value);
+    }
+    free((*item)->texts);
     free((*item)->recur.deleted);
     free((*item)->recur.moved);
     free(*item);

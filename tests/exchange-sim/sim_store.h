@@ -40,6 +40,12 @@ struct sim_recur {
     size_t moved_count;
 };
 
+/* A text of an item under a property that nothing else is known of, by its full name. */
+struct sim_text {
+    char *name;
+    char *value;
+};
+
 struct sim_item {
     struct sim_mailbox *mailbox;
     unsigned id; /* of the whole store, never reused */
@@ -61,6 +67,8 @@ struct sim_item {
     int sensitivity;  /* 0..3 */
     int private_flag; /* 0x8506: -1 absent, 0, 1 */
     struct sim_recur recur;
+    struct sim_text *texts;
+    size_t text_count;
     int64_t created;
     int64_t modified;
     unsigned version;

@@ -31,7 +31,7 @@ foreach(server radicale xandikos davical cyrus sogo apache)
     ENVIRONMENT "FB_BUILD=${CMAKE_BINARY_DIR};FB_SOURCE=${PROJECT_SOURCE_DIR};PYTHONDONTWRITEBYTECODE=1")
 endforeach()
 fb_daemon_tests(daemon_policy limited_http limited_events limited_outlet widening)
-fb_daemon_tests(daemon_leak no_marker_leaves)
+fb_daemon_tests(daemon_leak no_marker_leaves no_marker_is_relayed)
 
 # The oracle of policy and view in full: ctest -C long -R '^policy-million$'.
 add_test(NAME policy-million CONFIGURATIONS long COMMAND unit-policy-random)

@@ -2,63 +2,14 @@
 the daemon sends, and against what it serves."""
 import json
 import re
-import socket
-import threading
 
 import company
 import harness
+from capture import Capture
 from harness import check, check_equal, wait_until
 from outlet_peers import meeting
 
 PEOPLE = ["anna@example.test", "ben@example.test"]
-
-
-class Capture:
-    """Stands between daemon and server and keeps what the daemon says."""
-
-    def __init__(self, port):
-        self.port, self.said, self.lock = port, {}, threading.Lock()
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}/exchange/"
-        threading.Thread(target=self.serve, daemon=True).start()
-
-    def serve(self):
-        while True:
-            client, _ = self.listener.accept()
-            server = socket.create_connection(("127.0.0.1", self.port))
-            number = len(self.said)
-            self.said[number] = b""
-            threading.Thread(target=self.pump, args=(client, server, number), daemon=True).start()
-            threading.Thread(target=self.pump, args=(server, client, None), daemon=True).start()
-
-    def pump(self, source, target, number):
-        try:
-            while piece := source.recv(65536):
-                if number is not None:
-                    with self.lock:
-                        self.said[number] += piece
-                target.sendall(piece)
-        except OSError:
-            pass
-        for s in (source, target):
-            try:
-                s.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
-
-    def requests(self):
-        """(verb, header, body) of each whole request."""
-        with self.lock:
-            said = list(self.said.values())
-        for text in said:
-            while b"\r\n\r\n" in text:
-                head, _, rest = text.partition(b"\r\n\r\n")
-                length = re.search(rb"(?i)\r\ncontent-length: (\d+)", head)
-                size = int(length[1]) if length else 0
-                if len(rest) < size:
-                    break
-                yield head.split(b" ", 1)[0].decode(), head.decode(), rest[:size].decode()
-                text = rest[size:]
 
 
 def asked_in(body):
@@ -67,7 +18,7 @@ def asked_in(body):
         return {name for name in re.findall(r'"([^"]*)"', body.split("<D:sql>")[1]) if name}
     spaces = dict(re.findall(r'xmlns:(\w+)="([^"]*)"', body))
     return {f"{{{spaces[prefix]}}}{name}" for part in re.findall(r"<D:prop>(.*?)</D:prop>", body)
-            for prefix, name in re.findall(r"<(\w+):(\w+)", part)}
+            for prefix, name in re.findall(r"<([\w-]+):([\w-]+)", part)}
 
 
 def exchange(folder):
@@ -75,14 +26,15 @@ def exchange(folder):
     harness.secret_file(folder, "password", "svc-secret")
     sim = harness.Simulator(folder, company.company(*[f"mailbox {p} password=x" for p in PEOPLE]))
     capture = Capture(sim.port)
-    daemon = harness.Daemon(folder, company.yaml(capture.url, PEOPLE))
+    url = f"http://127.0.0.1:{capture.port}/exchange/"
+    daemon = harness.Daemon(folder, company.yaml(url, PEOPLE))
     for p in PEOPLE:
         daemon.wait_state(p, "free")
     meeting(sim, PEOPLE[0])
     daemon.wait_state(PEOPLE[0], "busy")
     wait_until(lambda: any(v == "POLL" for v, _, _ in capture.requests()), "a POLL")
     daemon.stop()
-    daemon.write(company.yaml(capture.url, PEOPLE, server_more="    changes: { subscribe: false }\n"))
+    daemon.write(company.yaml(url, PEOPLE, server_more="    changes: { subscribe: false }\n"))
     daemon.start()
     wait_until(lambda: any("contenttag" in b for _, _, b in capture.requests()), "a look at the contenttag")
     told = [row for row in daemon.ctl_json("privacy", "server") if row["kind"] == "exchange"]
