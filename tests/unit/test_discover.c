@@ -2,87 +2,14 @@
  * discover: from a domain to its calendar server, with a name server and a calendar server that the test plays; the
  * whole way through a session.
  */
-#include <arpa/nameser.h>
-
-#include "base/udp.h"
 #include "caldav_world.h"
 #include "discover.h"
-
-#define RECORDS 8
-
-static struct record {
-    const char *name; /* NULL: none */
-    int type;
-    const char *text; /* of SRV the host, of TXT the string */
-    unsigned port, priority;
-} records[RECORDS];
-static struct udp *dns;
-static char dns_address[UDP_TEXT_MAX];
-static unsigned dns_asked;
-static bool mute;
-
-static size_t add_record(unsigned char *out, const struct record *r)
-{
-    size_t head = 12, len = 0;
-
-    memcpy(out, (const unsigned char[]){0xc0, 12, 0, (unsigned char)r->type, 0, 1, 0, 0, 0, 60, 0, 0}, head);
-    if (r->type == ns_t_srv) {
-        memcpy(out + head,
-               (const unsigned char[]){0, (unsigned char)r->priority, 0, 0, (unsigned char)(r->port >> 8),
-                                       (unsigned char)r->port},
-               6);
-        len = 6 + (size_t)ns_name_compress(r->text, out + head + 6, 300, NULL, NULL);
-    } else {
-        out[head] = (unsigned char)strlen(r->text);
-        memcpy(out + head + 1, r->text, out[head]);
-        len = 1 + (size_t)out[head];
-    }
-    out[11] = (unsigned char)len;
-    return head + len;
-}
-
-static void on_question(void *arg, const struct udp_peer *from, const char *data, size_t len)
-{
-    unsigned char out[4000];
-    char name[300] = "";
-    size_t at = 12, end;
-
-    (void)arg;
-    dns_asked++;
-    if (mute)
-        return;
-    assert_true(len < 600);
-    memcpy(out, data, len);
-    while (out[at] != 0) {
-        snprintf(name + strlen(name), sizeof(name) - strlen(name), "%s%.*s", at > 12 ? "." : "", out[at],
-                 (const char *)out + at + 1);
-        at += 1 + (size_t)out[at];
-    }
-    end = at + 5;
-    out[2] = 0x81;
-    out[3] = ns_r_nxdomain;
-    out[11] = 0;
-    for (const struct record *r = records; r < records + RECORDS && r->name != NULL; r++) {
-        if (strcmp(r->name, name) != 0 || out[at + 2] != r->type)
-            continue;
-        out[3] = 0;
-        out[7]++;
-        end += add_record(out + end, r);
-    }
-    udp_send(dns, from, out, end);
-}
+#include "name_server.h"
 
 static int begin_world(void **state)
 {
-    char why[200];
-
     set_up(state);
-    memset(records, 0, sizeof(records));
-    mute = false;
-    dns_asked = 0;
-    dns = udp_open(loop, "dns", "127.0.0.1", 0, on_question, NULL, why, sizeof(why));
-    assert_non_null(dns);
-    snprintf(dns_address, sizeof(dns_address), "127.0.0.1:%u", udp_port(dns));
+    name_server_begin(loop);
     calendars[0].path = "/dav/alice/";
     put(&calendars[0], "1.ics", MEETING_AT("3T130000Z", "3T140000Z"));
     server.answer = answer_caldav;
