@@ -4,8 +4,9 @@
  * answers and does nothing with them.
  *
  * Ours is the whole way from the question about many to the table of persons: URL, request, rows, whose they are,
- * digits to spans, intervals packed. The server is canned and runs on the other core. As in load-poll, the two take
- * turns, CPU time counts, and the round with the median ratio is told.
+ * digits to spans, intervals packed. The table has a million people with known calendars, and each answer is about
+ * others. The server is canned and runs on the other core. As in load-poll, the two take turns, CPU time counts, and the
+ * round with the median ratio is told.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,7 +29,7 @@ struct ours {
     int64_t from;
     char addresses[PEOPLE][40];
     struct dav_batch_person persons[PEOPLE];
-    unsigned todo, running, failed;
+    unsigned todo, running, failed, answers;
     unsigned long spans;
 };
 
@@ -38,6 +39,7 @@ static void answered(void *arg, const struct dav_batch_result *result)
 {
     struct ours *o = arg;
     struct pres_interval intervals[MEETINGS];
+    pres_id first = polled_turn(&o->side, o->answers++) / PEOPLE * PEOPLE;
     o->running--;
     for (size_t i = 0; i < result->count; i++) {
         const struct dav_result *r = &result->persons[i];
@@ -45,7 +47,7 @@ static void answered(void *arg, const struct dav_batch_result *result)
             fprintf(stderr, "load-poll-bulk: %s: %s\n", r->code, r->evidence ? r->evidence : "");
         for (size_t k = 0; k < r->count && k < MEETINGS; k++)
             intervals[k] = (struct pres_interval){r->spans[k].start, r->spans[k].end, (enum pres_kind)r->spans[k].kind};
-        pres_table_update(o->side.table, (pres_id)i, intervals, r->count < MEETINGS ? r->count : MEETINGS, r->from,
+        pres_table_update(o->side.table, first + (pres_id)i, intervals, r->count < MEETINGS ? r->count : MEETINGS, r->from,
                           r->until, r->as_of);
         o->spans += r->count;
     }
@@ -74,14 +76,14 @@ static double ours_round(struct ours *o, unsigned answers)
     return answers / (stopwatch_cpu() - began) * PEOPLE;
 }
 
-static void ours_open(struct ours *o, unsigned port)
+static void ours_open(struct ours *o, unsigned port, bool smoke)
 {
     polled_open(&o->side, "load-poll-bulk", port, CONNECTIONS);
-    for (unsigned i = 0; i < PEOPLE; i++) {
-        snprintf(o->addresses[i], sizeof(o->addresses[i]), "user%05u@example.test", i);
+    polled_people(&o->side, smoke);
+    for (unsigned i = 0; i < PEOPLE; i++)
         o->persons[i].address = o->addresses[i];
-        pres_table_add(o->side.table, &(struct pres_person_spec){.address = o->addresses[i], .stale_after = 900});
-    }
+    ours_round(o, 1); /* logon, not measured */
+    polled_know(&o->side, PEOPLE);
 }
 
 static void add_row(struct buf *out, const char *address, unsigned shift)
@@ -137,8 +139,7 @@ int main(int argc, char **argv)
     unsigned port;
     pid_t server = canned_server_start(answers, 2, &port);
     stopwatch_pin(0);
-    ours_open(&o, port);
-    ours_round(&o, 1); /* logon, not measured */
+    ours_open(&o, port, smoke);
 
     snprintf(url, sizeof(url), "http://127.0.0.1:%u/public/?cmd=freebusy&u=SMTP:anna@example.test", port);
     struct bare_poll_job job = {

@@ -4,6 +4,7 @@
  */
 #include "polled.h"
 
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -12,6 +13,8 @@
 #include "base/secret.h"
 #include "davclient/session.h"
 #include "presence/table.h"
+
+enum { MEETINGS_MAX = 64, STRIDE = 611953 }; /* a prime */
 
 static void ignore_change(void *arg, pres_id id, const struct pres_presence *now)
 {
@@ -41,6 +44,38 @@ void polled_open(struct polled *p, const char *driver, unsigned port, unsigned c
     }
     p->table = pres_table_new(p->loop, ignore_change, NULL);
     secret_free(&secret);
+}
+
+void polled_people(struct polled *p, bool smoke)
+{
+    p->people = smoke ? 1000 : 1000000;
+    for (unsigned i = 0; i < p->people; i++) {
+        char address[40];
+        snprintf(address, sizeof(address), "user%07u@example.test", i);
+        pres_table_add(p->table, &(struct pres_person_spec){.address = address, .stale_after = 86400});
+    }
+}
+
+void polled_know(struct polled *p, unsigned like)
+{
+    struct pres_interval meetings[MEETINGS_MAX];
+    for (pres_id id = like; id < p->people; id++) {
+        struct pres_known known;
+        pres_table_known(p->table, id % like, &known);
+        size_t n = pres_set_count(known.set) < MEETINGS_MAX ? pres_set_count(known.set) : MEETINGS_MAX;
+        for (size_t i = 0; i < n; i++)
+            meetings[i] = pres_set_at(known.set, i);
+        pres_table_update(p->table, id, meetings, n, known.from, known.until, known.as_of);
+        if (id % 1000 == 0)
+            loop_turn(p->loop, 0);
+    }
+    for (unsigned turn = 0; turn < 1000 || !pres_table_settled(p->table, clk_wall_s(loop_clk(p->loop))); turn++)
+        loop_turn(p->loop, 0);
+}
+
+unsigned polled_turn(const struct polled *p, unsigned n)
+{
+    return (unsigned)((uint64_t)n * STRIDE % p->people);
 }
 
 void polled_close(struct polled *p)
