@@ -122,6 +122,9 @@ struct dav_session {
     size_t host_count;
 
     enum dav_session_state state;
+    char told_why[40];             /* the reason of the last bad state that the log was told of; "": none */
+    int64_t told_at_ms;            /* mono */
+    bool told_stands;              /* the server was not READY since */
     struct loop_timer *timer;      /* of the state */
     struct loop_timer *pace_timer; /* for the next token */
     struct loop_timer *deadline;   /* of the oldest query */

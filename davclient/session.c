@@ -36,6 +36,7 @@
 #define LONGEST_PAUSE_MS 60000
 #define SETTLED_PAUSE_MS 60000 /* what will not change by itself is looked at once a minute */
 #define LONGEST_ASKED_PAUSE_S 600
+#define TELL_AGAIN_MS 600000
 #define DOUBT_WAIT_MS 2000 /* for answers that are on their way, before a proof is asked for */
 
 struct state_row {
@@ -56,6 +57,7 @@ static void begin_at_domain(struct dav_session *s);
 static void hold_back(struct dav_session *s, int64_t ms);
 static bool account_check(const struct dav_account *account, const struct secret *secret, char *why, size_t why_size);
 static void soften(struct dav_session *s, const char *code, const char *text);
+static bool is_news(struct dav_session *s, enum dav_session_state next, const char *why);
 static void on_timer(void *arg);
 static void on_pace(void *arg);
 static void session_free(void *arg);
@@ -149,11 +151,10 @@ unsigned dav_session_room(const struct dav_session *s)
     case DAV_SESSION_PROBING:
     case DAV_SESSION_LOGGING_ON:
     case DAV_SESSION_DOUBT:
-        return busy < limit ? limit - busy : 0;
-    case DAV_SESSION_BACKING_OFF:
-    case DAV_SESSION_UNREACHABLE:
+    case DAV_SESSION_BACKING_OFF: /* these are answered without a request, a few in each turn: who asks as long as */
+    case DAV_SESSION_UNREACHABLE: /* there is room would else put a million questions into one */
     case DAV_SESSION_REFUSED:
-        return limit; /* answered at once, without a request */
+        return busy < limit ? limit - busy : 0;
     case DAV_SESSION_CLOSED:
         break;
     }
@@ -209,8 +210,8 @@ void dav_session_enter(struct dav_session *s, enum dav_session_state next, const
         assert(allowed);
         if (!allowed)
             log_error("dav", "[%u] srv=%s may not go this way", s->id, s->account.name);
-        log_write(next == DAV_SESSION_REFUSED || next == DAV_SESSION_UNREACHABLE ? LOG_LEVEL_NOTICE : LOG_LEVEL_DEBUG,
-                  "dav", "[%u] srv=%s %s -> %s why=%s", s->id, s->account.name, states[s->state].name, row->name, why);
+        log_write(is_news(s, next, why) ? LOG_LEVEL_NOTICE : LOG_LEVEL_DEBUG, "dav", "[%u] srv=%s %s -> %s why=%s", s->id,
+                  s->account.name, states[s->state].name, row->name, why);
         s->state = next;
         dav_call_cancel(&s->own);
         dav_discover_cancel(&s->discover);
@@ -223,6 +224,24 @@ void dav_session_enter(struct dav_session *s, enum dav_session_state next, const
         next = row->entry(s);
         why = s->cause ? s->cause->code : "as follows";
     }
+}
+
+/* A server that stays away is tried once a minute, which is no news; one that comes and goes is worth a line every ten
+ * minutes. */
+static bool is_news(struct dav_session *s, enum dav_session_state next, const char *why)
+{
+    int64_t now = clk_mono_ms(loop_clk(s->loop));
+
+    if (next == DAV_SESSION_READY)
+        s->told_stands = false;
+    if (next != DAV_SESSION_REFUSED && next != DAV_SESSION_UNREACHABLE)
+        return false;
+    if (strcmp(s->told_why, why) == 0 && (s->told_stands || now - s->told_at_ms < TELL_AGAIN_MS))
+        return false;
+    snprintf(s->told_why, sizeof(s->told_why), "%s", why);
+    s->told_at_ms = now;
+    s->told_stands = true;
+    return true;
 }
 
 /* What happened on the wire: `q` got no whole answer. Decides what that means for everybody; the query ends with its

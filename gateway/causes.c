@@ -54,6 +54,15 @@ void gw_causes_leave(struct gw_causes *c, uint8_t from, uint32_t id, const char 
     e->open = false;
 }
 
+void gw_causes_told(struct gw_causes *c, const char *code, size_t persons, int64_t now)
+{
+    for (unsigned i = 0; i < c->count; i++)
+        if (strcmp(c->entries[i].cause->code, code) == 0 && c->entries[i].open) {
+            c->entries[i].logged_at = now;
+            c->entries[i].logged_persons = persons;
+        }
+}
+
 void gw_causes_tick(struct gw_causes *c, const char *server, int64_t now)
 {
     for (unsigned i = 0; i < c->count; i++) {

@@ -31,6 +31,9 @@ uint8_t gw_causes_enter(struct gw_causes *c, uint8_t from, const struct dav_caus
                         uint32_t id, const char *server, const char *who, int64_t now);
 void gw_causes_leave(struct gw_causes *c, uint8_t from, uint32_t id, const char *server, int64_t now);
 
+/* It is in the log otherwise that so many people have this one now. */
+void gw_causes_told(struct gw_causes *c, const char *code, size_t persons, int64_t now);
+
 /* Time went by: says again what lasts. */
 void gw_causes_tick(struct gw_causes *c, const char *server, int64_t now);
 void gw_causes_free(struct gw_causes *c);

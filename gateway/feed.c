@@ -315,6 +315,7 @@ static void server_turned(void *arg, unsigned number, const char *code)
         s->failing_told = true;
         log_warning("poll", "server=%s fails as a whole code=%s persons=%zu: probing it with one question at a time",
                     s->config->name, code, s->persons);
+        gw_causes_told(&s->causes, code, s->persons, now);
     } else {
         if (s->failing_told)
             log_notice("poll", "server=%s answers again after=%llds", s->config->name,

@@ -5,7 +5,7 @@
  */
 #include "poller_private.h"
 
-enum { LAST_PLACES = 8 };
+enum { LAST_PLACES = 8, UNWANTED_AT_ONCE = 2000 };
 
 void gw_poller_hint(struct gw_poller *p, uint32_t id)
 {
@@ -75,13 +75,16 @@ bool gw_poll_any_waiting(const struct poll_server *s)
     return gw_poll_head(s) != POLL_NOBODY;
 }
 
-/* Who goes next. Most first questions come long after they were put down, and may not be wanted any more. */
+/* Who goes next. Most first questions come long after they were put down, and may not be wanted any more; when there
+ * are very many of those, nobody goes until the pump comes again. */
 uint32_t gw_poll_next(struct poll_server *s)
 {
     struct gw_poller *p = s->poller;
     uint32_t id = gw_poll_head(s);
-    while (id != POLL_NOBODY && (p->persons[id].queue == POLL_NEW || p->persons[id].queue == POLL_MISSED) &&
-           gw_poll_rank(p, id) == GW_RANK_NOT) {
+    for (unsigned i = 0; id != POLL_NOBODY && (p->persons[id].queue == POLL_NEW || p->persons[id].queue == POLL_MISSED) &&
+                         gw_poll_rank(p, id) == GW_RANK_NOT; i++) {
+        if (i == UNWANTED_AT_ONCE)
+            return POLL_NOBODY;
         gw_poll_leave(p, id);
         id = gw_poll_head(s);
     }

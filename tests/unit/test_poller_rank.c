@@ -97,6 +97,23 @@ static void nobody_wants_to_know(void **state)
     assert_int_equal(f->asked[16], 1);
 }
 
+/* Thousands whom nobody watches are passed over in slices, not at once; behind them is somebody. */
+static void many_nobody_wants_to_know(void **state)
+{
+    struct fixture *f = *state;
+    struct gw_poller_server view;
+    f->s[0].connections = 0;
+    for (uint32_t id = 0; id < PEOPLE; id++)
+        f->rank[id] = id + 1 < PEOPLE ? GW_RANK_NOT : GW_RANK_FIRST;
+    add(f, 0, PEOPLE, 0);
+    gw_poller_server(f->poller, 0, &view);
+    assert_in_range(view.waiting, 1000, PEOPLE - 1000);
+    f->s[0].connections = 8;
+    loop_advance(f->loop, 100);
+    assert_int_equal(f->s[0].started, 1);
+    assert_int_equal(f->asked[PEOPLE - 1], 1);
+}
+
 /* A hint is no more than an early turn; one that comes while an answer is on its way is not lost. */
 static void hints(void **state)
 {
@@ -190,6 +207,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(those_who_matter_come_first, setup, teardown),
         cmocka_unit_test_setup_teardown(in_this_order, setup, teardown),
         cmocka_unit_test_setup_teardown(nobody_wants_to_know, setup, teardown),
+        cmocka_unit_test_setup_teardown(many_nobody_wants_to_know, setup, teardown),
         cmocka_unit_test_setup_teardown(hints, setup, teardown),
         cmocka_unit_test_setup_teardown(a_refresh_is_a_reading, setup, teardown),
         cmocka_unit_test_setup_teardown(an_hours_outage, setup, teardown),
