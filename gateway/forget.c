@@ -141,6 +141,8 @@ static void look_at_outlets(void *arg)
     struct gw_forget *f = arg;
     struct gw_outlet_store *rows = gw_outlets_rows(f->g);
     f->waited_ms += LOOK_EVERY_MS;
+    for (unsigned i = 0; i < f->name_count; i++)
+        gw_outlets_forget(f->g, f->names[i]);
     f->untold = gw_outlet_store_left(rows);
     if (f->untold > 0 && f->waited_ms < OUTLETS_MS) {
         loop_timer_in(f->timer, LOOK_EVERY_MS);

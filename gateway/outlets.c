@@ -104,6 +104,13 @@ void gw_outlets_people_changed(struct gateway *g)
             pres_publisher_people_changed(g->outlets->list[i]->publisher);
 }
 
+void gw_outlets_forget(struct gateway *g, const char *address)
+{
+    for (size_t i = 0; g->outlets && i < g->outlets->count; i++)
+        if (g->outlets->list[i]->publisher)
+            pres_publisher_forget(g->outlets->list[i]->publisher, address);
+}
+
 void gw_outlets_resync(struct gateway *g)
 {
     for (size_t i = 0; g->outlets && i < g->outlets->count; i++)

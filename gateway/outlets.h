@@ -16,6 +16,7 @@ struct gw_outlets;
 void gw_outlets_apply(struct gateway *g, const struct gw_config *old);
 /* People were added, removed or renamed. */
 void gw_outlets_people_changed(struct gateway *g);
+void gw_outlets_forget(struct gateway *g, const char *address); /* for good; again while something is left */
 void gw_outlets_resync(struct gateway *g); /* anybody may have changed without a word in the journal */
 /* Something new is known of somebody, whether it changes the present state or not: for relays. */
 void gw_outlets_known(struct gateway *g, pres_id id);

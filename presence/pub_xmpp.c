@@ -40,6 +40,7 @@ static void prefetch(const struct pub_watch *w);
 static void add_stanza(const struct pub_xmpp *x, const struct pub_watch *w, struct buf *b);
 static bool outlet_farewell(void *outlet);
 static void outlet_people_changed(void *outlet);
+static void outlet_forget(void *outlet, const char *address);
 static size_t outlet_counts(const void *outlet, struct pres_count *rows, size_t max);
 static void outlet_free(void *outlet);
 static void on_start_failed(void *arg);
@@ -61,6 +62,7 @@ static const struct pres_outlet_ops ops = {
     .deliver = outlet_deliver,
     .farewell = outlet_farewell,
     .people_changed = outlet_people_changed,
+    .forget = outlet_forget,
     .counts = outlet_counts,
     .watched = pres_pub_watched,
     .free = outlet_free,
@@ -278,6 +280,11 @@ static void outlet_people_changed(void *outlet)
                 pres_pub_send(x);
             }
     }
+}
+
+static void outlet_forget(void *outlet, const char *address)
+{
+    pres_pub_forget(outlet, address);
 }
 
 static size_t outlet_counts(const void *outlet, struct pres_count *rows, size_t max)

@@ -45,7 +45,8 @@ struct pub_watch {
 struct pub_contact {
     struct pub_watch **watches;
     size_t count, capacity;
-    uint64_t told; /* hash of what was sent last, 0: nothing */
+    uint64_t told;  /* hash of what was sent last, 0: nothing */
+    bool forgotten; /* its watchers are to be told that there is no such contact */
     char local[];  /* escaped, lower case */
 };
 
@@ -72,6 +73,7 @@ struct pub_xmpp {
     struct map *contacts; /* local -> struct pub_contact */
     struct map *watches;  /* key -> struct pub_watch */
     size_t pending, owed;
+    size_t forgotten;      /* contacts that are */
     struct buf out;        /* one stanza */
     struct buf body;       /* inside of a presence */
     struct buf head, tail; /* what stands before and behind a watcher's JID */
@@ -131,6 +133,14 @@ void pres_pub_subscribe(struct pub_xmpp *x, const char *local, const struct pres
 void pres_pub_unsubscribe(struct pub_xmpp *x, const char *local, const struct pres_jid *from);
 /* An administrator's word about everything that this JID asked for. Returns how many requests that were. */
 size_t pres_pub_decide(struct pub_xmpp *x, const char *jid, bool allow);
+/* It is no more, here and in the store; with its last watch the contact goes. */
+void pres_pub_drop(struct pub_xmpp *x, struct pub_watch *w);
+/* The same for somebody who may not see and for somebody who does not exist. False: it was not sent. */
+bool pres_pub_refuse(struct pub_xmpp *x, const char *local, const char *jid, bool also_unavailable);
+
+/* pub_xmpp_forget.c */
+void pres_pub_forget(struct pub_xmpp *x, const char *address);
+void pres_pub_forget_rest(struct pub_xmpp *x); /* the stream is up: who could not be told before */
 
 /* pub_xmpp_demand.c */
 void pres_pub_watched(const void *outlet, void (*fn)(void *arg, pres_id id), void *arg);

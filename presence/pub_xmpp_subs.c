@@ -31,14 +31,12 @@ static void take_error(struct pub_xmpp *x, const struct pres_jid *to, const stru
                        const struct pres_xml *stanza);
 static bool add_room(const struct pub_xmpp *x, const char *local);
 static struct pub_watch *add(struct pub_xmpp *x, const char *local, const char *jid, enum pub_watch_state state);
-static void drop(struct pub_xmpp *x, struct pub_watch *w);
 static void set_state(struct pub_xmpp *x, struct pub_watch *w, enum pub_watch_state state);
 static void save(struct pub_xmpp *x, struct pub_watch *w);
 static void on_saved(void *arg, const char *key, bool ok);
 static void on_row(void *arg, const char *key, const char *value);
 static void confirm(struct pub_xmpp *x, struct pub_watch *w);
 static void tell(struct pub_xmpp *x, const char *local, const char *to);
-static void refuse(struct pub_xmpp *x, const char *local, const char *jid, bool also_unavailable);
 
 void pres_pub_subs_load(struct pub_xmpp *x)
 {
@@ -71,6 +69,7 @@ void pres_pub_subs_ready(struct pub_xmpp *x)
     while (x->owed > 0 && (w = map_next(x->watches, &pos)))
         if (w->owed && w->safe)
             confirm(x, w);
+    pres_pub_forget_rest(x);
 }
 
 void pres_pub_presence(struct pub_xmpp *x, const struct pres_xml *stanza)
@@ -131,8 +130,8 @@ void pres_pub_subscribe(struct pub_xmpp *x, const char *local, const struct pres
         (!w && (!add_room(x, local) || (ask && x->pending >= PENDING_MAX)))) {
         x->refusals++;
         if (w)
-            drop(x, w);
-        refuse(x, local, from->bare, false);
+            pres_pub_drop(x, w);
+        pres_pub_refuse(x, local, from->bare, false);
         return;
     }
     if (w && w->state == PUB_SUBSCRIBED && w->safe) { /* the client's list may have lost it */
@@ -158,8 +157,8 @@ void pres_pub_unsubscribe(struct pub_xmpp *x, const char *local, const struct pr
 {
     struct pub_watch *w = pres_pub_watch(x, local, from->bare);
     if (w)
-        drop(x, w);
-    refuse(x, local, from->bare, true);
+        pres_pub_drop(x, w);
+    pres_pub_refuse(x, local, from->bare, true);
 }
 
 size_t pres_pub_decide(struct pub_xmpp *x, const char *jid, bool allow)
@@ -177,12 +176,44 @@ size_t pres_pub_decide(struct pub_xmpp *x, const char *jid, bool allow)
         } else {
             char *local = mem_strdup(w->contact->local);
             x->refusals++;
-            drop(x, w);
-            refuse(x, local, jid, false);
+            pres_pub_drop(x, w);
+            pres_pub_refuse(x, local, jid, false);
             free(local);
         }
     }
     return n;
+}
+
+void pres_pub_drop(struct pub_xmpp *x, struct pub_watch *w)
+{
+    struct pub_contact *c = w->contact;
+    x->store->put(x->store->impl, SPACE, w->key, NULL, NULL, NULL);
+    map_del(x->watches, w->key);
+    c->watches[w->index] = c->watches[--c->count];
+    c->watches[w->index]->index = w->index;
+    x->at = 0; /* a delivery under way would miss the one that moved */
+    x->leave_at = 0;
+    x->owed -= w->owed;
+    x->pending -= w->state == PUB_PENDING;
+    free(w->to);
+    free(w);
+    if (c->count > 0 || x->leaving)
+        return;
+    x->forgotten -= c->forgotten;
+    map_del(x->contacts, c->local);
+    free(c->watches);
+    free(c);
+}
+
+bool pres_pub_refuse(struct pub_xmpp *x, const char *local, const char *jid, bool also_unavailable)
+{
+    pres_pub_write(x, local, false, jid, " type='unsubscribed'", "");
+    if (!pres_pub_send(x))
+        return false;
+    if (!also_unavailable)
+        return true;
+    pres_pub_write(x, local, true, jid, " type='unavailable'", "");
+    return pres_pub_send(x);
 }
 
 static enum type type_of(const struct pres_xml *stanza)
@@ -214,7 +245,7 @@ static void take_probe(struct pub_xmpp *x, const struct pres_jid *to, const stru
         w->safe = true; /* there is nothing to confirm, and a change may come before the store has it */
     }
     if (!w) {
-        refuse(x, to->local, from->bare, false);
+        pres_pub_refuse(x, to->local, from->bare, false);
         return;
     }
     if (w->state != PUB_SUBSCRIBED || (w->probed_at && now - w->probed_at < PROBE_MS && !from->resource[0]))
@@ -234,7 +265,7 @@ static void take_error(struct pub_xmpp *x, const struct pres_jid *to, const stru
     if (!w || !(pres_xml_child(error, ns, "gone") || pres_xml_child(error, ns, "item-not-found")))
         return;
     if (++w->errors >= ERRORS_MAX)
-        drop(x, w);
+        pres_pub_drop(x, w);
 }
 
 static bool add_room(const struct pub_xmpp *x, const char *local)
@@ -274,26 +305,6 @@ static struct pub_watch *add(struct pub_xmpp *x, const char *local, const char *
     c->watches[c->count++] = w;
     map_put(x->watches, w->key, w);
     return w;
-}
-
-static void drop(struct pub_xmpp *x, struct pub_watch *w)
-{
-    struct pub_contact *c = w->contact;
-    x->store->put(x->store->impl, SPACE, w->key, NULL, NULL, NULL);
-    map_del(x->watches, w->key);
-    c->watches[w->index] = c->watches[--c->count];
-    c->watches[w->index]->index = w->index;
-    x->at = 0; /* a delivery under way would miss the one that moved */
-    x->leave_at = 0;
-    x->owed -= w->owed;
-    x->pending -= w->state == PUB_PENDING;
-    free(w->to);
-    free(w);
-    if (c->count > 0 || x->leaving)
-        return;
-    map_del(x->contacts, c->local);
-    free(c->watches);
-    free(c);
 }
 
 static void set_state(struct pub_xmpp *x, struct pub_watch *w, enum pub_watch_state state)
@@ -377,15 +388,4 @@ static void tell(struct pub_xmpp *x, const char *local, const char *to)
     pres_pub_write(x, local, true, to, type, body.data);
     pres_pub_send(x);
     buf_free(&body);
-}
-
-/* The same for somebody who may not see and for somebody who does not exist. */
-static void refuse(struct pub_xmpp *x, const char *local, const char *jid, bool also_unavailable)
-{
-    pres_pub_write(x, local, false, jid, " type='unsubscribed'", "");
-    pres_pub_send(x);
-    if (!also_unavailable)
-        return;
-    pres_pub_write(x, local, true, jid, " type='unavailable'", "");
-    pres_pub_send(x);
 }

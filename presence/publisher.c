@@ -181,6 +181,12 @@ void pres_publisher_people_changed(struct pres_publisher *p)
     schedule(p);
 }
 
+void pres_publisher_forget(struct pres_publisher *p, const char *address)
+{
+    if (p->ops->forget)
+        p->ops->forget(p->outlet, address);
+}
+
 bool pres_publisher_farewell(struct pres_publisher *p)
 {
     if (p->state != STATE_UP || !p->ops->farewell)

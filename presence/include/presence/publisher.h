@@ -59,6 +59,9 @@ struct pres_outlet_ops {
     bool (*farewell)(void *outlet);
     /* Persons were removed or renamed; NULL: nothing to do. */
     void (*people_changed)(void *outlet);
+    /* Somebody is gone for good: what was agreed with those who watched this address ends, and what is kept of it goes
+     * as soon as they were told. Called again and again while something is left; NULL: people_changed does all of it. */
+    void (*forget)(void *outlet, const char *address);
     /* Further numbers for status and metrics, at most `max`; returns how many. NULL: none. */
     size_t (*counts)(const void *outlet, struct pres_count *rows, size_t max);
     /* Whom anybody there watches; NULL: it tells of everybody. */
@@ -89,6 +92,8 @@ void pres_publisher_changed(struct pres_publisher *p, pres_id id);
 void pres_publisher_resync(struct pres_publisher *p);
 /* Persons were added, removed or renamed: everybody is looked at again. To be called before the loop's turn ends. */
 void pres_publisher_people_changed(struct pres_publisher *p);
+/* Beside that: somebody is gone for good. */
+void pres_publisher_forget(struct pres_publisher *p, const char *address);
 
 /* The way out: no more deliveries; true when the outlet has said what it must, or cannot say it. Call it every few
  * milliseconds, for as long as one cares to wait. */
