@@ -26,12 +26,25 @@
 #include "presence/render.h"
 #include "who_table.h"
 
+/* A comparison under way. */
+struct diff {
+    struct httpd_req *req;
+    struct gw_compare *compare;
+    struct gw_config *next;
+    bool lines; /* `next` is the configuration of today with a table of its own */
+};
+
 static struct jv *report(const struct gateway *g, const struct gw_asker *who, pres_id id, int64_t at);
 static void add_presence(const struct gateway *g, const struct pres_grant *grant, pres_id id, int64_t at,
                          struct jv *out);
 static bool add_text_table(const struct gateway *g, const char *path, struct gw_config *next, char *why,
                            size_t why_size);
 static struct jv *choice_of(const struct gateway *g, pres_id id);
+static bool is_config(const char *path);
+static struct gw_config *read_next(const struct gateway *g, const char *path, char *why, size_t why_size);
+static void compared(void *arg, struct jv *answer);
+static void asker_gone(void *arg);
+static void diff_free(struct diff *d);
 
 /* ?who=W&whom=ADDRESS&at=TIME, `who` written as in the table. */
 void gw_ctl_get_policy_test(struct gw_face *face, struct httpd_req *req, const char *rest)
@@ -84,23 +97,16 @@ void gw_ctl_get_policy_diff(struct gw_face *face, struct httpd_req *req, const c
         gw_http_problem(req, 400, "parameter-missing", "Say ?file=PATH, from the root on.");
         return;
     }
-    if (str_ends(path, ".yaml") || str_ends(path, ".yml")) {
-        struct gw_config_error err;
-        struct gw_config *next = gw_config_read(path, &err);
-        if (next)
-            gw_http_json(req, 200, gw_policy_compare(g, next));
-        else
-            gw_http_problem(req, 422, "config-refused", err.why);
-        gw_config_free(&next);
+    char why[4200];
+    struct gw_config *next = read_next(g, path, why, sizeof why);
+    if (!next) {
+        gw_http_problem(req, 422, "config-refused", why);
         return;
     }
-    char why[300];
-    struct gw_config next = *g->config; /* but for the table */
-    if (add_text_table(g, path, &next, why, sizeof why))
-        gw_http_json(req, 200, gw_policy_compare(g, &next));
-    else
-        gw_http_problem(req, 422, "config-refused", why);
-    gw_policy_table_free(&next.policy.table);
+    struct diff *d = mem_calloc(1, sizeof *d);
+    *d = (struct diff){.req = req, .next = next, .lines = !is_config(path)};
+    httpd_on_gone(req, asker_gone, d);
+    d->compare = gw_policy_compare(g, next, compared, d);
 }
 
 void gw_ctl_get_audience(struct gw_face *face, struct httpd_req *req, const char *rest)
@@ -185,6 +191,57 @@ static void add_presence(const struct gateway *g, const struct pres_grant *grant
     pres_render_json(&b, pres_table_publish_as(g->table, id), &seen);
     jv_set(out, "presence", jv_parse(b.data, b.len, why, sizeof why));
     buf_free(&b);
+}
+
+static bool is_config(const char *path)
+{
+    return str_ends(path, ".yaml") || str_ends(path, ".yml");
+}
+
+static struct gw_config *read_next(const struct gateway *g, const char *path, char *why, size_t why_size)
+{
+    struct gw_config_error err;
+    struct gw_config *next = NULL;
+    if (is_config(path)) {
+        next = gw_config_read(path, &err);
+        if (!next)
+            snprintf(why, why_size, "%s", err.why);
+        return next;
+    }
+    next = mem_calloc(1, sizeof *next);
+    *next = *g->config; /* but for the table; what it borrows is looked at in this turn only */
+    if (add_text_table(g, path, next, why, why_size))
+        return next;
+    gw_policy_table_free(&next->policy.table);
+    free(next);
+    return NULL;
+}
+
+static void compared(void *arg, struct jv *answer)
+{
+    struct diff *d = arg;
+    httpd_on_gone(d->req, NULL, NULL);
+    gw_http_json(d->req, 200, answer);
+    d->compare = NULL;
+    diff_free(d);
+}
+
+static void asker_gone(void *arg)
+{
+    struct diff *d = arg;
+    gw_policy_compare_cancel(&d->compare);
+    diff_free(d);
+}
+
+static void diff_free(struct diff *d)
+{
+    if (d->lines) {
+        gw_policy_table_free(&d->next->policy.table);
+        free(d->next);
+    } else {
+        gw_config_free(&d->next);
+    }
+    free(d);
 }
 
 /* The working hours stay those that are configured. */

@@ -131,10 +131,14 @@ static void print_changes(const struct jv *v)
     struct ctl_table *t = ctl_table_new(heads, 6);
     for (size_t i = 0; i < jv_count(changes); i++) {
         const struct jv *row = jv_at(changes, i);
-        char persons[24];
+        int64_t others = jv_num(jv_get(row, "others"), 0);
+        char persons[24], more[40] = "", who[300];
         snprintf(persons, sizeof persons, "%lld", (long long)jv_num(jv_get(row, "persons"), 0));
+        if (others > 0)
+            snprintf(more, sizeof more, " and %lld alike", (long long)others);
+        snprintf(who, sizeof who, "%s%s", ctl_text(jv_get(row, "who"), ""), more);
         const char *cells[] = {jv_truth(jv_get(row, "wider"), false) ? "+" : "-",
-                               ctl_text(jv_get(row, "who"), ""),
+                               who,
                                persons,
                                ctl_text(jv_get(row, "example"), ""),
                                ctl_text(jv_get(row, "was"), ""),

@@ -2,284 +2,176 @@
  * policy_compare: see policy_compare.h; for `freebusyctl policy diff`, and for a reload, which must be confirmed when
  * it tells somebody more.
  *
- * Nobody is asked one by one: people are put into classes that no line of either table can tell apart (same group, same
- * domains, and those whom a line or an identity names by themselves), and askers are the identities, the outlets,
- * anonymous, and a stranger for each word of the tables.
+ * Nobody is asked one by one: askers and people are classes (policy_sides.c). People are put into theirs first, some a
+ * turn; then each asker looks at each class, by the one table and by the other, and classes with the same change are one
+ * row. A step is one class, or a few people; steps are made until a slice is over.
  */
 #include "policy_compare.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/buf.h"
 #include "base/clk.h"
 #include "base/json.h"
 #include "base/loop.h"
-#include "base/map.h"
 #include "base/mem.h"
-#include "base/str.h"
 #include "gateway_private.h"
 #include "policy_private.h"
-#include "who_table.h"
+#include "policy_sides.h"
 
-/* People whom no line tells apart. */
-struct class
-{
-    struct gw_subject subject;
+enum { SLICE_MS = 4, PEOPLE_STEP = 64 };
+
+/* What becomes of some people, for the asker at hand. */
+struct change {
+    struct pres_grant was, becomes;
     size_t persons;
-    struct pres_grant was, becomes; /* of the asker at hand */
-    bool told;
-    char key[];
+    const struct gw_side_class *example;
 };
 
-struct asker {
-    struct gw_asker who;
-    char *shown, *name, *part;
-};
-
-struct compare {
-    const struct gateway *g;
+struct gw_compare {
+    struct gateway *g;
+    struct gw_config *now;
     const struct gw_config *next;
-    int64_t now;
-    struct map *named; /* addresses that a line or an identity names */
-    struct map *classes;
-    struct asker *askers;
-    size_t asker_count;
-    struct map *seen;   /* askers by what is shown */
-    struct jv *changes; /* NULL: only counted */
+    gw_compare_fn *done;
+    void *arg;
+    int64_t at; /* wall s */
+    struct gw_sides sides;
+    bool all_classed;
+    size_t asker, class; /* to be looked at next */
+    struct change *changes;
+    size_t change_count;
+    struct jv *rows; /* NULL: only counted */
     size_t widens;
     char *first;
     size_t first_size;
 };
 
-static void run(struct compare *c);
-static void name_words(struct compare *c, const struct gw_policy_table *t);
-static void name_one(struct compare *c, const char *address);
-static void add_classes(struct compare *c);
-static void add_askers(struct compare *c, const struct gw_config *config);
-static void add_asker(struct compare *c, const char *shown, struct gw_asker who);
-static void add_word(struct compare *c, const struct gw_word *w);
-static void look(struct compare *c, const struct asker *asker);
-static void grant_of(const struct compare *c, const struct gw_config *config, const struct asker *asker,
-                     const struct gw_subject *whom, struct pres_grant *ret);
-static void tell(struct compare *c, const struct asker *asker, struct class *first);
+static struct gw_compare *begin(struct gateway *g, const struct gw_config *next);
+static void slice(void *arg);
+static bool step(struct gw_compare *c);
+static void look(struct gw_compare *c, const struct gw_side_asker *asker, const struct gw_side_class *class);
+static void grant_of(const struct gw_compare *c, const struct gw_config *config, const struct gw_asker *asker,
+                     const struct gw_side_class *class, struct pres_grant *ret);
 static bool same_grant(const struct pres_grant *a, const struct pres_grant *b);
-static void free_all(struct compare *c);
+static int more_people(const void *a, const void *b);
+static void tell(struct gw_compare *c, const struct gw_side_asker *asker, const struct change *change);
 
-struct jv *gw_policy_compare(const struct gateway *g, const struct gw_config *next)
+struct gw_compare *gw_policy_compare(struct gateway *g, const struct gw_config *next, gw_compare_fn *done, void *arg)
 {
-    struct compare c = {.g = g, .next = next, .changes = jv_array()};
-    run(&c);
-    struct jv *v = jv_set(jv_object(), "changes", c.changes);
-    jv_set_int(v, "widens", (int64_t)c.widens);
-    return v;
+    struct gw_compare *c = begin(g, next);
+    c->done = done;
+    c->arg = arg;
+    c->rows = jv_array();
+    loop_defer(g->loop, slice, c);
+    return c;
 }
 
-size_t gw_policy_widenings(const struct gateway *g, const struct gw_config *next, char *first, size_t first_size)
+void gw_policy_compare_cancel(struct gw_compare **pc)
 {
-    struct compare c = {.g = g, .next = next, .first = first, .first_size = first_size};
+    struct gw_compare *c = *pc;
+    if (!c)
+        return;
+    loop_undefer(c->g->loop, slice, c);
+    gw_sides_free(&c->sides);
+    gw_config_drop(c->now);
+    jv_free(&c->rows);
+    free(c->changes);
+    free(c);
+    *pc = NULL;
+}
+
+size_t gw_policy_widenings(struct gateway *g, const struct gw_config *next, char *first, size_t first_size)
+{
     if (!g->config->policy.table) /* everybody sees everything already */
         return 0;
-    run(&c);
-    return c.widens;
+    struct gw_compare *c = begin(g, next);
+    c->first = first;
+    c->first_size = first_size;
+    while (step(c))
+        ;
+    size_t widens = c->widens;
+    gw_policy_compare_cancel(&c);
+    return widens;
 }
 
-static void run(struct compare *c)
+/* A reload may bring another configuration meanwhile: ours stays. */
+static struct gw_compare *begin(struct gateway *g, const struct gw_config *next)
 {
-    c->now = clk_wall_s(loop_clk(c->g->loop));
-    c->named = map_new();
-    c->classes = map_new();
-    c->seen = map_new();
-    add_askers(c, c->g->config);
-    add_askers(c, c->next);
-    name_words(c, c->g->config->policy.table);
-    name_words(c, c->next->policy.table);
-    add_classes(c);
-    for (size_t i = 0; i < c->asker_count; i++)
-        look(c, &c->askers[i]);
-    free_all(c);
+    struct gw_compare *c = mem_calloc(1, sizeof *c);
+    *c = (struct gw_compare){.g = g, .now = g->config, .next = next, .at = clk_wall_s(loop_clk(g->loop))};
+    c->now->refs++;
+    gw_sides_init(&c->sides, g, c->now, next);
+    return c;
 }
 
-static void name_words(struct compare *c, const struct gw_policy_table *t)
+static void slice(void *arg)
 {
-    for (size_t i = 0; t && i < t->count; i++) {
-        for (size_t w = 0; w < t->rules[i].whom_count; w++)
-            if (t->rules[i].whom[w].kind == GW_WORD_NAME)
-                name_one(c, t->rules[i].whom[w].text);
-        for (size_t w = 0; w < t->rules[i].who_count; w++)
-            add_word(c, &t->rules[i].who[w]);
-    }
-}
-
-static void name_one(struct compare *c, const char *address)
-{
-    char *lower = str_lower(mem_strdup(address));
-    if (map_get(c->named, lower))
-        free(lower);
-    else
-        map_put(c->named, lower, lower);
-}
-
-static const char *domain_of(const char *address)
-{
-    const char *at = address ? strrchr(address, '@') : NULL;
-    return at ? at + 1 : "";
-}
-
-static void add_classes(struct compare *c)
-{
-    struct pres_table *table = c->g->table;
-    struct buf key;
-    buf_init(&key, 16384);
-    for (pres_id id = PRES_NOBODY; (id = pres_table_next(table, id)) != PRES_NOBODY;) {
-        struct gw_subject s = {.address = pres_table_address(table, id),
-                               .publish_as = pres_table_publish_as(table, id),
-                               .group = pres_table_group(table, id)};
-        char *address = str_lower(mem_strdup(s.address)), *shown = str_lower(mem_strdup(s.publish_as));
-        bool named = map_get(c->named, address) || map_get(c->named, shown);
-        buf_reset(&key);
-        buf_addf(&key, "%s\n%s\n%s\n%s", s.group ? s.group : "\t", domain_of(address), domain_of(shown),
-                 named ? address : "");
-        free(address);
-        free(shown);
-        struct class *class = map_get(c->classes, key.data);
-        if (!class) {
-            class = mem_calloc(1, sizeof *class + key.len + 1);
-            memcpy(class->key, key.data, key.len + 1);
-            class->subject = s;
-            map_put(c->classes, class->key, class);
-        }
-        class->persons++;
-    }
-    buf_free(&key);
-}
-
-static void add_askers(struct compare *c, const struct gw_config *config)
-{
-    struct jv *whos = config->whos ? gw_whos_report(config->whos) : NULL;
-    const struct jv *list = jv_is_array(whos) ? whos : jv_get(whos, "identities");
-    for (size_t i = 0; i < jv_count(list); i++) {
-        const struct jv *one = jv_at(list, i);
-        const char *name = jv_str(jv_get(one, "name"), "");
-        if (strcmp(jv_str(jv_get(one, "role"), ""), "admin") == 0 || strcmp(name, "anonymous") == 0)
-            continue;
-        add_asker(c, name, (struct gw_asker){.name = name});
-        name_one(c, name);
-    }
-    jv_free(&whos);
-    add_asker(c, "anonymous", (struct gw_asker){.name = "anonymous", .anonymous = true});
-    for (size_t i = 0; i < gw_outlet_count(c->g); i++) {
-        struct pres_publisher_status status;
-        char shown[200];
-        gw_outlet_status(c->g, i, &status);
-        snprintf(shown, sizeof shown, "outlet:%s", status.name);
-        add_asker(c, shown, (struct gw_asker){.name = status.name, .outlet = true});
-    }
-}
-
-static void add_asker(struct compare *c, const char *shown, struct gw_asker who)
-{
-    if (map_get(c->seen, shown))
+    struct gw_compare *c = arg;
+    const struct clk *clk = loop_clk(c->g->loop);
+    int64_t stop_ms = clk_mono_ms(clk) + SLICE_MS;
+    bool more = true;
+    while (more && clk_mono_ms(clk) < stop_ms)
+        more = step(c);
+    if (more) {
+        loop_defer(c->g->loop, slice, c);
         return;
-    c->askers = mem_realloc(c->askers, c->asker_count + 1, sizeof *c->askers);
-    struct asker *a = &c->askers[c->asker_count++];
-    *a = (struct asker){.who = who, .shown = mem_strdup(shown), .name = mem_strdup(who.name)};
-    a->part = mem_strdup_or_null(who.part);
-    a->who.name = a->name;
-    a->who.part = a->part;
-    a->who.group = mem_strdup_or_null(who.group);
-    map_put(c->seen, a->shown, a->shown);
-}
-
-/* Somebody for whom this word stands, and no other that is more special. */
-static void add_word(struct compare *c, const struct gw_word *w)
-{
-    char name[1100];
-    switch (w->kind) {
-    case GW_WORD_ALL:
-        add_asker(c, "*", (struct gw_asker){.name = ""});
-        break;
-    case GW_WORD_GROUP:
-        add_asker(c, w->as_written, (struct gw_asker){.name = "", .group = w->text});
-        break;
-    case GW_WORD_DOMAIN:
-        snprintf(name, sizeof name, "@%s", w->text);
-        add_asker(c, w->as_written, (struct gw_asker){.name = name});
-        break;
-    case GW_WORD_OUTLET:
-        add_asker(c, w->as_written, (struct gw_asker){.name = w->text, .outlet = true});
-        break;
-    case GW_WORD_PART:
-        add_asker(c, w->as_written, (struct gw_asker){.name = w->text, .part = w->part, .outlet = true});
-        break;
-    case GW_WORD_NAME:
-        add_asker(c, w->as_written,
-                  (struct gw_asker){.name = w->text, .outlet = gw_outlets_configured(c->next, w->text)});
-        break;
-    case GW_WORD_ANONYMOUS:
-    case GW_WORD_SELF:
-        break;
     }
+    struct jv *answer = jv_set(jv_object(), "changes", c->rows);
+    jv_set_int(answer, "widens", (int64_t)c->widens);
+    c->rows = NULL;
+    gw_compare_fn *done = c->done;
+    void *done_arg = c->arg;
+    gw_policy_compare_cancel(&c);
+    done(done_arg, answer);
 }
 
-/* What changes for one asker, people with the same change in one row. */
-static void look(struct compare *c, const struct asker *asker)
+/* False: that was the last one. */
+static bool step(struct gw_compare *c)
 {
-    size_t pos = 0;
-    for (struct class *k; (k = map_next(c->classes, &pos));) {
-        grant_of(c, c->g->config, asker, &k->subject, &k->was);
-        grant_of(c, c->next, asker, &k->subject, &k->becomes);
-        k->told = same_grant(&k->was, &k->becomes);
+    if (!c->all_classed) {
+        c->all_classed = !gw_sides_people(&c->sides, PEOPLE_STEP);
+        return true;
     }
-    pos = 0;
-    for (struct class *k; (k = map_next(c->classes, &pos));)
-        if (!k->told)
-            tell(c, asker, k);
+    if (c->asker == c->sides.asker_count)
+        return false;
+    const struct gw_side_asker *asker = c->sides.askers[c->asker];
+    if (c->class < c->sides.class_count) {
+        look(c, asker, c->sides.classes[c->class++]);
+        return true;
+    }
+    if (c->change_count > 1)
+        qsort(c->changes, c->change_count, sizeof *c->changes, more_people);
+    for (size_t i = 0; i < c->change_count; i++)
+        tell(c, asker, &c->changes[i]);
+    c->change_count = c->class = 0;
+    c->asker++;
+    return true;
 }
 
-static void grant_of(const struct compare *c, const struct gw_config *config, const struct asker *asker,
-                     const struct gw_subject *whom, struct pres_grant *ret)
+static void look(struct gw_compare *c, const struct gw_side_asker *asker, const struct gw_side_class *class)
 {
-    const struct gw_who_entry *entry =
-        config->whos && !asker->who.outlet && asker->name[0] ? gw_whos_named(config->whos, asker->name) : NULL;
-    struct gw_asker who = asker->who;
-    if (entry)
-        who.group = entry->who.group;
+    struct change now = {.persons = class->persons, .example = class};
+    grant_of(c, c->now, &asker->was, class, &now.was);
+    grant_of(c, c->next, &asker->becomes, class, &now.becomes);
+    if (same_grant(&now.was, &now.becomes))
+        return;
+    for (size_t i = 0; i < c->change_count; i++)
+        if (same_grant(&c->changes[i].was, &now.was) && same_grant(&c->changes[i].becomes, &now.becomes)) {
+            c->changes[i].persons += class->persons;
+            return;
+        }
+    c->changes = mem_realloc(c->changes, c->change_count + 1, sizeof *c->changes);
+    c->changes[c->change_count++] = now;
+}
+
+static void grant_of(const struct gw_compare *c, const struct gw_config *config, const struct gw_asker *asker,
+                     const struct gw_side_class *class, struct pres_grant *ret)
+{
     if (config->policy.table)
-        gw_policy_table_grant(config->policy.table, &who, whom, c->now, ret);
+        gw_policy_table_grant(config->policy.table, asker, &class->subject, c->at, ret);
     else
         *ret = pres_grant_all;
-}
-
-static void tell(struct compare *c, const struct asker *asker, struct class *first)
-{
-    size_t pos = 0, persons = 0;
-    bool wider = gw_policy_widens(&first->was, &first->becomes);
-    struct buf was, becomes;
-    for (struct class *k; (k = map_next(c->classes, &pos));)
-        if (!k->told && same_grant(&k->was, &first->was) && same_grant(&k->becomes, &first->becomes)) {
-            persons += k->persons;
-            k->told = true;
-        }
-    buf_init(&was, 1000);
-    buf_init(&becomes, 1000);
-    gw_policy_grant_text(&first->was, &was);
-    gw_policy_grant_text(&first->becomes, &becomes);
-    if (wider && c->widens == 0 && c->first)
-        snprintf(c->first, c->first_size, "%s would see %s of %s, where it was %s", asker->shown, becomes.data,
-                 first->subject.publish_as, was.data);
-    c->widens += wider;
-    if (c->changes) {
-        struct jv *row = jv_set_str(jv_object(), "who", asker->shown);
-        jv_set_str(row, "was", was.data);
-        jv_set_str(row, "becomes", becomes.data);
-        jv_set_int(row, "persons", (int64_t)persons);
-        jv_set_str(row, "example", first->subject.publish_as);
-        jv_add(c->changes, jv_set_bool(row, "wider", wider));
-    }
-    buf_free(&was);
-    buf_free(&becomes);
 }
 
 static bool same_grant(const struct pres_grant *a, const struct pres_grant *b)
@@ -291,22 +183,34 @@ static bool same_grant(const struct pres_grant *a, const struct pres_grant *b)
            a->expires == b->expires && (!a->working_only || pres_hours_same(a->hours, b->hours));
 }
 
-static void free_all(struct compare *c)
+static int more_people(const void *a, const void *b)
 {
-    size_t pos = 0;
-    for (void *one; (one = map_next(c->named, &pos));)
-        free(one);
-    pos = 0;
-    for (void *one; (one = map_next(c->classes, &pos));)
-        free(one);
-    map_free(&c->named);
-    map_free(&c->classes);
-    map_free(&c->seen);
-    for (size_t i = 0; i < c->asker_count; i++) {
-        free(c->askers[i].shown);
-        free(c->askers[i].name);
-        free(c->askers[i].part);
-        free((char *)(uintptr_t)c->askers[i].who.group);
+    const struct change *x = a, *y = b;
+    return (x->persons < y->persons) - (x->persons > y->persons);
+}
+
+static void tell(struct gw_compare *c, const struct gw_side_asker *asker, const struct change *change)
+{
+    bool wider = gw_policy_widens(&change->was, &change->becomes);
+    const char *example = change->example->subject.publish_as;
+    struct buf was, becomes;
+    buf_init(&was, 1000);
+    buf_init(&becomes, 1000);
+    gw_policy_grant_text(&change->was, &was);
+    gw_policy_grant_text(&change->becomes, &becomes);
+    if (wider && c->widens == 0 && c->first)
+        snprintf(c->first, c->first_size, "%s would see %s of %s, where it was %s", asker->shown, becomes.data, example,
+                 was.data);
+    c->widens += wider;
+    if (c->rows) {
+        struct jv *row = jv_set_str(jv_object(), "who", asker->shown);
+        jv_set_int(row, "others", (int64_t)asker->others);
+        jv_set_str(row, "was", was.data);
+        jv_set_str(row, "becomes", becomes.data);
+        jv_set_int(row, "persons", (int64_t)change->persons);
+        jv_set_str(row, "example", example);
+        jv_add(c->rows, jv_set_bool(row, "wider", wider));
     }
-    free(c->askers);
+    buf_free(&was);
+    buf_free(&becomes);
 }

@@ -6,19 +6,22 @@
 
 #include <stddef.h>
 
-#include "presence/view.h"
-
 struct gateway;
+struct gw_compare;
 struct gw_config;
 struct jv;
 
 /*
- * {"changes":[{"who","was","becomes","persons","example","wider"}],"widens":N}: what `next` would change, most people
- * first within each asker. A NULL table grants everything.
+ * What `next` would change, in slices between which the daemon does what it has to:
+ * {"changes":[{"who","others","was","becomes","persons","example","wider"}],"widens":N}, most people first within each
+ * asker, who stands for `others` more. A NULL table grants everything. `done` comes once, never before this returned;
+ * it frees the answer. `next` must live until then, or until it is cancelled.
  */
-struct jv *gw_policy_compare(const struct gateway *g, const struct gw_config *next);
+typedef void gw_compare_fn(void *arg, struct jv *answer);
+struct gw_compare *gw_policy_compare(struct gateway *g, const struct gw_config *next, gw_compare_fn *done, void *arg);
+void gw_policy_compare_cancel(struct gw_compare **c);
 
-/* How many of the changes tell somebody more; the first of them in words. */
-size_t gw_policy_widenings(const struct gateway *g, const struct gw_config *next, char *first, size_t first_size);
+/* At once, for a reload: how many of the changes tell somebody more; the first of them in words. */
+size_t gw_policy_widenings(struct gateway *g, const struct gw_config *next, char *first, size_t first_size);
 
 #endif

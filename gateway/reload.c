@@ -56,7 +56,7 @@ struct gw_faces {
     struct gw_faces *next;
 };
 
-static bool widens(const struct gateway *g, const struct gw_config *config, struct gw_config_error *err);
+static bool widens(struct gateway *g, const struct gw_config *config, struct gw_config_error *err);
 static bool plan_make(struct gateway *g, struct plan *plan, char *why, size_t why_size);
 static bool plan_one_server(struct gateway *g, struct plan *plan, unsigned i, char *why, size_t why_size);
 static bool plan_faces(struct gateway *g, struct plan *plan, char *why, size_t why_size);
@@ -125,7 +125,7 @@ void gw_faces_free_retired(struct gateway *g)
 }
 
 /* Nobody is told more by accident. What follows from people who move into other groups is not looked at. */
-static bool widens(const struct gateway *g, const struct gw_config *config, struct gw_config_error *err)
+static bool widens(struct gateway *g, const struct gw_config *config, struct gw_config_error *err)
 {
     char first[400] = "";
     size_t count = gw_policy_widenings(g, config, first, sizeof first);

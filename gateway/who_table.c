@@ -156,6 +156,11 @@ const char *gw_whos_decoy(const struct gw_whos *w)
     return w->decoy;
 }
 
+const struct gw_who_entry *gw_whos_at(const struct gw_whos *w, size_t i)
+{
+    return w && i < w->count ? w->entries[i] : NULL;
+}
+
 struct jv *gw_whos_report(const struct gw_whos *w)
 {
     struct jv *list = jv_array();

@@ -45,6 +45,8 @@ const struct gw_who_entry *gw_whos_with_cert(const struct gw_whos *w, const stru
 /* As long to check as a password, and no password matches. */
 const char *gw_whos_decoy(const struct gw_whos *w);
 
+/* Each, from 0 on; NULL behind the last. */
+const struct gw_who_entry *gw_whos_at(const struct gw_whos *w, size_t i);
 struct jv *gw_whos_report(const struct gw_whos *w); /* names, roles, groups and means; no digest */
 
 #endif

@@ -20,7 +20,7 @@
 #include "base/secret.h"
 #include "check.h"
 #include "config_files.h"
-#include "gateway_private.h"
+#include "gateway_world.h"
 
 #define HQ                                                                                                             \
     "  - { name: hq, kind: exchange, url: 'http://127.0.0.1:1/exchange/', account: a, password_file: pw, auth: "       \
@@ -29,60 +29,11 @@
     "  - { name: office, kind: caldav, url: 'http://127.0.0.1:1/', account: a, password_file: pw, auth: [basic] }\n"
 #define PUBLISH "publish: { http: { listen: ['127.0.0.1:0'] } }\n"
 
-struct fixture {
-    char *folder;
-    struct clk *clk;
-    struct loop *loop;
-    struct gateway *g;
-    char why[4200];
-};
-
-static void quiet(void *arg, enum log_level level, const char *line)
-{
-    (void)arg;
-    (void)level;
-    (void)line;
-}
-
 static void write_config(struct fixture *f, const char *servers, const char *rest)
 {
     char text[8000];
     snprintf(text, sizeof text, "servers:\n%s%scontrol: { socket: %s/control.sock }\n", servers, rest, f->folder);
     files_write(f->folder, "c.yaml", 0600, text);
-}
-
-static void start(struct fixture *f)
-{
-    struct gw_config_error err;
-    struct gw_config *c = gw_config_read(files_path(f->folder, "c.yaml"), &err);
-    if (!c)
-        fail_msg("%s", err.why);
-    f->g = gw_new(f->loop, c, f->why, sizeof f->why);
-    if (!f->g)
-        fail_msg("%s", f->why);
-}
-
-static int setup(void **state)
-{
-    struct fixture *f = mem_calloc(1, sizeof *f);
-    f->folder = files_folder();
-    f->clk = clk_fake_new(1800000000000);
-    f->loop = loop_new(f->clk);
-    log_set_sink(quiet, NULL);
-    *state = f;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct fixture *f = *state;
-    gw_free(&f->g);
-    loop_free(&f->loop);
-    clk_fake_free(&f->clk);
-    files_remove(f->folder);
-    log_set_sink(NULL, NULL);
-    free(f);
-    return 0;
 }
 
 static void reload(struct fixture *f)
