@@ -347,7 +347,7 @@ static void on_journal(void *arg)
     struct pres_journal *journal = all->g->journal;
     uint64_t head = pres_journal_head(journal);
     bool missed = all->seq + 1 < pres_journal_tail(journal);
-    while (!missed && all->seq < head) {
+    while (!missed && all->count > 0 && all->seq < head) {
         const struct pres_change *change = pres_journal_get(journal, ++all->seq);
         pres_id id = change ? change->id : PRES_NOBODY;
         if (id == PRES_NOBODY || !all->g->persons[id].used) /* removed meanwhile */

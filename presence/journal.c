@@ -6,13 +6,7 @@
  * beside the ring and leave it when the ring's slot is taken again.
  *
  * Entries about the same id are chained backwards, so that a reader of a few persons need not look at all entries.
- *
- * Readers of everybody are told of whatever comes. A reader of some is told only when there is something about one of
- * those (interest.c), and has had each such entry's number before.
- *
- * Readers are told once a turn that there is more, however much was added, and never from inside the addition: a reader
- * may do anything in its wake, removing itself and others included. The walk over the readers keeps its next stop in
- * the journal, where a removal can move it.
+ * Who is told that there are new ones, and when, is journal_readers.c.
  */
 #include "presence/journal.h"
 
@@ -25,7 +19,6 @@
 #include "base/loop.h"
 #include "base/mem.h"
 #include "base/str.h"
-#include "interest.h"
 #include "journal_private.h"
 #include "table_private.h"
 
@@ -52,14 +45,6 @@ struct removal {
     char *group;   /* NULL: none */
 };
 
-struct pres_journal_reader {
-    struct pres_journal *journal;
-    pres_journal_fn *wake;
-    pres_journal_note_fn *note; /* NULL: reads of everybody */
-    void *arg;
-    struct pres_journal_reader *next, **back; /* in one of the journal's lists; back is NULL: in none */
-};
-
 struct pres_journal {
     struct pres_table *table;
     uint64_t epoch;
@@ -75,31 +60,9 @@ struct pres_journal {
     size_t n_last;
     struct removal *removals; /* by seq; those before the first are gone */
     size_t first_removal, n_removals, cap_removals;
-    struct pres_journal_reader *readers; /* of everybody */
-    struct pres_journal_reader *noted;   /* readers of some, for whom there is something */
-    struct pres_journal_reader *waking;  /* those of them who are being told */
-    struct pres_journal_reader *next_to_wake;
-    struct pres_interest *interest;
-    size_t n_some; /* readers of some */
-    uint64_t passed_on; /* the entries up to this one were noted with those who want them */
+    struct pres_readers *readers;
     char epoch_text[PRES_EPOCH_TEXT + 1];
-    bool deferred;
-    struct told {
-        uint64_t head; /* when they were last told */
-        int64_t ms;    /* monotonic; when the first entry after that was put off */
-    } told_all, told_some;
 };
-
-/*
- * In a storm of changes readers are told after so many entries or so much time: each time costs every one of them a
- * packet. Those of everybody have much to write each time, and there are few of them; those of some are many, and have
- * little.
- */
-#define STORM_ENTRIES 8192
-#define STORM_MS 50
-#define STORM_SOME_ENTRIES 131072
-#define STORM_SOME_MS 250
-#define STORM_SHARE 4 /* of a small journal they are told after this part: before it has gone round */
 
 static struct entry *entry_at(const struct pres_journal *j, uint64_t seq);
 static uint64_t last_of(const struct pres_journal *j, pres_id id);
@@ -109,13 +72,6 @@ static const struct removal *removal_at(const struct pres_journal *j, uint64_t s
 static void removal_free(struct removal *r);
 static void advance(struct pres_journal *j);
 static void epoch_write(struct pres_journal *j);
-static void note(struct pres_journal_reader *r, uint64_t seq);
-static void list_add(struct pres_journal_reader **list, struct pres_journal_reader *r);
-static void list_remove(struct pres_journal_reader *r);
-static void wake_readers(void *arg);
-static bool is_time(const struct pres_journal *j, struct told *told, uint64_t entries, int64_t ms);
-static void wake_all(struct pres_journal *j);
-static void wake_some(struct pres_journal *j);
 
 struct pres_journal *pres_journal_new(struct pres_table *table, size_t capacity)
 {
@@ -123,7 +79,7 @@ struct pres_journal *pres_journal_new(struct pres_table *table, size_t capacity)
 
     j->table = table;
     j->epoch = crypto_random_u64();
-    j->interest = pres_interest_new();
+    j->readers = pres_readers_new(j);
     epoch_write(j);
     j->capacity = capacity > 0 ? capacity : 1;
     j->ring = mem_calloc(j->capacity, sizeof(*j->ring));
@@ -137,10 +93,7 @@ void pres_journal_free(struct pres_journal **journal)
 
     if (!j)
         return;
-    assert(!j->readers && j->n_some == 0);
-    pres_interest_free(&j->interest);
-    if (j->deferred)
-        loop_undefer(pres_table_loop(j->table), wake_readers, j);
+    pres_readers_free(&j->readers);
     for (size_t i = j->first_removal; i < j->n_removals; i++)
         removal_free(&j->removals[i]);
     free(j->removals);
@@ -171,10 +124,7 @@ void pres_journal_add(struct pres_journal *j, pres_id id, const struct pres_pres
         .back = last ? (uint32_t)(j->head - last) : 0,
     };
     set_last(j, id);
-    if (!j->deferred && (j->readers || j->n_some > 0)) {
-        j->deferred = true;
-        loop_defer(pres_table_loop(j->table), wake_readers, j);
-    }
+    pres_readers_more(j->readers);
 }
 
 void pres_journal_remove(struct pres_journal *j, pres_id id)
@@ -248,6 +198,16 @@ const char *pres_journal_epoch_text(const struct pres_journal *j)
     return j->epoch_text;
 }
 
+size_t pres_journal_capacity(const struct pres_journal *j)
+{
+    return j->capacity;
+}
+
+struct pres_readers *pres_journal_readers(const struct pres_journal *j)
+{
+    return j->readers;
+}
+
 struct pres_table *pres_journal_table(const struct pres_journal *j)
 {
     return j->table;
@@ -263,6 +223,22 @@ bool pres_journal_whose(const struct pres_journal *j, uint64_t seq, pres_id *ret
     *ret_id = e->id;
     *ret_generation = e->generation;
     return true;
+}
+
+void pres_journal_fetch(const struct pres_journal *j, uint64_t seq)
+{
+    const struct entry *e;
+
+    if (seq < pres_journal_tail(j) || seq > j->head)
+        return;
+    e = entry_at(j, seq);
+    __builtin_prefetch(e);
+    __builtin_prefetch((const char *)(e + 1) - 1); /* it may lie in two lines */
+}
+
+pres_id pres_journal_id(const struct pres_journal *j, uint64_t seq)
+{
+    return seq >= pres_journal_tail(j) && seq <= j->head ? entry_at(j, seq)->id : PRES_NOBODY;
 }
 
 bool pres_journal_is_removal(const struct pres_journal *j, uint64_t seq)
@@ -340,61 +316,6 @@ uint64_t pres_journal_before(const struct pres_journal *j, uint64_t seq)
     return back && back < seq && seq - back >= pres_journal_tail(j) ? seq - back : 0;
 }
 
-struct pres_journal_reader *pres_journal_reader_new(struct pres_journal *j, pres_journal_fn *wake, void *arg)
-{
-    struct pres_journal_reader *r = mem_calloc(1, sizeof(*r));
-
-    *r = (struct pres_journal_reader){.journal = j, .wake = wake, .arg = arg};
-    list_add(&j->readers, r);
-    return r;
-}
-
-struct pres_journal_reader *pres_journal_reader_of_some(struct pres_journal *j, pres_journal_fn *wake,
-                                                        pres_journal_note_fn *fn, void *arg)
-{
-    struct pres_journal_reader *r = mem_calloc(1, sizeof(*r));
-
-    pres_journal_pass_on(j); /* what was before is not for this one */
-    j->n_some++;
-    *r = (struct pres_journal_reader){.journal = j, .wake = wake, .note = fn, .arg = arg};
-    return r;
-}
-
-uint32_t pres_journal_want(struct pres_journal_reader *r, pres_id id)
-{
-    return pres_interest_add(r->journal->interest, id, r);
-}
-
-void pres_journal_unwant(struct pres_journal_reader *r, pres_id id, uint32_t ref)
-{
-    pres_interest_drop(r->journal->interest, id, ref);
-}
-
-void pres_journal_reader_free(struct pres_journal_reader **reader)
-{
-    struct pres_journal_reader *r = *reader;
-
-    if (!r)
-        return;
-    if (r->journal->next_to_wake == r)
-        r->journal->next_to_wake = r->next;
-    list_remove(r);
-    if (r->note)
-        r->journal->n_some--;
-    free(r);
-    *reader = NULL;
-}
-
-void pres_journal_pass_on(struct pres_journal *j)
-{
-    if (j->n_some > 0 && j->passed_on + 1 < pres_journal_tail(j))
-        pres_interest_tell_all(j->interest, PRES_JOURNAL_MISSED, note);
-    else if (j->n_some > 0)
-        for (uint64_t seq = j->passed_on + 1; seq <= j->head; seq++)
-            pres_interest_tell(j->interest, entry_at(j, seq)->id, seq, note);
-    j->passed_on = j->head;
-}
-
 /* To the next entry, in the slot of the oldest. */
 static void advance(struct pres_journal *j)
 {
@@ -412,33 +333,6 @@ static void epoch_write(struct pres_journal *j)
     for (unsigned i = PRES_EPOCH_TEXT - 1; i > 0; i--, rest >>= 4)
         j->epoch_text[i - 1] = "0123456789abcdef"[rest & 15];
     j->epoch_text[PRES_EPOCH_TEXT - 1] = '-';
-}
-
-static void note(struct pres_journal_reader *r, uint64_t seq)
-{
-    r->note(r->arg, seq);
-    if (!r->back)
-        list_add(&r->journal->noted, r);
-}
-
-static void list_add(struct pres_journal_reader **list, struct pres_journal_reader *r)
-{
-    r->next = *list;
-    r->back = list;
-    if (r->next)
-        r->next->back = &r->next;
-    *list = r;
-}
-
-static void list_remove(struct pres_journal_reader *r)
-{
-    if (!r->back)
-        return;
-    *r->back = r->next;
-    if (r->next)
-        r->next->back = r->back;
-    r->next = NULL;
-    r->back = NULL;
 }
 
 /* Of one that is kept: counted back from the newest, for dividing by the capacity would cost more than all the rest. */
@@ -505,59 +399,3 @@ static void removal_free(struct removal *r)
     free(r->group);
 }
 
-static void wake_readers(void *arg)
-{
-    struct pres_journal *j = arg;
-    bool all = is_time(j, &j->told_all, STORM_ENTRIES, STORM_MS),
-         some = is_time(j, &j->told_some, STORM_SOME_ENTRIES, STORM_SOME_MS);
-
-    j->deferred = !all || !some;
-    if (j->deferred)
-        loop_defer(pres_table_loop(j->table), wake_readers, j);
-    if (all)
-        wake_all(j);
-    if (some)
-        wake_some(j);
-}
-
-/* There is nothing more to come at once, or enough has come. */
-static bool is_time(const struct pres_journal *j, struct told *told, uint64_t entries, int64_t ms)
-{
-    int64_t now_ms = clk_mono_ms(loop_clk(pres_table_loop(j->table)));
-
-    if (told->ms == 0)
-        told->ms = now_ms;
-    if (entries > j->capacity / STORM_SHARE)
-        entries = j->capacity / STORM_SHARE;
-    if (pres_table_busy(j->table) && j->head - told->head < entries && now_ms - told->ms < ms)
-        return false;
-    *told = (struct told){.head = j->head};
-    return true;
-}
-
-static void wake_all(struct pres_journal *j)
-{
-    struct pres_journal_reader *r;
-
-    j->next_to_wake = j->readers;
-    while ((r = j->next_to_wake)) {
-        j->next_to_wake = r->next;
-        r->wake(r->arg);
-    }
-}
-
-/* A wake may note others, or add entries: those are for the next time. */
-static void wake_some(struct pres_journal *j)
-{
-    struct pres_journal_reader *r;
-
-    pres_journal_pass_on(j);
-    j->waking = j->noted;
-    j->noted = NULL;
-    if (j->waking)
-        j->waking->back = &j->waking;
-    while ((r = j->waking)) {
-        list_remove(r);
-        r->wake(r->arg);
-    }
-}

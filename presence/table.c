@@ -259,6 +259,12 @@ uint32_t pres_table_generation(const struct pres_table *t, pres_id id)
     return pres_table_has(t, id) ? pres_person(t, id)->generation : 0;
 }
 
+void pres_table_fetch(const struct pres_table *t, pres_id id)
+{
+    if (id < t->n_ids)
+        __builtin_prefetch(pres_person(t, id));
+}
+
 /* How old the answer is and how long it lasts are told as they are now: they are no part of what makes a change. */
 void pres_table_told(const struct pres_table *t, pres_id id, struct pres_presence *ret)
 {

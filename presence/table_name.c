@@ -122,6 +122,12 @@ const char *pres_table_publish_as(const struct pres_table *t, pres_id id)
     return text_skip(pres_slab_at(t->slab, p->text), text_count(p) - 1);
 }
 
+void pres_table_fetch_names(const struct pres_table *t, pres_id id)
+{
+    if (pres_table_has(t, id))
+        __builtin_prefetch(pres_slab_at(t->slab, pres_person(t, id)->text));
+}
+
 /* Which of the four texts there are to be. False: a name is empty or too long. */
 static bool names_make(struct names *n, const char *address, const char *publish_as)
 {

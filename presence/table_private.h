@@ -142,6 +142,10 @@ struct loop *pres_table_loop(const struct pres_table *t);
 bool pres_table_busy(const struct pres_table *t); /* changes are being looked for in the next turn, too */
 uint32_t pres_table_generation(const struct pres_table *t, pres_id id);                  /* 0: nobody has this id */
 
+/* Has the processor load what will be asked soon: the record, and when that is there, the names. Anybody's id or nobody's. */
+void pres_table_fetch(const struct pres_table *t, pres_id id);
+void pres_table_fetch_names(const struct pres_table *t, pres_id id);
+
 /* table_name.c. False, and nothing changed, when somebody else has one of the names or one is too long. */
 bool pres_name_set(struct pres_table *t, pres_id id, const char *address, const char *publish_as);
 void pres_name_drop(struct pres_table *t, pres_id id);

@@ -40,6 +40,11 @@
 #define TODO_MAX(n) (4 * (n) + 64)
 #define TODO_FIRST 8
 
+/* Of entries that lie scattered in memory: so many before its turn an entry is fetched, its person, and the names. */
+#define AHEAD_ENTRY 24
+#define AHEAD_PERSON 16
+#define AHEAD_NAME 8
+
 #define EPOCH_DIGITS 16
 #define CURSOR_MAX 48
 
@@ -81,9 +86,11 @@ static pres_id next_wanted(const struct pres_watch *w, pres_id from);
 static void want_all(struct pres_watch *w);
 static void unwant_all(struct pres_watch *w);
 static void on_note(void *arg, uint64_t seq);
+static uint64_t reach(const struct pres_watch *w);
 static bool todo_room(struct pres_watch *w);
 static void todo_drop(struct pres_watch *w);
 static void pass_over(struct pres_watch *w);
+static void fetch_ahead(const struct pres_watch *w);
 static void look_up(struct pres_watch *w);
 static int seq_compare(const void *a, const void *b);
 static bool event_of_change(struct pres_watch *w, struct pres_event *ret);
@@ -169,7 +176,7 @@ enum pres_watch_result pres_watch_next(struct pres_watch *w, struct pres_event *
             pass_over(w);
         if (w->now.seq + 1 < pres_journal_tail(w->journal))
             return PRES_WATCH_BEHIND;
-        if (w->now.seq < pres_journal_head(w->journal)) {
+        if (w->now.seq < reach(w)) {
             if (event_of_change(w, ret))
                 return PRES_WATCH_EVENT;
         } else if (w->now.snapshot) {
@@ -365,14 +372,26 @@ static void todo_drop(struct pres_watch *w)
 }
 
 /*
+ * The newest entry that is this subscriber's to read. A list that is up to date goes by what was noted with it, and is
+ * woken when that has grown: if it looked further, it would find an entry or two each time as long as a storm lasts,
+ * and send each in a packet of its own. A snapshot has to know all that it contains.
+ */
+static uint64_t reach(const struct pres_watch *w)
+{
+    return w->who && w->noted && !w->now.snapshot ? pres_journal_passed_on(w->journal) : pres_journal_head(w->journal);
+}
+
+/*
  * A list of a few among many: moves on to the entry before the next one that is about somebody of the list. What was
  * not noted is looked up when so many entries wait that it costs less than to look at each.
  */
 static void pass_over(struct pres_watch *w)
 {
-    uint64_t head = pres_journal_head(w->journal);
+    uint64_t head;
 
-    pres_journal_pass_on(w->journal);
+    if (!w->noted || w->now.snapshot || pres_journal_passed_on(w->journal) + 1 < pres_journal_tail(w->journal))
+        pres_journal_pass_on(w->journal);
+    head = reach(w);
     if (!w->noted) {
         if (w->now.seq + 1 < pres_journal_tail(w->journal))
             return;
@@ -388,12 +407,26 @@ static void pass_over(struct pres_watch *w)
         w->todo_at++;
     if (w->todo_at < w->todo_n) {
         w->now.seq = w->todo[w->todo_at] - 1;
+        fetch_ahead(w);
         return;
     }
     w->now.seq = head;
     free(w->todo);
     w->todo = NULL;
     w->todo_n = w->todo_at = w->todo_cap = 0;
+}
+
+static void fetch_ahead(const struct pres_watch *w)
+{
+    const uint64_t *todo = w->todo + w->todo_at;
+    size_t left = w->todo_n - w->todo_at;
+
+    if (left > AHEAD_ENTRY)
+        pres_journal_fetch(w->journal, todo[AHEAD_ENTRY]);
+    if (left > AHEAD_PERSON)
+        pres_table_fetch(w->table, pres_journal_id(w->journal, todo[AHEAD_PERSON]));
+    if (left > AHEAD_NAME)
+        pres_table_fetch_names(w->table, pres_journal_id(w->journal, todo[AHEAD_NAME]));
 }
 
 /* While nothing is missing: what is lost of the journal later is about others, or found missing when its turn comes. */

@@ -1,7 +1,7 @@
 /*
  * bare_stream: see bare_stream.h. The connections are suspended until all are there; then every one is asked for bytes
  * until it has written its share of a text that lies ready in memory, all of it: nothing is put together, nobody's state
- * is looked up, and who gets what was known before.
+ * is looked up, and who gets what was known before. Or, without a text, it prints every event with snprintf().
  */
 #include "bare_stream.h"
 
@@ -29,7 +29,7 @@ struct bare {
 
 struct stream {
     struct MHD_Connection *connection;
-    const char *text;
+    const char *text; /* NULL: print */
     size_t left;
     unsigned bytes;
 };
@@ -40,6 +40,29 @@ static size_t hello(unsigned i, char *out, size_t max)
     return (size_t)snprintf(out, max, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
 }
 
+static size_t print_one(char *out, size_t max, unsigned number, int width)
+{
+    static const char *const times[] = {"2026-11-23T09:00:00Z", "2026-11-23T10:00:00Z", "2026-11-23T11:00:00Z",
+                                        "2026-11-23T08:55:00Z"};
+    return (size_t)snprintf(out, max,
+                            "id: %016llx-%u\nevent: presence\ndata: {\"address\":\"u%0*u@x.test\",\"state\":\"%s\","
+                            "\"since\":\"%s\",\"until\":\"%s\",\"next\":{\"state\":\"%s\",\"start\":\"%s\",\"end\":\"%s\"},"
+                            "\"as_of\":\"%s\",\"valid_until\":\"%s\",\"reason\":null}\n\n",
+                            0x123456789abcdefULL, number, width, number, "busy", times[0], times[1], "free", times[1],
+                            times[2], times[3], times[1]);
+}
+
+/* Events of about `bytes` each, as long as there is room for one more. */
+static size_t print(struct stream *s, char *out, size_t max)
+{
+    char one[1024];
+    int width = (int)s->bytes - (int)print_one(one, sizeof(one), 1000000, 0) + 7;
+    size_t len = 0;
+    for (; s->left > 0 && len + s->bytes + 16 < max; s->left -= s->bytes)
+        len += print_one(out + len, max - len, (unsigned)(s->left / s->bytes), width);
+    return len;
+}
+
 static ssize_t on_pull(void *arg, uint64_t pos, char *out, size_t max)
 {
     struct stream *s = arg;
@@ -47,6 +70,8 @@ static ssize_t on_pull(void *arg, uint64_t pos, char *out, size_t max)
     (void)pos;
     if (len == 0)
         MHD_suspend_connection(s->connection);
+    if (len > 0 && !s->text)
+        return (ssize_t)print(s, out, max);
     memcpy(out, s->text, len);
     s->text += len;
     s->left -= len;
@@ -117,7 +142,7 @@ struct bare_stream_time bare_stream(unsigned connections, const char *text, unsi
     gather(&b);
     double cpu = stopwatch_cpu(), wall = stopwatch_now();
     for (unsigned i = 0; i < connections; i++) {
-        b.streams[i].text = text + i * share;
+        b.streams[i].text = text ? text + i * share : NULL;
         b.streams[i].left = share;
         b.streams[i].bytes = bytes;
         MHD_resume_connection(b.streams[i].connection);

@@ -9,7 +9,8 @@ struct bare_stream_time {
 };
 
 /* `text`: `events` of `bytes` each, of which each connection gets its share. `pool`: the memory libmicrohttpd has for a
- * connection, of which it writes a half at a time; 0: as it comes. */
+ * connection, of which it writes a half at a time; 0: as it comes. Without a text each event is printed when its turn
+ * comes, by snprintf(), as a program that knows nothing of caches would do. */
 struct bare_stream_time bare_stream(unsigned connections, const char *text, unsigned events, unsigned bytes,
                                     size_t pool);
 

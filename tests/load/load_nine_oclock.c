@@ -143,7 +143,7 @@ static char *prepare(unsigned bytes)
 
 static void run(const char *shape, unsigned connections, audience_hello_fn *hello)
 {
-    struct taken mine, bare = {0, 0, 0}, redis = {0, 0, 0}, mosquitto = {0, 0, 0};
+    struct taken mine, bare = {0, 0, 0}, printing = {0, 0, 0}, redis = {0, 0, 0}, mosquitto = {0, 0, 0};
     struct broker_time took;
 
     if (only && strcmp(only, shape) != 0)
@@ -153,11 +153,13 @@ static void run(const char *shape, unsigned connections, audience_hello_fn *hell
     for (unsigned i = 0; i < 2 * rounds; i++) {
         struct bare_stream_time stream = bare_stream(connections, text, people, mine.bytes, i % 2 ? POOL : 0);
         keep_best(&bare, stream.cpu, stream.wall);
+        stream = bare_stream(connections, NULL, people, mine.bytes, i % 2 ? POOL : 0);
+        keep_best(&printing, stream.cpu, stream.wall);
     }
     free(text);
     if (only) {
-        fprintf(stderr, "%s: %.3f s, %.3f s CPU, %u bytes each; bare %.3f s, %.3f s CPU\n", shape, mine.wall, mine.cpu,
-                mine.bytes, bare.wall, bare.cpu);
+        fprintf(stderr, "%s: %.3f s, %.3f s CPU, %u bytes each; bare %.3f s, %.3f s CPU; printing %.3f s, %.3f s CPU\n",
+                shape, mine.wall, mine.cpu, mine.bytes, bare.wall, bare.cpu, printing.wall, printing.cpu);
         return;
     }
     for (unsigned i = 0; i < rounds; i++) {
@@ -167,6 +169,8 @@ static void run(const char *shape, unsigned connections, audience_hello_fn *hell
             keep_best(&mosquitto, took.cpu, took.wall);
     }
     compare(shape, "bare", &mine, bare.cpu, bare.wall, "a bare libmicrohttpd loop, the same bytes");
+    compare(shape, "bare-printing", &mine, printing.cpu, printing.wall,
+            "a bare libmicrohttpd loop that prints each event with snprintf()");
     compare(shape, "redis", &mine, redis.cpu, redis.wall, "Redis PUBLISH, pipelined, as many messages");
     compare(shape, "mosquitto", &mine, mosquitto.cpu, mosquitto.wall, "mosquitto, QoS 0, as many messages");
 }

@@ -127,6 +127,7 @@ static void test_removed_and_added_again(void **state)
     pres_journal_remove(w->journal, id);
     pres_table_remove(w->table, id);
     assert_int_equal(pres_table_add(w->table, &spec), id);
+    loop_turn(w->loop, 0);
     removal_is(live, &e, "boss@example.com");
     pres_watch_unget(live);
     removal_is(live, &e, "boss@example.com");
@@ -209,6 +210,8 @@ static void test_renamed(void **state)
     spec.publish_as = "new@example.com";
     pres_table_respec(w->table, id, &spec);
     pres_journal_renamed(w->journal, id);
+    loop_turn(w->loop, 0); /* the report of the addition, which may bring more */
+    loop_turn(w->loop, 0);
     for (unsigned i = 0; i < 2; i++) {
         removal_is(watch[i], &e, "old@example.com");
         next_is(watch[i], &e, id, PRES_NEVER);
@@ -282,6 +285,7 @@ static void test_few_among_many(void **state)
         p.until = NOON + i;
         pres_journal_add(w->journal, i % OTHERS ? 0 : 1 + i / OTHERS % 2, &p);
     }
+    loop_turn(w->loop, 0);
     next_is(watch, &e, 1, NOON);
     next_is(watch, &e, 2, NOON + OTHERS);
     pres_watch_unget(watch);
@@ -382,6 +386,39 @@ static void test_quiet_list(void **state)
     loop_turn(w->loop, 0); /* and the waking */
     assert_int_equal(c->wakes, 1);
     next_is(c->watch, &e, 1, NOON + 200);
+    assert_int_equal(pres_watch_next(c->watch, &e), PRES_WATCH_NOTHING);
+    world_free(w);
+}
+
+/* Entries come while it reads: it reads what was noted, rests, and is told of the others together. */
+static void test_rests_in_a_storm(void **state)
+{
+    struct world *w = &world;
+    struct client *c = &w->clients[0];
+    struct pres_presence p = {.state = PRES_BUSY};
+    struct pres_event e;
+    pres_id one = 1;
+
+    (void)state;
+    world_new(w, 1000);
+    person_add(w);
+    person_add(w);
+    c->watch = pres_watch_new(w->journal, &one, 1, NULL, on_wake, c);
+    next_is(c->watch, &e, 1, PRES_NEVER);
+    for (p.until = NOON; p.until < NOON + 2; p.until++)
+        pres_journal_add(w->journal, 1, &p);
+    loop_turn(w->loop, 0);
+    loop_turn(w->loop, 0);
+    assert_int_equal(c->wakes, 1);
+    next_is(c->watch, &e, 1, NOON);
+    for (; p.until < NOON + 4; p.until++)
+        pres_journal_add(w->journal, 1, &p);
+    next_is(c->watch, &e, 1, NOON + 1);
+    assert_int_equal(pres_watch_next(c->watch, &e), PRES_WATCH_NOTHING);
+    loop_turn(w->loop, 0);
+    assert_int_equal(c->wakes, 2);
+    next_is(c->watch, &e, 1, NOON + 2);
+    next_is(c->watch, &e, 1, NOON + 3);
     assert_int_equal(pres_watch_next(c->watch, &e), PRES_WATCH_NOTHING);
     world_free(w);
 }
@@ -518,6 +555,7 @@ int main(void)
         cmocka_unit_test(test_few_among_many),
         cmocka_unit_test(test_bad_cursors),
         cmocka_unit_test(test_quiet_list),
+        cmocka_unit_test(test_rests_in_a_storm),
         cmocka_unit_test(test_follows),
         cmocka_unit_test(test_list_that_does_not_read),
         cmocka_unit_test(test_round_in_one_turn),
