@@ -70,7 +70,7 @@ static ssize_t on_pull(void *arg, uint64_t pos, char *out, size_t max)
     (void)pos;
     if (len == 0)
         MHD_suspend_connection(s->connection);
-    if (len > 0 && !s->text)
+    if (!s->text)
         return (ssize_t)print(s, out, max);
     memcpy(out, s->text, len);
     s->text += len;

@@ -131,11 +131,11 @@ int main(int argc, char **argv)
         char driver[40];
         first = i == 0 ? cost : first;
         snprintf(driver, sizeof(driver), "growth-poll-%u", people);
-        stopwatch_print(driver, "us CPU", cost.poll, first.poll, "with the fewest people");
+        stopwatch_print_cost(driver, "us CPU", cost.poll, first.poll, "with the fewest people");
         snprintf(driver, sizeof(driver), "growth-change-%u", people);
-        stopwatch_print(driver, "us CPU", cost.change, first.change, "with the fewest people");
+        stopwatch_print_cost(driver, "us CPU", cost.change, first.change, "with the fewest people");
         snprintf(driver, sizeof(driver), "growth-look-%u", people);
-        stopwatch_print(driver, "us CPU", cost.look, first.look, "with the fewest people");
+        stopwatch_print_cost(driver, "us CPU", cost.look, first.look, "with the fewest people");
         fflush(stdout);
     }
     return 0;

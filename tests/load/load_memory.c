@@ -41,7 +41,7 @@ static void measure(unsigned people)
     company_close(&nearly_none);
     size_t after = with_people(&c, people);
     snprintf(driver, sizeof(driver), "memory-%u", people);
-    stopwatch_print(driver, "bytes/person", (double)(after - before) / people, LIMIT, "what is allowed");
+    stopwatch_print_cost(driver, "bytes/person", (double)(after - before) / people, LIMIT, "what is allowed");
     company_close(&c);
 }
 
@@ -60,8 +60,8 @@ static void churn(unsigned people)
         company_meet(&c, in_an_hour() + i * 60, HOUR_S / 2 - 60 * (i % 7), HOUR_S);
     company_meet(&c, in_an_hour(), HOUR_S / 2, HOUR_S);
     snprintf(driver, sizeof(driver), "memory-day-%u", people);
-    stopwatch_print(driver, "bytes", (double)company_resident(), (double)before,
-                    "before a day of polls with other calendars");
+    stopwatch_print_cost(driver, "bytes", (double)company_resident(), (double)before,
+                         "before a day of polls with other calendars");
     company_close(&c);
 }
 

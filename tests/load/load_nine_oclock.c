@@ -109,9 +109,9 @@ static void compare(const char *shape, const char *beside, const struct taken *m
     if (wall <= 0)
         return;
     snprintf(driver, sizeof(driver), "nine-oclock-%s-%s", shape, beside);
-    stopwatch_print_s(driver, mine->wall, wall, what);
+    stopwatch_print_cost(driver, "s", mine->wall, wall, what);
     snprintf(driver, sizeof(driver), "nine-oclock-%s-%s-cpu", shape, beside);
-    stopwatch_print_s(driver, mine->cpu, cpu, what);
+    stopwatch_print_cost(driver, "s", mine->cpu, cpu, what);
     fflush(stdout);
 }
 

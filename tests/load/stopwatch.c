@@ -75,8 +75,8 @@ void stopwatch_print_median(const char *driver, const char *unit, struct stopwat
     stopwatch_print(driver, unit, rounds[count / 2].ours, rounds[count / 2].limit, limit_is);
 }
 
-void stopwatch_print_s(const char *driver, double ours, double limit, const char *limit_is)
+void stopwatch_print_cost(const char *driver, const char *unit, double ours, double limit, const char *limit_is)
 {
-    printf("{\"driver\":\"%s\",\"unit\":\"s\",\"ours\":%.3f,\"limit\":%.3f,\"ratio\":%.3f,\"limit_is\":\"%s\"}\n",
-           driver, ours, limit, limit > 0 ? ours / limit : 0, limit_is);
+    printf("{\"driver\":\"%s\",\"unit\":\"%s\",\"ours\":%.3f,\"limit\":%.3f,\"ratio\":%.3f,\"limit_is\":\"%s\"}\n",
+           driver, unit, ours, limit, ours > 0 ? limit / ours : 0, limit_is);
 }

@@ -28,7 +28,7 @@ struct stopwatch_round {
 void stopwatch_print_median(const char *driver, const char *unit, struct stopwatch_round *rounds, unsigned count,
                             const char *limit_is);
 
-/* The same of seconds, with more digits. */
-void stopwatch_print_s(const char *driver, double ours, double limit, const char *limit_is);
+/* The same of what should be little: seconds, bytes. The ratio is turned over, so that more is better there, too. */
+void stopwatch_print_cost(const char *driver, const char *unit, double ours, double limit, const char *limit_is);
 
 #endif
