@@ -1,8 +1,8 @@
 /*
- * A whole gateway for tests of what reads its table: many people whom nobody polls, on a clock of ours.
+ * people_world: a gateway (gateway_world.h) for tests of what reads its table: many people whom nobody polls.
  */
-#ifndef UNIT_PEOPLE_WORLD_H
-#define UNIT_PEOPLE_WORLD_H
+#ifndef TESTS_PEOPLE_WORLD_H
+#define TESTS_PEOPLE_WORLD_H
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,51 +11,15 @@
 
 #include <cmocka.h>
 
-#include "base/clk.h"
-#include "base/log.h"
-#include "base/loop.h"
-#include "base/mem.h"
-#include "config_files.h"
-#include "gateway_private.h"
+#include "gateway_world.h"
 
-#define NOON INT64_C(1800014400) /* 2027-01-15T12:00:00Z */
+#define BEGAN INT64_C(1800000000) /* 2027-01-15T08:00:00Z, of gateway_world.h */
 #define DAY INT64_C(86400)
 
-struct fixture {
-    char *folder;
-    struct clk *clk;
-    struct loop *loop;
-    struct gateway *g;
-    struct pres_table *table;
-};
-
-static inline int world_begin(void **state)
-{
-    struct fixture *f = mem_calloc(1, sizeof *f);
-    log_set_level(LOG_LEVEL_ERROR);
-    f->folder = files_folder();
-    f->clk = clk_fake_new(NOON * 1000);
-    f->loop = loop_new(f->clk);
-    *state = f;
-    return 0;
-}
-
-static inline int world_end(void **state)
-{
-    struct fixture *f = *state;
-    gw_free(&f->g);
-    loop_free(&f->loop);
-    clk_fake_free(&f->clk);
-    files_remove(f->folder);
-    free(f);
-    return 0;
-}
-
 /* p0@x.test and so on; every tenth one is in the group "Sales". */
-static inline void world_people(struct fixture *f, unsigned count)
+static inline void start_with(struct fixture *f, unsigned count)
 {
-    struct gw_config_error err;
-    char text[1000], why[300];
+    char text[1000];
     FILE *file = fopen(files_path(f->folder, "people.csv"), "w");
     assert_non_null(file);
     fputs("address,group\n", file);
@@ -69,28 +33,22 @@ static inline void world_people(struct fixture *f, unsigned count)
              "control: { socket: %s/control.sock }\n",
              f->folder);
     files_write(f->folder, "c.yaml", 0600, text);
-    struct gw_config *config = gw_config_read(files_path(f->folder, "c.yaml"), &err);
-    if (!config)
-        fail_msg("%s", err.why);
-    f->g = gw_new(f->loop, config, why, sizeof why);
-    if (!f->g)
-        fail_msg("%s", why);
-    f->table = f->g->table;
-    assert_int_equal(pres_table_count(f->table), count);
+    start(f);
+    assert_int_equal(pres_table_count(f->g->table), count);
 }
 
 static inline pres_id person(const struct fixture *f, unsigned number)
 {
     char address[32];
     snprintf(address, sizeof address, "p%u@x.test", number);
-    return pres_table_find(f->table, address);
+    return pres_table_find(f->g->table, address);
 }
 
 /* An answer of now, for a day before and two days after. */
 static inline void meetings(const struct fixture *f, unsigned number, const struct pres_interval *in, size_t n)
 {
     int64_t now = clk_wall_s(f->clk);
-    pres_table_update(f->table, person(f, number), in, n, now - DAY, now + 2 * DAY, now);
+    pres_table_update(f->g->table, person(f, number), in, n, now - DAY, now + 2 * DAY, now);
 }
 
 static inline void turns(const struct fixture *f, unsigned count)

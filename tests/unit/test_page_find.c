@@ -72,8 +72,8 @@ static unsigned count(const struct fixture *f, const char *text, const char *gro
 static void who_is_found(void **state)
 {
     struct fixture *f = *state;
-    const struct pres_interval now = {NOON - 60, NOON + 3600, PRES_BUSY};
-    world_people(f, 2000);
+    const struct pres_interval now = {BEGAN - 60, BEGAN + 3600, PRES_BUSY};
+    start_with(f, 2000);
     for (unsigned i = 0; i < 100; i++)
         meetings(f, i * 20, &now, 1);
     turns(f, 10);
@@ -96,7 +96,7 @@ static void the_last_page(void **state)
     struct fixture *f = *state;
     struct gw_finds *finds;
     struct search s = {.found = 0};
-    world_people(f, 50);
+    start_with(f, 50);
     finds = gw_finds_new(f->g);
     const struct gw_find_ask ask = {.text = "", .state = -1, .after = PRES_NOBODY, .limit = 50, .who = &reader};
     gw_find_start(finds, &ask, &ops, &s);
@@ -113,7 +113,7 @@ static void many_at_once(void **state)
     static struct search s[SEARCHES];
     struct gw_find *find[SEARCHES];
     const struct gw_find_ask ask = {.text = "p2999", .state = -1, .after = PRES_NOBODY, .limit = 20, .who = &reader};
-    world_people(f, 30000);
+    start_with(f, 30000);
     struct gw_finds *finds = gw_finds_new(f->g);
     for (unsigned i = 0; i < SEARCHES; i++)
         assert_non_null(find[i] = gw_find_start(finds, &ask, &ops, &s[i]));
@@ -139,9 +139,9 @@ static void many_at_once(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(who_is_found, world_begin, world_end),
-        cmocka_unit_test_setup_teardown(the_last_page, world_begin, world_end),
-        cmocka_unit_test_setup_teardown(many_at_once, world_begin, world_end),
+        cmocka_unit_test_setup_teardown(who_is_found, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_last_page, setup, teardown),
+        cmocka_unit_test_setup_teardown(many_at_once, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
