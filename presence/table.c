@@ -209,7 +209,7 @@ void pres_table_withdraw(struct pres_table *t, pres_id id, const char *reason)
 
 void pres_table_presence(const struct pres_table *t, pres_id id, struct pres_presence *ret)
 {
-    pres_report_presence(t, pres_person(t, id), clk_wall_s(loop_clk(t->loop)), ret);
+    pres_report_presence(t, pres_person(t, id), pres_report_now(t), ret);
 }
 
 void pres_table_known(const struct pres_table *t, pres_id id, struct pres_known *ret)

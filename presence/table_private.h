@@ -167,6 +167,7 @@ void pres_age_free(struct pres_table *t);
 /* table_report.c. */
 void pres_report_start(struct pres_table *t);
 void pres_report_stop(struct pres_table *t);
+int64_t pres_report_now(const struct pres_table *t); /* wall s; does not go back by a second or two */
 void pres_report_later(struct pres_table *t, pres_id id);
 void pres_report_known(const struct pres_table *t, const struct pres_person *p, struct pres_known *ret);
 void pres_report_presence(const struct pres_table *t, const struct pres_person *p, int64_t now,

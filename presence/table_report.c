@@ -77,6 +77,13 @@ void pres_report_stop(struct pres_table *t)
     free(t->queue);
 }
 
+int64_t pres_report_now(const struct pres_table *t)
+{
+    int64_t now = clk_wall_s(loop_clk(t->loop));
+
+    return now < t->settled_at && now + BACK_S >= t->settled_at ? t->settled_at : now;
+}
+
 void pres_report_later(struct pres_table *t, pres_id id)
 {
     struct pres_person *p = pres_person(t, id);
@@ -215,6 +222,7 @@ static void work(struct pres_table *t)
 
     t->looked_ms = clk_wall_ms(clk);
     look_at_clock(t, now);
+    now = t->settled_at; /* a second that comes again, as a leap second does, changes nothing again */
     for (unsigned round = 1; round <= SLICE_ROUNDS; round++) {
         bool more = take_due(t, now);
 
