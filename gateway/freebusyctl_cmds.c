@@ -47,7 +47,10 @@ enum ctl_exit ctl_status(const struct ctl_options *o)
             printf("the last reload was refused: %s\n", jv_str(jv_get(v, "reload_error"), ""));
         const struct jv *state = jv_get(v, "state");
         if (jv_is_string(jv_get(state, "trouble")))
-            printf("the state directory cannot be used, a restart would begin from nothing: %s\n",
+            printf("the state directory cannot be %s: %s\n",
+                   jv_is_string(jv_get(state, "failing_since"))
+                       ? "written, a restart would begin from what was saved before"
+                       : "used, a restart would begin from nothing",
                    ctl_text(jv_get(state, "trouble"), ""));
         ctl_print_outlets(jv_get(v, "outlets"));
         puts(well ? "all is well" : "");

@@ -192,6 +192,7 @@ static void cause_tick(void *arg)
 {
     struct gateway *g = arg;
     int64_t now = clk_wall_s(loop_clk(g->loop));
+    gw_keep_tick(g);
     for (unsigned i = 0; i < g->server_count; i++) {
         gw_causes_tick(&g->servers[i]->causes, g->servers[i]->config->name, now);
         gw_server_tick(g, g->servers[i]);

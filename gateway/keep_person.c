@@ -19,7 +19,8 @@
 #include "gateway_private.h"
 #include "keep_private.h"
 
-enum { INTERVAL_BYTES = 9, BUSY_BYTES_MAX = 1 << 20, AGE_MAX_S = 300, AGE_SHARE = 4, ADDRESS_MAX = 1100 };
+enum { INTERVAL_BYTES = 9, BUSY_BYTES_MAX = 1 << 20, AGE_MAX_S = 300, AGE_SHARE = 4, ADDRESS_MAX = 1100,
+       TIDY_AFTER_MS = 3600000 };
 
 /* What loading needs to remember between rows. */
 struct loading {
@@ -53,16 +54,24 @@ void gw_keep_load(struct gateway *g)
     free(l.intervals);
     if (g->keep->db)
         gw_keep_load_refusals(g);
-    const struct db_value now = db_int(clk_wall_s(loop_clk(g->loop)));
     if (g->keep->db) /* before anything else, see keep_leave.c */
         db_write(g->keep->db, "DELETE FROM leave", NULL, 0);
     if (g->keep->db)
         gw_keep_left_all(g, l.left);
     gw_keep_left_free(&l.left);
-    if (g->keep->db) /* says nothing about today any more */
-        db_write(g->keep->db, "DELETE FROM person WHERE ends < ?1", &now, 1);
+    g->keep->loaded_ms = clk_mono_ms(loop_clk(g->loop));
     log_notice("keep", "last known states of persons=%zu, of others=%zu, from=%s", g->keep->loaded, l.strangers,
                g->keep->directory);
+}
+
+void gw_keep_tick(struct gateway *g)
+{
+    struct gw_keep *k = g->keep;
+    const struct db_value now = db_int(clk_wall_s(loop_clk(g->loop)));
+    if (!k->db || k->tidied || clk_mono_ms(loop_clk(g->loop)) - k->loaded_ms < TIDY_AFTER_MS)
+        return;
+    k->tidied = true;
+    db_write(k->db, "DELETE FROM person WHERE ends < ?1", &now, 1);
 }
 
 void gw_keep_answer(struct gateway *g, pres_id id)

@@ -12,6 +12,8 @@ struct gw_keep {
     char trouble[400]; /* why there is no db */
     int lock;
     size_t loaded;
+    int64_t loaded_ms; /* mono */
+    bool tidied;
 };
 
 /* keep_leave.c: the note that our predecessor left; NULL: none that can be used. For each row that was taken, and when

@@ -208,8 +208,8 @@ static struct gw_config *read_config(const char *path)
 
 /*
  * The process holds a password for every calendar: no core dump, and no debugger of the same user, may see it.
- * (Sanitizers need to look into the process themselves.) A peer that goes away must not end it, its files are nobody
- * else's, and each subscriber costs a descriptor.
+ * (Sanitizers need to look into the process themselves.) A peer that goes away must not end it, nor a limit on the size
+ * of files; its files are nobody else's, and each subscriber costs a descriptor.
  */
 static void make_safe(void)
 {
@@ -219,6 +219,7 @@ static void make_safe(void)
     prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 #endif
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN);
     umask(0077);
     if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {
         files.rlim_cur = files.rlim_max;

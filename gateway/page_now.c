@@ -115,8 +115,12 @@ static void add_wrong(const struct view *v)
         add_cause(v, jv_at(causes, i));
     for (size_t i = 0; i < jv_count(outlets); i++)
         add_outlet_trouble(v, jv_at(outlets, i));
-    add_note(v, "The state directory cannot be used: a restart would begin from nothing.",
-             at(at(v->status, "state"), "trouble"));
+    const struct jv *state = at(v->status, "state");
+    add_note(v,
+             jv_is_string(at(state, "failing_since"))
+                 ? "The state directory cannot be written: a restart would begin from what was saved before."
+                 : "The state directory cannot be used: a restart would begin from nothing.",
+             at(state, "trouble"));
     add_note(v, "The last reload was refused: the configuration before it is in use.", at(v->status, "reload_error"));
     for (size_t i = 0; i < jv_count(warnings); i++) {
         const struct jv *w = jv_at(warnings, i);

@@ -2,9 +2,12 @@
 ours stays as it is."""
 import contextlib
 import os
+import re
+import resource
 import signal
 import sqlite3
 import subprocess
+import time
 
 import company
 import harness
@@ -163,16 +166,22 @@ def refusal_remembered(folder):
 
 
 def unusable_state(folder):
-    """Garbage, a newer file, no directory: serve on from memory, say so, leave the file as it is."""
+    """Garbage, torn pages, a newer file, no directory, one that cannot be written: serve on from memory, say so, leave
+    the file as it is."""
     state, _, daemon = start(folder)
     daemon.wait_state("anna@example.test", "busy", 60)
     daemon.stop()
     path = os.path.join(state, "state.sqlite")
     with contextlib.closing(sqlite3.connect(path)) as file:
+        version = file.execute("PRAGMA user_version").fetchone()[0]
         file.execute("PRAGMA user_version=999")
     with open(path, "rb") as file:
         newer = file.read()
-    for what, content, word in (("newer", newer, "newer version"),
+    with contextlib.closing(sqlite3.connect(path)) as file:
+        file.execute(f"PRAGMA user_version={version}")
+    with open(path, "rb") as file:
+        torn = file.read()[:4096] + b"\xff" * 65536
+    for what, content, word in (("newer", newer, "newer version"), ("torn", torn, "malformed"),
                                 ("garbage", b"no database " * 1000, "not a database"), ("folder", None, "state")):
         if content is None:
             os.rename(state, state + ".away")
@@ -187,9 +196,51 @@ def unusable_state(folder):
         daemon.stop()
         if content is not None:
             with open(path, "rb") as file:
-                check(file.read() == content, f"{what}: the file was changed")
+                # of a file that seems ours, the count in the header says that it can be written
+                check(file.read()[100:] == content[100:], f"{what}: the file was changed")
+    for where in [folder_nobody_writes(folder)] if os.geteuid() else ["/sys", "/proc/self"]:
+        with open(daemon.config, encoding="utf-8") as file:
+            text = file.read()
+        daemon.write(re.sub(r"directory: .*?}", f'directory: "{where}" }}', text))
+        daemon.start()
+        daemon.wait_state("anna@example.test", "busy", 60)
+        code, text, _ = daemon.ctl("status")
+        check(code == 1 and f"a restart would begin from nothing: {where}" in text, f"{where}: status says so:\n{text}")
+        daemon.stop()
+
+
+def folder_nobody_writes(folder):
+    """An administrator writes anywhere but where nothing can be written at all."""
+    path = os.path.join(folder, "read-only")
+    os.mkdir(path, 0o500)
+    return path
+
+
+def full_disk(folder):
+    """The disk is full (a limit on the size of files): what is served goes on and follows the calendars, status says
+    so; afterwards nothing of what came meanwhile is missing."""
+    _, sim, daemon = start(folder)
+    for address, want in EXPECTED.items():
+        daemon.wait_state(address, want, 60)
+    state = lambda: daemon.ctl_json("status")["state"]
+    wait_until(lambda: state()["rows"] >= 3, "three rows in the state file", 60)
+    unlimited = resource.prlimit(daemon.program.process.pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(daemon.program.process.pid, resource.RLIMIT_FSIZE, (512, unlimited[1]))
+    sim.control("POST", "/appointments", {"mailbox": "carl@example.test", "start": harness.utc(time.time() - 3600),
+                                          "end": harness.utc(time.time() + 36000), "busy": "tentative"})
+    daemon.wait_state("carl@example.test", "tentative", 60)
+    wait_until(lambda: state()["trouble"], "status to say that the state cannot be written", 60)
+    code, text, _ = daemon.ctl("status")
+    check(code == 1 and "a restart would begin from what was saved before" in text, f"status says so:\n{text}")
+    check_equal(state()["dropped"], 0, "what waits is not dropped")
+    resource.prlimit(daemon.program.process.pid, resource.RLIMIT_FSIZE, unlimited)
+    wait_until(lambda: state()["trouble"] is None, "the state to be written again", 60)
+    daemon.stop(signal.SIGKILL)
+    sim.program.stop()
+    daemon.start()
+    check_equal(daemon.presence("carl@example.test")["state"], "tentative", "what changed while the disk was full")
 
 
 if __name__ == "__main__":
     harness.run(kept_over_restart, cursor_over_restart, kept_only_for_configured, one_daemon_a_directory,
-                refusal_remembered, unusable_state)
+                refusal_remembered, unusable_state, full_disk)
