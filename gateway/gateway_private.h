@@ -195,7 +195,7 @@ void gw_feed_count(struct gateway *g, const struct dav_result *result);
 void gw_feed_room(struct gateway *g, size_t count);
 size_t gw_feed_weigh(struct gateway *g, const struct pres_rules *rules, const struct dav_result *result);
 
-/* hours.c: adds time outside the working hours to the n events in the scratch, where none of them is. */
+/* outside_hours.c: adds time outside the working hours to the n events in the scratch, where none of them is. */
 size_t gw_hours_weigh(struct gateway *g, size_t n, const struct pres_rules *rules, const struct dav_result *result);
 void gw_feed_well(struct gateway *g, pres_id id);
 void gw_feed_failure(struct gateway *g, pres_id id, const struct dav_result *result);

@@ -1,6 +1,6 @@
 /*
- * hours: time outside the working hours that a calendar publishes (RFC 7953) is no event: whatever event covers a part
- * of it goes before it there, however weak. Called by feed.c when an answer has such time.
+ * outside_hours: time outside the working hours that a calendar publishes (RFC 7953) is no event: whatever event covers
+ * a part of it goes before it there, however weak. Called by feed.c when an answer has such time.
  */
 #include <stdlib.h>
 
