@@ -27,8 +27,8 @@ struct db *gw_keep_db(const struct gw_keep *k); /* NULL: in memory only */
 /* Once, after the first configuration's people are there: gives them their last known states, as old as they are. */
 void gw_keep_load(struct gateway *g);
 
-/* Now and then. Rows that say nothing about today any more are deleted an hour after the start: a machine whose clock is
- * wrong when it starts has it right by then, or everybody's row is. */
+/* Now and then. Rows that say nothing about today any more are deleted, but not before an hour after the start: a
+ * machine whose clock is wrong when it starts has it right by then. */
 void gw_keep_tick(struct gateway *g);
 
 /* Last of all: a note for the next start, with which cursors of subscribers go on there (keep_leave.c). */

@@ -1,8 +1,8 @@
 /*
  * table_age: how old the oldest answer is, of everybody on a server, without a walk over everybody. One setter changes
  * the age mark of a person's answer, and counts how many people have each mark. The counts are for single seconds, kept
- * in blocks of 64 seconds that exist while somebody's mark is in them: a round of polls needs a handful, a company whose
- * answers are spread over a week some thousands.
+ * in blocks of 64 seconds that exist while somebody's mark is in them: a round of polls needs a handful, a company
+ * whose answers are spread over a week some thousands.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -14,8 +14,8 @@
 enum { DAY_S = 86400, HOUR_MS = 3600000 };
 
 static const char config_text[] =
-    "servers:\n  - { name: hq, kind: exchange, url: 'http://127.0.0.1:1/exchange/', account: a, password_file: pw, auth: "
-    "[basic] }\n"
+    "servers:\n  - { name: hq, kind: exchange, url: 'http://127.0.0.1:1/exchange/', account: a, password_file: pw,\n"
+    "      auth: [basic] }\n"
     "users: [ { address: anna@example.test, server: hq } ]\npresence: { stale_after: 1d }\n"
     "publish: { http: { listen: [] } }\ncontrol: { socket: %s/control.sock }\nstate: { directory: %s }\n";
 
