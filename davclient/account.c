@@ -67,6 +67,7 @@ void dav_account_copy(struct dav_account *to, const struct dav_account *from)
     to->full_read_s = from->full_read_s > 0 ? from->full_read_s : FULL_READ_S;
     to->allowed_hosts = list_copy(from->allowed_hosts);
     to->calendars = list_copy(from->calendars);
+    to->markers = list_copy(from->markers);
     to->max_connections = from->max_connections ? from->max_connections : MAX_CONNECTIONS;
     to->basic_together = from->basic_together;
     to->max_requests_per_second =
@@ -103,6 +104,7 @@ void dav_account_clear(struct dav_account *account)
     text_free(account->notify_host);
     list_free(account->allowed_hosts);
     list_free(account->calendars);
+    list_free(account->markers);
     memset(account, 0, sizeof(*account));
 }
 

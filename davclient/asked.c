@@ -14,35 +14,41 @@
 
 enum { NAME_MAX_LEN = 300 };
 
+/* Verb of HTTP, why. */
+#define EXCHANGE(verb_, why_) .kind = "exchange", .verb = verb_, .why = why_
+#define CALDAV(verb_, why_) .kind = "caldav", .verb = verb_, .why = why_
+#define IFB(verb_, why_) .kind = "ifb", .verb = verb_, .why = why_
+
 static const struct dav_asked table[] = {
-    {"exchange", "PROPFIND", "where the calendar is and whether it may be read", dav_asked_folder, NULL, NULL},
-    {"exchange", "SEARCH", "the appointments of the window", dav_asked_search, dav_asked_search_end, NULL},
-    {"exchange", "PROPFIND", "whether the calendar has changed", dav_asked_tag, NULL, NULL},
-    {"exchange", "SUBSCRIBE", "to be told that a calendar has changed", NULL, NULL, "the number of a subscription"},
-    {"exchange", "POLL", "which calendars have changed", NULL, NULL, "numbers of subscriptions"},
-    {"exchange", "GET", "published free/busy of many people", NULL, NULL,
-     "a digit for each quarter of an hour: free, tentative, busy, out of office"},
-    {"exchange", "GET", "which mailbox an address belongs to, where it is not called after it", NULL, NULL,
-     "the directory's entry; only the mailbox's name is looked at"},
-    {"exchange", "POST", "logon by the form, where the server has one", NULL, NULL, "a cookie"},
-    {"caldav", "PROPFIND", "who we are", dav_asked_principal, NULL, NULL},
-    {"caldav", "PROPFIND", "where people are", dav_asked_roots, NULL, NULL},
-    {"caldav", "REPORT", "whose an address is", dav_asked_whose, dav_asked_whose_end, NULL},
-    {"caldav", "PROPFIND", "where a person's calendars are", dav_asked_person, NULL, NULL},
-    {"caldav", "PROPFIND", "which calendars there are", dav_asked_calendars, NULL, NULL},
-    {"caldav", "PROPFIND", "whether they have changed", dav_asked_poll, NULL, NULL},
-    {"caldav", "REPORT", "which items have changed", dav_asked_changes, dav_asked_changes_end, NULL},
-    {"caldav", "PROPFIND", "which items there are, where the server keeps no record of changes", dav_asked_etags, NULL,
-     NULL},
-    {"caldav", "REPORT",
-     "items: the server sends them whole; start, end, recurrence, status, class, transparency and "
-     "the person's own answer are looked at, everything else is passed over unread",
-     dav_asked_items, NULL, NULL},
-    {"caldav", "REPORT", "free/busy, where items may not be read", NULL, NULL, "busy periods with their kind"},
-    {"caldav", "PROPFIND", "where free/busy of many people is asked", dav_asked_outbox, NULL, NULL},
-    {"caldav", "POST", "free/busy of many people", NULL, NULL, "busy periods with their kind"},
-    {"ifb", "HEAD", "whether the server is there", NULL, NULL, "headers"},
-    {"ifb", "GET", "a person's free/busy file", NULL, NULL, "busy periods with their kind"},
+    {EXCHANGE("PROPFIND", "where the calendar is and whether it may be read"), .body = dav_asked_folder},
+    {EXCHANGE("SEARCH", "the appointments of the window"), .body = dav_asked_search, .marked = dav_asked_search_marks,
+     .more = dav_asked_search_where, .last = dav_asked_search_end,
+     .compared = "categories are compared with the markers, and thrown away"},
+    {EXCHANGE("PROPFIND", "whether the calendar has changed"), .body = dav_asked_tag},
+    {EXCHANGE("SUBSCRIBE", "to be told that a calendar has changed"), .told = "the number of a subscription"},
+    {EXCHANGE("POLL", "which calendars have changed"), .told = "numbers of subscriptions"},
+    {EXCHANGE("GET", "published free/busy of many people"),
+     .told = "a digit for each quarter of an hour: free, tentative, busy, out of office"},
+    {EXCHANGE("GET", "which mailbox an address belongs to, where it is not called after it"),
+     .told = "the directory's entry; only the mailbox's name is looked at"},
+    {EXCHANGE("POST", "logon by the form, where the server has one"), .told = "a cookie"},
+    {CALDAV("PROPFIND", "who we are"), .body = dav_asked_principal},
+    {CALDAV("PROPFIND", "where people are"), .body = dav_asked_roots},
+    {CALDAV("REPORT", "whose an address is"), .body = dav_asked_whose, .more = dav_asked_whose_end},
+    {CALDAV("PROPFIND", "where a person's calendars are"), .body = dav_asked_person},
+    {CALDAV("PROPFIND", "which calendars there are"), .body = dav_asked_calendars},
+    {CALDAV("PROPFIND", "whether they have changed"), .body = dav_asked_poll},
+    {CALDAV("REPORT", "which items have changed"), .body = dav_asked_changes, .more = dav_asked_changes_end},
+    {CALDAV("PROPFIND", "which items there are, where the server keeps no record of changes"),
+     .body = dav_asked_etags},
+    {CALDAV("REPORT", "items: the server sends them whole; start, end, recurrence, status, class, transparency and "
+                      "the person's own answer are looked at, everything else is passed over unread"),
+     .body = dav_asked_items, .compared = "categories are compared with the markers, and passed over"},
+    {CALDAV("REPORT", "free/busy, where items may not be read"), .told = "busy periods with their kind"},
+    {CALDAV("PROPFIND", "where free/busy of many people is asked"), .body = dav_asked_outbox},
+    {CALDAV("POST", "free/busy of many people"), .told = "busy periods with their kind"},
+    {IFB("HEAD", "whether the server is there"), .told = "headers"},
+    {IFB("GET", "a person's free/busy file"), .told = "busy periods with their kind"},
 };
 
 struct reading {
@@ -60,11 +66,12 @@ const struct dav_asked *dav_asked_at(size_t i)
     return i < sizeof table / sizeof table[0] ? &table[i] : NULL;
 }
 
-void dav_asked_properties(const struct dav_asked *asked, void (*fn)(void *arg, const char *name), void *arg)
+void dav_asked_properties(const struct dav_asked *asked, bool marked, void (*fn)(void *arg, const char *name),
+                          void *arg)
 {
-    const char *const texts[] = {asked->body, asked->more};
+    const char *const texts[] = {asked->body, marked ? asked->marked : NULL, asked->more, asked->last};
     struct reading r = {.fn = fn, .arg = arg, .body = asked->body};
-    for (unsigned i = 0; i < 2; i++) {
+    for (unsigned i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         if (!texts[i])
             continue;
         if (strstr(asked->body, "<D:sql>"))

@@ -7,7 +7,8 @@
 
 /* Exchange */
 extern const char dav_asked_folder[], dav_asked_tag[];
-extern const char dav_asked_search[], dav_asked_search_end[]; /* two parts of one */
+extern const char dav_asked_search[], dav_asked_search_where[], dav_asked_search_end[]; /* three parts of one */
+extern const char dav_asked_search_marks[]; /* behind the first of them, where there are markers */
 
 /* CalDAV */
 extern const char dav_asked_principal[], dav_asked_roots[], dav_asked_person[];

@@ -274,6 +274,7 @@ static struct dav_ical *new_ical(struct dav_caldav *c)
         owners[n++] = question->aliases[i];
     owners[n] = NULL;
     setup.owners = owners;
+    setup.markers = account->markers;
     setup.zone = question->zone != NULL ? question->zone : account->zone;
     setup.max_bytes = 2 * DAV_CALDAV_RESOURCE_MAX;
     setup.all_steps = WORK_MAX;

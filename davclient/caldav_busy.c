@@ -53,6 +53,7 @@ void dav_caldav_busy_answered(struct dav_caldav *c, const struct dav_reply *repl
         dav_query_fail(c->q, "answer-malformed", "free/busy that cannot be read at %s", reply->path);
         return;
     }
+    dav_query_markless(c->q);
     dav_query_way(c->q, "free-busy-query: the server decides what counts, private and unanswered events may be missing "
                         "or wrong");
     dav_caldav_moved_to(c, c->at->source, reply->path);

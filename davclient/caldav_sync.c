@@ -435,8 +435,11 @@ static struct dav_ical *compactor(struct dav_caldav *c)
 {
     const struct dav_question *question = dav_query_question(c->q);
     const char *owners[64];
-    struct dav_ical_setup setup = {
-        .from = kept_from(c), .until = question->until, .owners = owners, .max_bytes = DAV_CALDAV_RESOURCE_MAX};
+    struct dav_ical_setup setup = {.from = kept_from(c),
+                                   .until = question->until,
+                                   .owners = owners,
+                                   .markers = dav_query_account(c->q)->markers,
+                                   .max_bytes = DAV_CALDAV_RESOURCE_MAX};
     size_t n = 0;
 
     if (c->compactor != NULL)

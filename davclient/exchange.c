@@ -276,7 +276,8 @@ static void ask_search(struct dav_query *q, struct exchange *x)
     const struct dav_question *question = dav_query_question(q);
     struct dav_ask ask = {.method = "SEARCH", .url = x->calendar};
 
-    if (ask.url && dav_exchange_page_ask(&x->page, dav_query_arena(q), question->from, question->until, &ask))
+    if (ask.url && dav_exchange_page_ask(&x->page, dav_query_arena(q), question->from, question->until,
+                                         dav_query_account(q)->markers != NULL, &ask))
         dav_query_send(q, &ask);
     else
         dav_query_fail(q, "answer-too-large", "no room for another page");

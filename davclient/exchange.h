@@ -34,8 +34,8 @@ struct exchange_page {
 void dav_exchange_page_first(struct exchange_page *p);
 bool dav_exchange_page_begun(const struct exchange_page *p); /* one page was read already */
 
-/* Fills headers, body and reader of the SEARCH for the next page. False: the arena is full. */
-bool dav_exchange_page_ask(struct exchange_page *p, struct arena *arena, int64_t from, int64_t until,
+/* Fills headers, body and reader of the SEARCH for the next page, categories in it or not. False: the arena is full. */
+bool dav_exchange_page_ask(struct exchange_page *p, struct arena *arena, int64_t from, int64_t until, bool marks,
                            struct dav_ask *ask);
 
 enum exchange_page_result {
@@ -57,7 +57,7 @@ bool dav_exchange_page_repeats(struct exchange_page *p, uint64_t identity);
 bool dav_exchange_content_range(const char *value, unsigned *ret_first, int64_t *ret_total);
 
 /* What SEARCH asks for, and how a row of it reads. */
-extern const struct dav_ms_spec dav_exchange_row_spec;
+extern const struct dav_ms_spec dav_exchange_row_spec, dav_exchange_row_spec_marks; /* the latter with categories */
 bool dav_exchange_on_row(void *query, const struct dav_ms_response *r);
 
 enum exchange_row {
@@ -66,6 +66,8 @@ enum exchange_row {
     EXCHANGE_ROW_BROKEN,  /* start or end is missing or no date, or the end is before the start */
 };
 enum exchange_row dav_exchange_row_read(const struct dav_ms_response *r, struct dav_span *ret);
+/* Of a row read with dav_exchange_row_spec_marks: traits. */
+unsigned dav_exchange_row_marks(const struct dav_ms_response *r, const char *const *markers);
 
 /* What is being waited for. */
 enum exchange_stage {

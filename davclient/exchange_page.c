@@ -23,8 +23,12 @@ const char dav_asked_search[] =
     "\"urn:schemas:calendar:alldayevent\", \"urn:schemas:calendar:instancetype\", "
     "\"http://schemas.microsoft.com/mapi/apptstateflags\", \"http://schemas.microsoft.com/mapi/responsestatus\", "
     "\"http://schemas.microsoft.com/exchange/sensitivity\", "
-    "\"http://schemas.microsoft.com/mapi/id/{00062002-0000-0000-C000-000000000046}/0x8205\" AS busymapi "
-    "FROM SCOPE('SHALLOW TRAVERSAL OF \"\"') "
+    "\"http://schemas.microsoft.com/mapi/id/{00062002-0000-0000-C000-000000000046}/0x8205\" AS busymapi";
+/* The same categories by the two names they have been given; a server that knows one of them leaves the other out. */
+const char dav_asked_search_marks[] = ", \"urn:schemas-microsoft-com:office:office#Keywords\", "
+                                      "\"http://schemas.microsoft.com/exchange/keywords-utf8\"";
+const char dav_asked_search_where[] =
+    " FROM SCOPE('SHALLOW TRAVERSAL OF \"\"') "
     "WHERE \"DAV:contentclass\" = 'urn:content-classes:appointment' AND \"DAV:isfolder\" = False "
     "AND \"urn:schemas:calendar:dtend\" &gt; '";
 static const char before_until[] = "' AND \"urn:schemas:calendar:dtstart\" &lt; '";
@@ -34,8 +38,7 @@ const char dav_asked_search_end[] = "' AND NOT \"urn:schemas:calendar:instancety
 #define FIXED_HEADERS "Depth: 1", "Brief: t", "Translate: f", "Accept-Language: en-us", "Content-Type: text/xml"
 #define RANGE_AT 5
 
-static char *write_body(struct arena *arena, int64_t from, int64_t until, size_t *ret_len);
-static char *add(char *at, const char *text, size_t len);
+static char *write_body(struct arena *arena, int64_t from, int64_t until, bool marks, size_t *ret_len);
 static const char *const *headers_for(struct arena *arena, unsigned first);
 static bool set_add(struct exchange_page *p, uint64_t identity);
 static void set_build(struct exchange_page *p);
@@ -53,14 +56,14 @@ bool dav_exchange_page_begun(const struct exchange_page *p)
     return p->first > 0;
 }
 
-bool dav_exchange_page_ask(struct exchange_page *p, struct arena *arena, int64_t from, int64_t until,
+bool dav_exchange_page_ask(struct exchange_page *p, struct arena *arena, int64_t from, int64_t until, bool marks,
                            struct dav_ask *ask)
 {
     p->arena = arena;
     p->fresh = 0;
     ask->headers = p->first == 0 ? first_headers : headers_for(arena, p->first);
-    ask->body = write_body(arena, from, until, &ask->body_len);
-    ask->spec = &dav_exchange_row_spec;
+    ask->body = write_body(arena, from, until, marks, &ask->body_len);
+    ask->spec = marks ? &dav_exchange_row_spec_marks : &dav_exchange_row_spec;
     ask->on_response = dav_exchange_on_row;
     return ask->headers && ask->body;
 }
@@ -136,30 +139,26 @@ bool dav_exchange_content_range(const char *value, unsigned *ret_first, int64_t 
     return true;
 }
 
-static char *write_body(struct arena *arena, int64_t from, int64_t until, size_t *ret_len)
+static char *write_body(struct arena *arena, int64_t from, int64_t until, bool marks, size_t *ret_len)
 {
     char text_from[UTC_TEXT_MAX], text_until[UTC_TEXT_MAX];
-    size_t len_from = strlen(utc_slashed(from, text_from)), len_until = strlen(utc_slashed(until, text_until));
-    size_t len = sizeof(dav_asked_search) + sizeof(before_until) + sizeof(dav_asked_search_end) - 3 + len_from + len_until;
-    char *body = arena_alloc(arena, len + 1);
-    char *at = body;
+    const char *const parts[] = {dav_asked_search,
+                                 marks ? dav_asked_search_marks : "",
+                                 dav_asked_search_where,
+                                 utc_slashed(from, text_from),
+                                 before_until,
+                                 utc_slashed(until, text_until),
+                                 dav_asked_search_end};
+    size_t len = 0;
+    char *body, *at;
 
-    *ret_len = 0;
-    if (!body)
-        return NULL;
-    at = add(at, dav_asked_search, sizeof(dav_asked_search) - 1);
-    at = add(at, text_from, len_from);
-    at = add(at, before_until, sizeof(before_until) - 1);
-    at = add(at, text_until, len_until);
-    add(at, dav_asked_search_end, sizeof(dav_asked_search_end) - 1);
-    *ret_len = len;
+    for (unsigned i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
+        len += strlen(parts[i]);
+    body = at = arena_alloc(arena, len + 1);
+    for (unsigned i = 0; body && i < sizeof(parts) / sizeof(parts[0]); i++)
+        at = stpcpy(at, parts[i]);
+    *ret_len = body ? len : 0;
     return body;
-}
-
-static char *add(char *at, const char *text, size_t len)
-{
-    memcpy(at, text, len);
-    return at + len;
 }
 
 static const char *const *headers_for(struct arena *arena, unsigned first)

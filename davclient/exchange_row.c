@@ -13,12 +13,15 @@
 
 #include "base/str.h"
 #include "base/utc.h"
+#include "davclient/mark.h"
 
 #define NS_CALENDAR "urn:schemas:calendar:"
 #define NS_MAPI "http://schemas.microsoft.com/mapi/"
 #define NS_APPOINTMENT "http://schemas.microsoft.com/mapi/id/{00062002-0000-0000-C000-000000000046}/"
 #define NS_EXCHANGE "http://schemas.microsoft.com/exchange/"
+#define NS_OFFICE "urn:schemas-microsoft-com:office:office"
 #define SHORT 64
+#define CATEGORIES_MAX 4096
 
 #define STATE_CANCELLED 4
 
@@ -33,6 +36,9 @@ enum {
     ROW_STATE,
     ROW_RESPONSE,
     ROW_SENSITIVITY,
+    ROW_KEYWORDS, /* from here on only where there are markers */
+    ROW_KEYWORDS_SHARP,
+    ROW_CATEGORIES,
     ROW_PROPS
 };
 
@@ -47,8 +53,13 @@ static const struct dav_ms_prop props[ROW_PROPS] = {
     [ROW_STATE] = {NS_MAPI, "apptstateflags", SHORT, DAV_MS_TEXT},
     [ROW_RESPONSE] = {NS_MAPI, "responsestatus", SHORT, DAV_MS_TEXT},
     [ROW_SENSITIVITY] = {NS_EXCHANGE, "sensitivity", SHORT, DAV_MS_TEXT},
+    /* a name with a # is cut before it or behind it */
+    [ROW_KEYWORDS] = {NS_OFFICE, "Keywords", CATEGORIES_MAX, DAV_MS_LIST},
+    [ROW_KEYWORDS_SHARP] = {NS_OFFICE "#", "Keywords", CATEGORIES_MAX, DAV_MS_LIST},
+    [ROW_CATEGORIES] = {NS_EXCHANGE, "keywords-utf8", CATEGORIES_MAX, DAV_MS_LIST},
 };
-const struct dav_ms_spec dav_exchange_row_spec = {props, ROW_PROPS};
+const struct dav_ms_spec dav_exchange_row_spec = {props, ROW_KEYWORDS};
+const struct dav_ms_spec dav_exchange_row_spec_marks = {props, ROW_PROPS};
 
 static bool read_date(const struct dav_ms_value *v, int64_t *ret);
 static inline bool has_shape(const char *text, const char *shape, const char *digits);
@@ -67,13 +78,16 @@ bool dav_exchange_on_row(void *query, const struct dav_ms_response *r)
     struct dav_query *q = query;
     struct exchange_page *p = dav_exchange_page(q);
     const struct dav_question *question = dav_query_question(q);
-    struct dav_span span;
+    const char *const *markers = dav_query_account(q)->markers;
+    unsigned marks = markers ? dav_exchange_row_marks(r, markers) : 0;
+    struct dav_span span = {.start = question->from, .end = question->until, .kind = DAV_FREE};
 
     if (dav_exchange_page_repeats(p, identity_of(r)))
         return true;
     switch (dav_exchange_row_read(r, &span)) {
     case EXCHANGE_ROW_SPAN:
         p->spans++;
+        span.traits |= marks;
         /* a server that does not look at both limits sends more than was asked for */
         return span.end <= question->from || span.start >= question->until || dav_query_span(q, &span);
     case EXCHANGE_ROW_NOTHING:
@@ -81,7 +95,8 @@ bool dav_exchange_on_row(void *query, const struct dav_ms_response *r)
     case EXCHANGE_ROW_BROKEN:
         p->broken++;
         dav_query_skip(q);
-        return true;
+        span.traits = marks; /* of any time, then */
+        return marks == 0 || dav_query_span(q, &span);
     }
     return true;
 }
@@ -104,6 +119,19 @@ enum exchange_row dav_exchange_row_read(const struct dav_ms_response *r, struct 
     span.traits = traits_of(r);
     *ret = span;
     return EXCHANGE_ROW_SPAN;
+}
+
+unsigned dav_exchange_row_marks(const struct dav_ms_response *r, const char *const *markers)
+{
+    unsigned marks = 0;
+
+    for (int i = ROW_KEYWORDS; i < ROW_PROPS; i++) {
+        const struct dav_ms_value *v = &r->value[i];
+
+        if (v->text)
+            marks |= v->cut ? dav_marks_all(markers) : dav_marks_in(markers, v->text, v->len);
+    }
+    return marks;
 }
 
 /* Nearly all dates come as "2008-03-03T09:00:00.000Z": those are read without looking for other spellings. */

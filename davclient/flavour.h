@@ -130,6 +130,7 @@ int64_t dav_query_now(const struct dav_query *q);
 
 /* How this person is being read, and what cannot be known that way: dav_result.way. Static. */
 void dav_query_way(struct dav_query *q, const char *way);
+void dav_query_markless(struct dav_query *q); /* no event is seen: see dav_result.markless */
 
 void dav_query_send(struct dav_query *q, const struct dav_ask *ask);
 void dav_query_succeed(struct dav_query *q);

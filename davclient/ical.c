@@ -311,6 +311,8 @@ static void begin_component(struct reading *r, const struct dav_line *line)
         begin_hours(r);
     else if (c == VTIMEZONE)
         r->zone_text = r->lines.at;
+    if (c == VEVENT)
+        r->event.markers = r->ical->setup.markers;
     if (r->compact != NULL && is_kept(c))
         dav_compact_begin(r->compact, names[c]);
 }

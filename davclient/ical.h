@@ -19,13 +19,15 @@
 
 struct dav_ical;
 
-/* Gets each span that touches the window, not cut to it; spans may overlap. Free time is not among them, but cancelled
- * and declined time is, with its trait. False ends the reading (DAV_ICAL_STOPPED). */
+/* Gets each span that touches the window, not cut to it; spans may overlap. Free time is not among them unless it
+ * carries a marker, but cancelled and declined time is, with its trait. False ends the reading (DAV_ICAL_STOPPED). */
 typedef bool dav_ical_span_fn(void *arg, const struct dav_span *span);
 
 struct dav_ical_setup {
     int64_t from, until;       /* UTC s, half-open */
     const char *zone;          /* the calendar's: for floating times and dates; NULL: UTC */
+    const char *const *markers; /* words among categories that count (mark.h); NULL: categories are passed over.
+                                   Borrowed */
     const char *const *owners; /* the person's addresses, for PARTSTAT; NULL-terminated; NULL: attendees play no part */
     dav_ical_span_fn *on_span;
     void *arg;

@@ -8,10 +8,12 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "davclient/mark.h"
 #include "ical_parts.h"
 
 static void add_line(struct buf *out, const struct dav_line *line, bool params);
 static void add_answer(struct dav_compact *c, const struct dav_event_reading *event);
+static void add_marks(struct buf *out, const struct dav_event_reading *event, unsigned marks);
 static bool is_wanted_beside_events(enum dav_prop prop);
 static uint64_t hash(const char *text, size_t len);
 
@@ -59,6 +61,9 @@ void dav_compact_line(struct dav_compact *c, const struct dav_line *line, const 
     case DAV_PROP_ATTENDEE:
         if (dav_event_is_owner(event, line))
             add_answer(c, event);
+        break;
+    case DAV_PROP_CATEGORIES:
+        add_marks(c->out, event, dav_event_marks(event, line));
         break;
     case DAV_PROP_BEGIN:
     case DAV_PROP_END:
@@ -121,6 +126,14 @@ static void add_answer(struct dav_compact *c, const struct dav_event_reading *ev
                                         [DAV_ANSWER_NO] = "DECLINED"};
 
     buf_addf(c->out, "ATTENDEE;PARTSTAT=%s:mailto:%s\r\n", words[event->answer], event->owners[0]);
+}
+
+/* In our words, not in those of the calendar. */
+static void add_marks(struct buf *out, const struct dav_event_reading *event, unsigned marks)
+{
+    for (unsigned i = 0; i < DAV_MARKS_MAX; i++)
+        if (marks & DAV_TRAIT_MARK(i))
+            buf_addf(out, "CATEGORIES:%s\r\n", event->markers[i]);
 }
 
 /* Of a VFREEBUSY and a VAVAILABILITY. */

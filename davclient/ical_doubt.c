@@ -6,6 +6,7 @@
  */
 #include <string.h>
 
+#include "davclient/mark.h"
 #include "ical_parts.h"
 
 #define FARTHEST_EAST_S (14 * 3600) /* zones are between UTC-12 and UTC+14 */
@@ -18,12 +19,18 @@ static int64_t length_of(const struct dav_event *e);
 
 bool dav_doubt_event(struct dav_spans *spans, const struct dav_event *e, int64_t from, int64_t until)
 {
-    struct dav_span span = {.kind = DAV_NOT_UNDERSTOOD, .traits = e->traits};
+    struct dav_span span = {.kind = DAV_NOT_UNDERSTOOD, .traits = e->traits, .start = from, .end = until};
+    bool marked = (e->traits & DAV_TRAIT_MARKS) != 0;
 
-    if (e->kind == DAV_FREE || (e->traits & DAV_TRAIT_CANCELLED) != 0)
+    if ((e->kind == DAV_FREE && !marked) || (e->traits & DAV_TRAIT_CANCELLED) != 0)
         return true;
-    if (e->start.form == DAV_WHEN_NONE)
-        return false;
+    if (e->kind == DAV_FREE)
+        span.kind = DAV_FREE;
+    if (e->start.form == DAV_WHEN_NONE) {
+        if (marked)
+            dav_spans_add(spans, &span);
+        return e->kind == DAV_FREE;
+    }
     span.start = earliest(&e->start);
     if (e->end.form != DAV_WHEN_NONE && earliest(&e->end) < span.start && earliest(&e->end) > span.start - DAV_DAY_S)
         span.start = earliest(&e->end); /* the two were confused */

@@ -10,6 +10,7 @@
 #include <strings.h>
 
 #include "base/str.h"
+#include "davclient/mark.h"
 #include "ical_parts.h"
 
 static void mark_broken_unless(struct dav_event *e, bool ok);
@@ -79,6 +80,9 @@ void dav_event_line(struct dav_event_reading *r, const struct dav_line *line)
         break;
     case DAV_PROP_ATTENDEE:
         read_attendee(r, line);
+        break;
+    case DAV_PROP_CATEGORIES:
+        e->traits |= dav_event_marks(r, line);
         break;
     case DAV_PROP_BEGIN:
     case DAV_PROP_END:
@@ -161,6 +165,12 @@ static void read_attendee(struct dav_event_reading *r, const struct dav_line *li
         r->answer = DAV_ANSWER_YES;
     else
         r->answer = DAV_ANSWER_NONE;
+}
+
+/* What is no line of its kind may have been a marker: who asked to be seen less is not seen more for it. */
+unsigned dav_event_marks(const struct dav_event_reading *r, const struct dav_line *line)
+{
+    return line->broken ? dav_marks_all(r->markers) : dav_marks_in(r->markers, line->value, line->value_len);
 }
 
 /* By the calendar address, or by EMAIL where a server writes addresses of its own there (RFC 7986 6.2). */

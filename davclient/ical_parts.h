@@ -50,6 +50,7 @@ enum dav_prop {
     DAV_PROP_TZOFFSETTO,
     DAV_PROP_BUSYTYPE,
     DAV_PROP_PRIORITY,
+    DAV_PROP_CATEGORIES,
 };
 
 /* One content line, unfolded. Lives until the next one is read. */
@@ -189,6 +190,7 @@ struct dav_event_reading {
     struct dav_event *event;
     struct arena *arena;
     char *const *owners; /* lower case, NULL-terminated; NULL: none */
+    const char *const *markers; /* NULL: categories do not matter; to be set after dav_event_begin() */
     bool transparent, cancelled, tentative, all_day;
     bool is_attendee, is_organizer;
     enum { DAV_ANSWER_NONE, DAV_ANSWER_YES, DAV_ANSWER_MAYBE, DAV_ANSWER_NO } answer;
@@ -200,6 +202,7 @@ struct dav_event *dav_event_begin(struct dav_event_reading *r, struct arena *are
 void dav_event_line(struct dav_event_reading *r, const struct dav_line *line);
 void dav_event_end(struct dav_event_reading *r); /* may set event->broken */
 
+unsigned dav_event_marks(const struct dav_event_reading *r, const struct dav_line *line); /* of CATEGORIES: traits */
 bool dav_event_is_owner(const struct dav_event_reading *r, const struct dav_line *line);
 
 /* What is kept of a text; see dav_ical_compact(). */

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "davclient/mark.h"
 #include "ical_parts.h"
 
 /* Sorted moments, or days as local midnight. */
@@ -288,7 +289,9 @@ static void add_span(const struct dav_series *s, const struct dav_event *e, int6
 {
     struct dav_span span = {.start = start, .end = end, .kind = e->kind, .traits = e->traits};
 
-    if (end > start && end > s->from && start < s->until && e->kind != DAV_FREE)
+    bool tells = e->kind != DAV_FREE || (e->traits & DAV_TRAIT_MARKS) != 0;
+
+    if (end > start && end > s->from && start < s->until && tells)
         dav_spans_add(s->spans, &span);
 }
 

@@ -105,6 +105,7 @@ static void begin(struct dav_query *q)
     }
     open_store(f);
     dav_query_way(q, WAY);
+    dav_query_markless(q);
     ask(f);
 }
 

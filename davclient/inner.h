@@ -231,7 +231,7 @@ struct dav_query {
     unsigned skipped;
     struct buf remember;
     const char *way; /* static, NULL */
-    bool unchanged, routine;
+    bool unchanged, routine, markless;
     unsigned requests;
     int passed; /* last step reported, -1: none */
 };

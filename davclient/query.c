@@ -101,6 +101,7 @@ void dav_query_end(struct dav_query *q, const char *code, const char *evidence)
         .way = q->way,
         .unchanged = ok && q->unchanged,
         .routine = ok && q->routine,
+        .markless = q->markless,
         .method = q->requests > 0 ? q->ask.method : NULL,
         .url = q->requests > 0 ? q->url.data : NULL,
         .requests = q->requests,

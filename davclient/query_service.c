@@ -125,6 +125,11 @@ void dav_query_way(struct dav_query *q, const char *way)
     q->way = way;
 }
 
+void dav_query_markless(struct dav_query *q)
+{
+    q->markless = true;
+}
+
 const char *dav_query_base_path(const struct dav_query *q)
 {
     return q->session->base_path;

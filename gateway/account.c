@@ -4,7 +4,9 @@
  */
 #include "base/secret.h"
 #include "davclient/account.h"
+#include "davclient/mark.h"
 #include "gateway.h"
+#include "marker_check.h"
 
 _Static_assert((int)GW_KIND_EXCHANGE == (int)DAV_KIND_EXCHANGE && (int)GW_KIND_CALDAV == (int)DAV_KIND_CALDAV &&
                    (int)GW_KIND_IFB == (int)DAV_KIND_IFB,
@@ -12,6 +14,7 @@ _Static_assert((int)GW_KIND_EXCHANGE == (int)DAV_KIND_EXCHANGE && (int)GW_KIND_C
 _Static_assert((int)GW_SCHEME_NEGOTIATE == (int)DAV_SCHEME_NEGOTIATE && (int)GW_SCHEME_NTLM == (int)DAV_SCHEME_NTLM &&
                    (int)GW_SCHEME_BASIC == (int)DAV_SCHEME_BASIC && (int)GW_SCHEME_FORMS == (int)DAV_SCHEME_FORMS,
                "same numbers");
+_Static_assert(GW_MARKERS_MAX == DAV_MARKS_MAX, "so many");
 /* logon_format's words stand in the order of enum dav_logon_format. */
 _Static_assert(DAV_LOGON_AS_GIVEN == 0 && DAV_LOGON_DOMAIN_USER == 1 && DAV_LOGON_UPN == 2 && DAV_LOGON_USER == 3,
                "same numbers");
@@ -23,7 +26,6 @@ struct secret *gw_proxy_secret(const struct gw_config_server *server, char *why,
 
 void gw_account(const struct gw_config *config, const struct gw_config_server *server, struct dav_account *ret)
 {
-    (void)config;
     *ret = (struct dav_account){
         .name = server->name,
         .kind = (enum dav_kind)server->kind,
@@ -53,6 +55,7 @@ void gw_account(const struct gw_config *config, const struct gw_config_server *s
         .notify_host = server->changes.notify_host,
         .full_read_s = server->changes.full_read_s,
         .batch_people = server->freebusy_people,
+        .markers = config->marker_words,
     };
     for (unsigned i = 0; i < server->auth_count && i < DAV_SCHEMES; i++)
         ret->auth[ret->auth_count++] = (enum dav_scheme)server->auth[i];

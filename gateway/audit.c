@@ -3,7 +3,8 @@
  * does. What cannot be written is kept up to a ceiling and tried again; what is lost beyond it is counted, and that is
  * a line, too.
  *
- * A decision is known by its words: asker, means, person, rule, level. The first of its kind is a line at once; the
+ * A decision is known by its words: asker, means, person, rule, level, and whether the person
+ * had it narrowed (by=choice, by=marker). The first of its kind is a line at once; the
  * others raise a number, and become one line when the time is over or the memory of them is full.
  */
 #include "audit.h"
@@ -26,7 +27,8 @@
 #include "recent.h"
 #include "who.h"
 
-enum { DECISIONS_MAX = 100000, PENDING_MAX = 16 << 20, WRITE_MS = 200, RETRY_MS = 5000, KEY_MAX = 2400, FIELDS = 5 };
+enum { DECISIONS_MAX = 100000, PENDING_MAX = 16 << 20, WRITE_MS = 200, RETRY_MS = 5000, KEY_MAX = 2400, FIELDS = 6 };
+#define BY_LINE "line"
 enum { MEGABYTE = 1000 * 1000 };
 
 struct repeats {
@@ -164,8 +166,8 @@ void gw_audit_everybody(const struct gateway *g, const struct gw_who *who)
 static void decide(struct gw_audit *a, const struct gw_who *who, const char *whom, const struct pres_grant *grant)
 {
     char key[KEY_MAX];
-    snprintf(key, sizeof key, "%s\n%s\n%s\n%u\n%s", who->name, who->means, whom, grant->rule,
-             pres_level_name(grant->level));
+    snprintf(key, sizeof key, "%s\n%s\n%s\n%u\n%s\n%s", who->name, who->means, whom, grant->rule,
+             pres_level_name(grant->level), grant->narrowed ? grant->narrowed : BY_LINE);
     struct repeats *r = gw_recent_put(a->decisions, key);
     if (r->told) {
         r->more++;
@@ -261,7 +263,10 @@ static void add_decision(struct gw_audit *a, const char *key, uint64_t times, in
     chain_seal(&b, "who", field[0]);
     buf_addf(&b, " means=%s", field[1]);
     chain_seal(&b, "whom", field[2]);
-    buf_addf(&b, " rule=%s level=%s times=%" PRIu64, field[3], field[4], times);
+    buf_addf(&b, " rule=%s level=%s", field[3], field[4]);
+    if (strcmp(field[5], BY_LINE) != 0)
+        buf_addf(&b, " by=%s", field[5]);
+    buf_addf(&b, " times=%" PRIu64, times);
     if (since) {
         char at[UTC_TEXT_MAX];
         utc_rfc3339(since, at);

@@ -23,6 +23,7 @@
 #include "gateway_private.h"
 #include "keep.h"
 #include "outlets.h"
+#include "marker.h"
 #include "policy_choice.h"
 
 enum { LOOK_MS = 50, PATIENCE_MS = 40000 };
@@ -56,6 +57,7 @@ bool gw_check_outlets_alone(struct buf *out, struct gw_config *config)
     g->journal = pres_journal_new(g->table, 16);
     g->keep = gw_keep_new(g->loop, NULL, why, sizeof why);
     g->choices = gw_choices_new(g);
+    g->marks = gw_marks_new(g);
     gw_outlets_apply(g, NULL);
     l.until_ms = clk_mono_ms(clk_system()) + PATIENCE_MS;
     l.timer = loop_timer_new(g->loop, "check", on_look, &l);
@@ -66,6 +68,7 @@ bool gw_check_outlets_alone(struct buf *out, struct gw_config *config)
     loop_timer_free(&l.timer);
     gw_outlets_free(&g->outlets);
     gw_choices_free(&g->choices);
+    gw_marks_free(&g->marks);
     gw_keep_free(&g->keep);
     pres_journal_free(&g->journal);
     pres_table_free(&g->table);

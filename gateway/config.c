@@ -96,6 +96,7 @@ void gw_config_free(struct gw_config **c)
         return;
     free_section(&gw_config_root, (char *)*c);
     gw_policy_table_free(&(*c)->policy.table);
+    free((*c)->marker_words);
     gw_roster_free(&(*c)->roster);
     gw_whos_free(&(*c)->whos);
     free((*c)->path);

@@ -178,6 +178,9 @@ struct gw_config {
     struct gw_config_webhook *webhooks;
     unsigned webhooks_count;
     struct gw_config_policy policy;
+    struct gw_config_marker *markers;
+    unsigned markers_count;
+    const char **marker_words; /* the categories, NULL-terminated; NULL: none */
     struct gw_config_relay *relays;
     unsigned relays_count;
     char *state_directory; /* NULL */

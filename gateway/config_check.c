@@ -17,6 +17,7 @@
 #include "base/tls.h"
 #include "config_identity.h"
 #include "config_private.h"
+#include "marker_check.h"
 #include "who_net.h"
 
 enum { ADDRESS_MAX = 320, NAME_MAX_LEN = 64, SERVERS_MAX = 1000 };
@@ -60,6 +61,7 @@ void gw_config_check(struct gw_reading *r, struct gw_config *c)
     gw_identity_check(r, c);
     gw_outlets_check(r, c);
     gw_policy_check(r, c);
+    gw_markers_check(r, c);
     check_absolute(r, "state.directory", c->state_directory);
     check_absolute(r, "audit.file", c->audit.file);
     check_absolute(r, "control.socket", c->control_socket);

@@ -25,6 +25,13 @@ struct gw_config_hours {
     char *zone;      /* NULL: UTC */
 };
 
+/* A category that people may write into their calendars. */
+struct gw_config_marker {
+    char *category;
+    char *level; /* "nothing" "available" "kinds" */
+    unsigned line;
+};
+
 struct gw_config_policy {
     struct gw_config_rule *rules;
     unsigned rules_count;

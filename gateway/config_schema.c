@@ -356,8 +356,8 @@ static const struct gw_option root_options[] = {
 static const struct gw_section *const root_sections[] = {
     &servers_section,         &users_section,            &poll_section,
     &presence_section,        &publish_section,          &gw_config_identities_section,
-    &gw_config_audit_section, &gw_config_policy_section, &state_section,
-    &control_section};
+    &gw_config_audit_section, &gw_config_policy_section, &gw_config_markers_section,
+    &state_section,           &control_section};
 const struct gw_section gw_config_root = {.key = "",
                                           .size = sizeof(struct gw_config),
                                           .options = root_options,

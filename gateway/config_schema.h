@@ -19,6 +19,6 @@ extern const struct gw_option gw_config_text_options[GW_KINDS_TOLD];
 
 extern const struct gw_section gw_config_audit_section, gw_config_identities_section, gw_config_proxies_section,
     gw_config_identity_section, gw_config_mqtt_section, gw_config_sip_section, gw_config_webhooks_section,
-    gw_config_policy_section, gw_config_relays_section, gw_config_relay_from_section;
+    gw_config_policy_section, gw_config_markers_section, gw_config_relays_section, gw_config_relay_from_section;
 
 #endif

@@ -18,6 +18,7 @@
 #include "ctl.h"
 #include "gateway_private.h"
 #include "http_face.h"
+#include "marker.h"
 #include "policy.h"
 #include "policy_check.h"
 #include "policy_choice.h"
@@ -113,10 +114,11 @@ void gw_ctl_get_audience(struct gw_face *face, struct httpd_req *req, const char
 {
     struct gateway *g = face->gateway;
     enum pres_level level;
+    int64_t now = clk_wall_s(loop_clk(g->loop));
     (void)rest;
     struct jv *list = jv_array();
     for (pres_id id = PRES_NOBODY; (id = pres_table_next(g->table, id)) != PRES_NOBODY;)
-        if (gw_choices_of(g->choices, id, &level))
+        if (gw_choices_of(g->choices, id, &level) || gw_marks_at(g, id, now, &level))
             jv_add(list, choice_of(g, id));
     gw_http_json(req, 200, jv_set(jv_object(), "audience", list));
 }
@@ -149,6 +151,8 @@ static struct jv *choice_of(const struct gateway *g, pres_id id)
     bool some = gw_choices_of(g->choices, id, &level);
     struct jv *v = jv_set_str(jv_object(), "address", pres_table_address(g->table, id));
     jv_set_str(v, "level", some ? pres_level_name(level) : NULL);
+    some = gw_marks_at(g, id, clk_wall_s(loop_clk(g->loop)), &level);
+    jv_set_str(v, "marked", some ? pres_level_name(level) : NULL);
     return jv_set_bool(v, "kept", g->config->state_directory != NULL);
 }
 
@@ -166,6 +170,7 @@ static struct jv *report(const struct gateway *g, const struct gw_asker *who, pr
     jv_set_str(v, "line", grant.rule > 0 ? b.data : NULL);
     jv_set_bool(v, "policy", g->config->policy.table != NULL);
     jv_set_str(v, "chosen", gw_choices_of(g->choices, id, &choice) ? pres_level_name(choice) : NULL);
+    jv_set_str(v, "marked", gw_marks_at(g, id, at, &choice) ? pres_level_name(choice) : NULL);
     buf_reset(&b);
     gw_policy_grant_text(&grant, &b);
     jv_set_str(v, "granted", b.data);

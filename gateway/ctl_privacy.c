@@ -10,6 +10,7 @@
 #include "base/json.h"
 #include "ctl.h"
 #include "davclient/asked.h"
+#include "gateway.h"
 #include "http_face.h"
 #include "presence/interval.h"
 #include "presence/render.h"
@@ -19,28 +20,29 @@ enum { HOUR_S = 3600, DAY_S = 86400, TEXT_MAX = 65536 };
 static const int64_t example_day = 1795392000; /* a Monday */
 static const char example_person[] = "somebody@example.com";
 
-static struct jv *servers(void);
+static struct jv *servers(bool marked);
 static void add_name(void *arg, const char *name);
 static struct jv *subscribers(void);
 static struct jv *level(enum pres_level level, const struct pres_known *known);
 
 void gw_ctl_get_privacy(struct gw_face *face, struct httpd_req *req, const char *rest)
 {
-    (void)face, (void)rest;
-    struct jv *v = jv_set(jv_object(), "server", servers());
+    (void)rest;
+    struct jv *v = jv_set(jv_object(), "server", servers(gw_config(face->gateway)->markers_count > 0));
     gw_http_json(req, 200, jv_set(v, "subscriber", subscribers()));
 }
 
-static struct jv *servers(void)
+static struct jv *servers(bool marked)
 {
     struct jv *list = jv_array();
     const struct dav_asked *asked;
     for (size_t i = 0; (asked = dav_asked_at(i)); i++) {
         struct jv *names = jv_array(), *v = jv_set_str(jv_object(), "kind", asked->kind);
-        dav_asked_properties(asked, add_name, names);
+        dav_asked_properties(asked, marked, add_name, names);
         jv_set_str(v, "verb", asked->verb);
         jv_set_str(v, "for", asked->why);
         jv_set_str(v, "answer", asked->told);
+        jv_set_str(v, "compared", marked ? asked->compared : NULL);
         jv_add(list, jv_set(v, "properties", names));
     }
     return list;

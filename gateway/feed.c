@@ -13,8 +13,10 @@
 #include "base/loop.h"
 #include "base/map.h"
 #include "base/mem.h"
+#include "davclient/mark.h"
 #include "demand.h"
 #include "gateway_private.h"
+#include "marker.h"
 #include "published.h"
 #include "keep.h"
 #include "why.h"
@@ -44,6 +46,7 @@ static void answer(void *arg, uint32_t id, const struct dav_result *result);
 static void server_turned(void *arg, unsigned number, const char *code);
 static enum gw_rank rank(void *arg, uint32_t id);
 static void note_cost(struct gw_server *s, unsigned requests);
+static void take_marks(struct gateway *g, pres_id id, const struct dav_result *result);
 static void take_answer(struct gateway *g, pres_id id, const struct dav_result *result);
 static void take_confirmation(struct gateway *g, pres_id id, const struct dav_result *result);
 static void take_failure(struct gateway *g, pres_id id, const struct dav_result *result);
@@ -194,7 +197,7 @@ size_t gw_feed_weigh(struct gateway *g, const struct pres_rules *rules, const st
             hours = true;
             continue;
         }
-        enum pres_kind kind = pres_rules_apply(rules, (enum pres_kind)span->kind, span->traits);
+        enum pres_kind kind = pres_rules_apply(rules, (enum pres_kind)span->kind, span->traits & ~DAV_TRAIT_MARKS);
         if (kind != PRES_FREE)
             g->scratch[n++] = (struct pres_interval){.start = span->start, .end = span->end, .kind = kind};
     }
@@ -212,6 +215,26 @@ void gw_feed_well(struct gateway *g, pres_id id)
     p->was_read = 1;
 }
 
+/* Before the answer is told to anybody. What the person did not make, or has refused, says nothing about them. */
+static void take_marks(struct gateway *g, pres_id id, const struct dav_result *result)
+{
+    const unsigned not_theirs = DAV_TRAIT_CANCELLED | DAV_TRAIT_DECLINED | DAV_TRAIT_UNANSWERED;
+    struct gw_mark *marks = NULL;
+    size_t count = 0;
+    for (size_t i = 0; i < result->count; i++) {
+        const struct dav_span *span = &result->spans[i];
+        for (unsigned k = 0; k < g->config->markers_count && span->traits & DAV_TRAIT_MARKS; k++) {
+            if (!(span->traits & DAV_TRAIT_MARK(k)) || span->traits & not_theirs)
+                continue;
+            marks = mem_realloc(marks, count + 1, sizeof *marks);
+            marks[count] = (struct gw_mark){.start = span->start, .end = span->end};
+            pres_level_parse(g->config->markers[k].level, &marks[count++].level);
+        }
+    }
+    gw_marks_set(g->marks, id, marks, count, result->until);
+    free(marks);
+}
+
 static void take_answer(struct gateway *g, pres_id id, const struct dav_result *result)
 {
     struct gw_person *p = &g->persons[id];
@@ -220,6 +243,8 @@ static void take_answer(struct gateway *g, pres_id id, const struct dav_result *
     size_t n = gw_feed_weigh(g, gw_feed_rules_of(g, id), result);
     n = gw_published_extend(g, id, result, n, &until);
     gw_feed_well(g, id);
+    if (g->marks && !result->markless)
+        take_marks(g, id, result);
     p->held = g->rules_epoch;
     uint16_t skipped = result->skipped < UINT16_MAX ? (uint16_t)result->skipped : UINT16_MAX;
     if (skipped > p->skipped) /* once, not at every poll */

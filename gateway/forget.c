@@ -22,6 +22,7 @@
 #include "config_users.h"
 #include "forget_private.h"
 #include "outlets.h"
+#include "marker.h"
 #include "policy_choice.h"
 #include "who_table.h"
 
@@ -130,6 +131,7 @@ static void leave(struct gw_forget *f, pres_id id)
     for (unsigned i = 0; i < f->name_count; i++) {
         gw_outlet_store_forget(gw_outlets_rows(g), f->names[i], g->config->xmpp.domain);
         gw_choices_forget(g->choices, f->names[i]);
+        gw_marks_forget(g->marks, f->names[i]);
     }
     if (id != PRES_NOBODY)
         gw_people_remove(g, id);

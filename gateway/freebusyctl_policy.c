@@ -112,6 +112,8 @@ static void print_test(const struct jv *v, const char *who)
         printf("  %s\n", jv_truth(jv_get(v, "policy"), true) ? "no line matches" : "there is no policy");
     if (jv_str(jv_get(v, "chosen"), NULL))
         printf("  the person has chosen: at most %s\n", ctl_text(jv_get(v, "chosen"), ""));
+    if (jv_str(jv_get(v, "marked"), NULL))
+        printf("  by a marker in the calendar: at most %s\n", ctl_text(jv_get(v, "marked"), ""));
     if (!jv_is_object(presence)) {
         printf("  seen is: no such person\n");
         return;
@@ -155,6 +157,8 @@ static void print_choice(const struct jv *v)
     const char *level = jv_str(jv_get(v, "level"), NULL);
     printf("%s: %s%s\n", ctl_text(jv_get(v, "address"), ""), level ? "at most " : "as the policy says",
            level ? level : "");
+    if (jv_str(jv_get(v, "marked"), NULL))
+        printf("  by a marker in the calendar, now: at most %s\n", ctl_text(jv_get(v, "marked"), ""));
     if (!jv_truth(jv_get(v, "kept"), true))
         puts("  (until the daemon ends: there is no state.directory)");
 }

@@ -50,6 +50,8 @@ static void print_servers(const struct jv *list)
             printf("              %s\n", jv_str(jv_at(names, k), ""));
         if (jv_is_string(jv_get(one, "answer")))
             printf("              answered with: %s\n", jv_str(jv_get(one, "answer"), ""));
+        if (jv_is_string(jv_get(one, "compared")))
+            printf("              %s\n", jv_str(jv_get(one, "compared"), ""));
     }
     putchar('\n');
 }

@@ -72,6 +72,10 @@ static void print_why(const struct jv *v)
     printf("At %s ", ctl_when(jv_get(v, "at")));
     ctl_print_presence_line(v);
     print_decision(v);
+    if (jv_is_string(jv_get(v, "chosen")))
+        printf("  others are told at most: %s (their own choice)\n", ctl_text(jv_get(v, "chosen"), ""));
+    if (jv_is_string(jv_get(v, "marked")))
+        printf("  others are told at most: %s (by a marker in the calendar)\n", ctl_text(jv_get(v, "marked"), ""));
     print_events(jv_get(v, "covering"));
     if (jv_num(jv_get(v, "covering_left_out"), 0) > 0)
         printf("  and %lld more\n", (long long)jv_num(jv_get(v, "covering_left_out"), 0));

@@ -21,6 +21,7 @@
 #include "keep.h"
 #include "inlet.h"
 #include "policy.h"
+#include "marker.h"
 #include "policy_choice.h"
 #include "rush.h"
 #include "who.h"
@@ -42,6 +43,7 @@ struct gateway *gw_new(struct loop *loop, struct gw_config *config, char *why, s
     g->audit = gw_audit_new(g);
     g->policy = gw_policy_new(g);
     g->choices = gw_choices_new(g);
+    g->marks = gw_marks_new(g);
     g->poller = gw_poller_new(loop, &gw_feed_ops, g, config->poll_interval_ms, (uint32_t)crypto_random_u64());
     g->keep = gw_keep_new(loop, config->state_directory, why, why_size);
     if (!g->keep)
@@ -89,6 +91,7 @@ void gw_free(struct gateway **gateway)
     gw_keep_leave(g);
     gw_policy_free(&g->policy);
     gw_choices_free(&g->choices);
+    gw_marks_free(&g->marks);
     gw_forgotten_free(&g->forgotten);
     gw_keep_free(&g->keep);
     gw_people_free(g);

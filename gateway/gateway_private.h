@@ -17,6 +17,8 @@
 struct gw_demand;
 struct gw_policy;
 struct gw_choices;
+struct gw_marked;
+struct gw_marks;
 struct gw_log;
 struct gw_traces;
 struct gw_keep;
@@ -45,6 +47,7 @@ struct gw_person {
     struct gw_extra *extra;         /* NULL: nothing special */
     const char *way;                /* how it is read, from the last answer; static, NULL */
     struct gw_published *published; /* see published.h; NULL */
+    struct gw_marked *marked;       /* see marker.c; NULL: no marker in the calendar */
     uint16_t skipped;               /* broken items in the last answer */
     uint8_t cause;   /* of the last failure, see causes.h; 0: the last answer was good, or there was none */
     uint8_t class;   /* enum gw_class */
@@ -110,6 +113,7 @@ struct gateway {
     struct gw_demand *demand;
     struct gw_policy *policy;
     struct gw_choices *choices;
+    struct gw_marks *marks;
     struct gw_server **servers; /* in the order of the configuration */
     unsigned server_count;
     struct gw_person *persons;

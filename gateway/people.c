@@ -17,6 +17,7 @@
 #include "published.h"
 #include "inlet.h"
 #include "keep.h"
+#include "marker.h"
 #include "policy_choice.h"
 
 enum { LOOK_MAX = 10000 }; /* people at whom an example is looked for at a time: it is not worth holding the loop */
@@ -235,6 +236,8 @@ static bool person_add(struct gateway *g, const struct gw_user *u)
     p->ways = (uint8_t)gw_published_ways(g, u);
     if (g->choices) /* not in tests of single parts */
         gw_choices_apply(g->choices, id);
+    if (g->marks)
+        gw_marks_apply(g->marks, id);
     extra_set(p, u);
     s->persons++;
     s->classes[p->class]++;

@@ -1,6 +1,6 @@
 /*
  * policy: see policy.h. The table is the configuration's; here it meets the running daemon: who asks and about whom
- * become plain texts, the person's own choice is put over the answer, and one timer counts the moments at which a view
+ * become plain texts, the person's own choice and marker are put over the answer, and one timer counts the moments at which a view
  * changes by itself, so that streams and outlets look again (their epoch is another one).
  */
 #include "policy.h"
@@ -15,6 +15,7 @@
 #include "base/loop.h"
 #include "base/mem.h"
 #include "gateway_private.h"
+#include "marker.h"
 #include "policy_check.h"
 #include "policy_choice.h"
 #include "policy_table.h"
@@ -77,7 +78,7 @@ void gw_policy_grant_part(const struct gateway *g, const struct gw_who *who, con
                           struct pres_grant *ret)
 {
     *ret = pres_grant_all;
-    if (who->admin || (!g->config->policy.table && !g->persons[id].choice))
+    if (who->admin || (!g->config->policy.table && !g->persons[id].choice && !g->persons[id].marked))
         return;
     struct gw_asker asker = {.name = who->name,
                              .group = who->group,
@@ -87,7 +88,7 @@ void gw_policy_grant_part(const struct gateway *g, const struct gw_who *who, con
     gw_policy_grant_at(g, &asker, id, wall_s(g), ret);
 }
 
-/* The person's own choice is the last word, but for widening. */
+/* The person's own choice and marker are the last word, but for widening. */
 void gw_policy_grant_at(const struct gateway *g, const struct gw_asker *who, pres_id id, int64_t at,
                         struct pres_grant *ret)
 {
@@ -99,8 +100,14 @@ void gw_policy_grant_at(const struct gateway *g, const struct gw_asker *who, pre
     *ret = pres_grant_all;
     if (t)
         gw_policy_table_grant(t, who, &whom, at, ret);
-    if (gw_choices_of(g->choices, id, &most) && most < ret->level)
+    if (gw_choices_of(g->choices, id, &most) && most < ret->level) {
         ret->level = most;
+        ret->narrowed = "choice";
+    }
+    if (gw_marks_at(g, id, at, &most) && most < ret->level) {
+        ret->level = most;
+        ret->narrowed = "marker";
+    }
 }
 
 bool gw_policy_presence(const struct gateway *g, const struct gw_who *who, pres_id id, struct pres_presence *ret)
@@ -141,13 +148,21 @@ void gw_policy_changed(struct gateway *g)
     p->epoch++;
     gw_http_policy_changed(g->http);
     gw_outlets_policy_changed(g);
-    p->next = g->config->policy.table ? gw_policy_table_next(g->config->policy.table, wall_s(g)) : PRES_NEVER;
+    int64_t line = g->config->policy.table ? gw_policy_table_next(g->config->policy.table, wall_s(g)) : PRES_NEVER;
+    int64_t mark = gw_marks_next(g->marks, wall_s(g));
+    p->next = line < mark ? line : mark;
     arm(p);
+}
+
+void gw_policy_soon(struct gateway *g)
+{
+    g->policy->next = wall_s(g);
+    arm(g->policy);
 }
 
 bool gw_policy_sees_all(const struct gateway *g, const struct gw_who *who)
 {
-    return who->admin || (!g->config->policy.table && gw_choices_count(g->choices) == 0);
+    return who->admin || (!g->config->policy.table && gw_choices_count(g->choices) + gw_marks_count(g->marks) == 0);
 }
 
 bool gw_policy_is_set(const struct gateway *g)

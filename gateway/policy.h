@@ -3,8 +3,8 @@
  * none does nothing may be seen. Where the configuration has no `policy` at all, who reaches a listener or an outlet
  * sees everything: the listeners are then loopback ones, or an administrator said otherwise (allow_remote).
  *
- * A person's own choice (policy_choice.c) is the most that anybody is told of them, whatever the table says. The
- * control socket sees everything.
+ * A person's own choice (policy_choice.c), or a marker in their calendar (marker.c), is the most that anybody is told
+ * of them, whatever the table says. The control socket sees everything.
  */
 #ifndef GATEWAY_POLICY_H
 #define GATEWAY_POLICY_H
@@ -42,7 +42,8 @@ bool gw_policy_is_set(const struct gateway *g);
 bool gw_policy_names_anonymous(const struct gateway *g);
 
 /* Changes whenever an answer of gw_policy_grant, or what a view makes of it, may differ from before without anything
- * else having changed: a reload, an opt-out, an expiry, a moment of a grid. */
+ * else having changed: a reload, an opt-out, a marker that begins or ends, an
+ * expiry, a moment of a grid. */
 unsigned gw_policy_epoch(const struct gateway *g);
 
 /* For an asker made of words, at another time: `policy test`. */
@@ -51,6 +52,8 @@ void gw_policy_grant_at(const struct gateway *g, const struct gw_asker *who, pre
 
 /* Somebody has chosen otherwise. */
 void gw_policy_changed(struct gateway *g);
+/* The same for many at once: in the loop's next turn. */
+void gw_policy_soon(struct gateway *g);
 
 /* The gateway's: g->policy. */
 struct gw_policy *gw_policy_new(struct gateway *g);

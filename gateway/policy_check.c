@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "config_private.h"
 #include "config_users.h"
+#include "marker_check.h"
 #include "outlets.h"
 #include "policy_check.h"
 #include "policy_table.h"
@@ -56,6 +57,7 @@ void gw_policy_warnings(const struct gw_config *c, struct buf *out)
             said++;
         }
     }
+    gw_markers_warnings(c, out);
 }
 
 static void take_hours(struct gw_reading *r, const struct gw_config_hours *h, struct gw_policy_table *t)

@@ -17,6 +17,8 @@
 #include "base/loop.h"
 #include "base/mem.h"
 #include "gateway_private.h"
+#include "marker.h"
+#include "marker_check.h"
 #include "policy_private.h"
 #include "policy_sides.h"
 
@@ -56,6 +58,7 @@ static void grant_of(const struct gw_compare *c, const struct gw_config *config,
 static bool same_grant(const struct pres_grant *a, const struct pres_grant *b);
 static int more_people(const void *a, const void *b);
 static void tell(struct gw_compare *c, const struct gw_side_asker *asker, const struct change *change);
+static void tell_markers(struct gw_compare *c);
 
 struct gw_compare *gw_policy_compare(struct gateway *g, const struct gw_config *next, gw_compare_fn *done, void *arg)
 {
@@ -83,13 +86,12 @@ void gw_policy_compare_cancel(struct gw_compare **pc)
 
 size_t gw_policy_widenings(struct gateway *g, const struct gw_config *next, char *first, size_t first_size)
 {
-    if (!g->config->policy.table) /* everybody sees everything already */
-        return 0;
     struct gw_compare *c = begin(g, next);
     c->first = first;
     c->first_size = first_size;
-    while (step(c))
+    while (g->config->policy.table && step(c)) /* without, everybody sees everything already */
         ;
+    tell_markers(c);
     size_t widens = c->widens;
     gw_policy_compare_cancel(&c);
     return widens;
@@ -117,6 +119,7 @@ static void slice(void *arg)
         loop_defer(c->g->loop, slice, c);
         return;
     }
+    tell_markers(c);
     struct jv *answer = jv_set(jv_object(), "changes", c->rows);
     jv_set_int(answer, "widens", (int64_t)c->widens);
     c->rows = NULL;
@@ -213,4 +216,25 @@ static void tell(struct gw_compare *c, const struct gw_side_asker *asker, const 
     }
     buf_free(&was);
     buf_free(&becomes);
+}
+
+/* Who has a marker in the calendar believes in what it meant. */
+static void tell_markers(struct gw_compare *c)
+{
+    const struct gw_config_marker *becomes, *was = gw_markers_widen(c->now, c->next, &becomes);
+    size_t persons = gw_marks_count(c->g->marks);
+    if (!was || persons == 0)
+        return;
+    const char *level = becomes ? becomes->level : "what the policy says";
+    if (c->widens++ == 0 && c->first)
+        snprintf(c->first, c->first_size, "a marker, %s, would stand for %s, where it was %s, and people use it",
+                 was->category, level, was->level);
+    if (!c->rows)
+        return;
+    struct jv *row = jv_set_str(jv_object(), "who", "*");
+    jv_set_str(row, "was", was->level);
+    jv_set_str(row, "becomes", level);
+    jv_set_int(row, "persons", (int64_t)persons);
+    jv_set_str(row, "example", was->category);
+    jv_add(c->rows, jv_set_bool(row, "wider", true));
 }

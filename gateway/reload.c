@@ -22,6 +22,8 @@
 #include "gateway_private.h"
 #include "inlet.h"
 #include "policy.h"
+#include "marker.h"
+#include "marker_check.h"
 #include "policy_choice.h"
 #include "policy_compare.h"
 #include "who.h"
@@ -171,7 +173,7 @@ static bool plan_one_server(struct gateway *g, struct plan *plan, unsigned i, ch
         if (!p->secret)
             return false;
     }
-    if (account_same(before, now))
+    if (account_same(before, now) && gw_markers_same(g->config, plan->config))
         return true;
     p->session = gw_server_session(g, plan->config, now, p->secret ? p->secret : p->server->secret, why, why_size);
     p->elsewhere = !same(before->url, now->url) || before->kind != now->kind ||
@@ -257,6 +259,8 @@ static void commit(struct gateway *g, struct plan *plan, struct buf *told)
     commit_faces(g, plan);
     gw_outlets_apply(g, old_config);
     gw_choices_load(g->choices);
+    gw_marks_load(g->marks);
+    gw_marks_configured(g->marks);
     gw_pidf_apply(g);
     gw_inlet_load(g);
     gw_demand_apply(g);

@@ -13,6 +13,8 @@
 #include "base/mem.h"
 #include "base/utc.h"
 #include "gateway_private.h"
+#include "marker.h"
+#include "policy_choice.h"
 #include "report.h"
 
 enum { PATIENCE_MS = 10000, EVENTS_MAX = 200 };
@@ -179,6 +181,9 @@ static struct jv *explanation_of(struct gw_why *w)
     w->reads = NULL;
     if (p.as_of)
         jv_set_int(v, "age_s", now - p.as_of);
+    enum pres_level most;
+    jv_set_str(v, "chosen", gw_choices_of(g->choices, w->id, &most) ? pres_level_name(most) : NULL);
+    jv_set_str(v, "marked", gw_marks_at(g, w->id, at, &most) ? pres_level_name(most) : NULL);
     return jv_set(v, "failure", gw_report_failure(g, w->id, view.code, view.evidence));
 }
 

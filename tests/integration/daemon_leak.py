@@ -42,7 +42,8 @@ def no_marker_leaves(folder):
     sources, hook = leak_world.Sources(folder), HookSink()
     mark = sources.mark
     os.mkdir(os.path.join(folder, "state"), 0o700)
-    rules = f"audit: {{ file: {folder}/audit.log }}\nstate: {{ directory: {folder}/state }}\n"
+    rules = f"audit: {{ file: {folder}/audit.log }}\nstate: {{ directory: {folder}/state }}\n" \
+            "markers: [ { category: nobodys, level: kinds } ]\n"  # so that categories are read
     try:
         text = sources.yaml(rules).replace("publish:\n",
                                            f"publish:\n  webhooks: [ {{ name: wall, url: '{hook.url}' }} ]\n")

@@ -2,6 +2,7 @@
  * exchange_row, exchange_page: what appointments become, which are left out, and when the last page has been read,
  * against a server of canned answers.
  */
+#include "davclient/mark.h"
 #include "exchange_world.h"
 
 /* --- rows --- */
@@ -71,6 +72,71 @@ static void kinds_and_traits(void **state)
             fail_msg("%s: %zu spans, kind %d, traits %u", cases[i].props, got.count, got.spans[0].kind,
                      got.spans[0].traits);
     }
+}
+
+static bool asked_for_categories;
+
+static bool with_categories(struct httpd_req *req, const char *method, const char *path, bool authorized)
+{
+    size_t len;
+
+    if (authorized && strcmp(method, "SEARCH") == 0)
+        asked_for_categories = strstr(httpd_body(req, &len), "eywords") != NULL;
+    return with_rows(req, method, path, authorized);
+}
+
+static void ask_for_marks(const char *text, const char *const *markers)
+{
+    struct dav_account account = usual_account();
+
+    account.markers = markers;
+    dav_session_close(&session, "another account");
+    session = session_for(&account, "secret");
+    rows = text;
+    server.answer = with_categories;
+    ask_about("anna@example.test");
+}
+
+#define OFFICE(end, inside)                                                                                            \
+    "<o:Keywords xmlns:o=\"urn:schemas-microsoft-com:office:office" end "\" b:dt=\"mv.string\">" inside "</o:Keywords>"
+#define TWO "<c:v>Work</c:v><c:v>Hidden</c:v>"
+
+/* Categories are asked for only where one could matter, and tell only that. */
+static void markers(void **state)
+{
+    static const char *const words[] = {"other", "hidden", NULL};
+    static const char *const spellings[] = {
+        OFFICE("#", TWO), OFFICE("", TWO), "<f:keywords-utf8 b:dt=\"mv.string\">" TWO "</f:keywords-utf8>"};
+    char text[12000], many[6000];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(spellings) / sizeof(spellings[0]); i++) {
+        snprintf(text, sizeof(text), MULTISTATUS APPOINTMENT("One", "3T13:00", "3T14:00", "%s") MULTISTATUS_END,
+                 spellings[i]);
+        ask_for_marks(text, words);
+        assert_true(asked_for_categories);
+        assert_int_equal(got.count, 1);
+        assert_int_equal(got.spans[0].traits, DAV_TRAIT_MARK(1));
+        ask_for_marks(text, NULL);
+        assert_false(asked_for_categories);
+        assert_int_equal(got.spans[0].traits, 0);
+    }
+    /* more of them than anybody reads: any may be among them */
+    memset(many, 'x', sizeof(many) - 1);
+    many[sizeof(many) - 1] = '\0';
+    snprintf(text, sizeof(text),
+             MULTISTATUS APPOINTMENT("One", "3T13:00", "3T14:00", OFFICE("", "%s")) MULTISTATUS_END, many);
+    ask_for_marks(text, words);
+    assert_int_equal(got.spans[0].traits, DAV_TRAIT_MARK(0) | DAV_TRAIT_MARK(1));
+    /* nobody knows when this one is: at any time, then, and it makes nobody busy */
+    ask_for_marks(MULTISTATUS APPOINTMENT("Good", "3T13:00", "3T14:00", "") RESPONSE("/a", OFFICE("", TWO))
+                      MULTISTATUS_END,
+                  words);
+    assert_int_equal(got.count, 2);
+    assert_int_equal(got.skipped, 1);
+    assert_int_equal(got.spans[1].kind, DAV_FREE);
+    assert_int_equal(got.spans[1].traits, DAV_TRAIT_MARK(1));
+    assert_true(got.spans[1].end - got.spans[1].start > DAY);
 }
 
 #define GOOD APPOINTMENT("Good", "3T13:00", "3T14:00", "")
@@ -308,6 +374,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(kinds_and_traits, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(markers, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_left_out, set_up, tear_down),
         cmocka_unit_test(dates),
         cmocka_unit_test_setup_teardown(an_empty_calendar, set_up, tear_down),

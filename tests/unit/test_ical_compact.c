@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "davclient/mark.h"
 #include "ical_text.h"
 
 static struct ical_text t;
@@ -129,12 +130,60 @@ static void the_same_comes_of_it(void **state)
     }
 }
 
+/* Of the categories nothing is kept but our own words, and they say the same of the event. */
+static void markers_are_kept_as_ours(void **state)
+{
+    static const char *const markers[] = {"other", "Hidden", NULL};
+    static const char text[] = CALENDAR(EVENT("UID:1\nDTSTART:20260310T100000Z\nDURATION:PT1H\nTRANSP:TRANSPARENT\n"
+                                              "CATEGORIES:secret,HID\n DEN\nCATEGORIES:boss\n")
+                                            EVENT("UID:2\nDTSTART:20260311T100000Z\nDURATION:PT1H\n"
+                                                  "TRANSP:TRANSPARENT\nCATEGORIES:secret\n")
+                                                EVENT("UID:3\nDTSTART:20260401T100000Z\nTRANSP:TRANSPARENT\n"
+                                                      "DTEND:20260312T100000Z\nCATEGORIES:hidden\n")
+                                                    EVENT("UID:4\nTRANSP:TRANSPARENT\nCATEGORIES:other\n"));
+    struct ical_text *x = calloc(1, sizeof(*x));
+    struct dav_ical_setup setup = ical_text_setup(x, "20260301T000000Z", "20260501T000000Z");
+    struct buf kept;
+    struct dav_ical *ical;
+
+    (void)state;
+    setup.markers = markers;
+    ical = dav_ical_new(&setup);
+    buf_init(&kept, 1 << 20);
+    buf_adds(&kept, "BEGIN:VCALENDAR\r\n");
+    assert_int_equal(dav_ical_compact(ical, text, strlen(text), &kept, NULL, NULL), DAV_ICAL_OK);
+    buf_adds(&kept, "END:VCALENDAR\r\n");
+    dav_ical_free(&ical);
+    assert_null(strstr(kept.data, "secret"));
+    assert_null(strstr(kept.data, "boss"));
+    assert_non_null(strstr(kept.data, "CATEGORIES:Hidden\r\n"));
+    ical_text_read(x, &setup, kept.data, kept.len);
+    /* the third is over before it begins, the fourth could be at any time: narrow as long as they may be */
+    assert_int_equal(x->count, 3);
+    assert_int_equal(x->lost, 0);
+    assert_int_equal(x->spans[0].end - x->spans[0].start, 61 * 86400);
+    assert_int_equal(x->spans[0].traits, DAV_TRAIT_MARK(0));
+    assert_int_equal(x->spans[1].traits, DAV_TRAIT_MARK(1));
+    assert_int_equal(x->spans[1].end - x->spans[1].start, 3600);
+    assert_int_equal(x->spans[2].traits, DAV_TRAIT_MARK(1));
+    for (size_t i = 0; i < x->count; i++)
+        assert_int_equal(x->spans[i].kind, DAV_FREE);
+    /* without markers a category is nothing, and free time is no span */
+    setup.markers = NULL;
+    x->count = 0;
+    ical_text_read(x, &setup, text, strlen(text));
+    assert_int_equal(x->count, 0);
+    buf_free(&kept);
+    free(x);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nothing_else_is_kept),
         cmocka_unit_test(what_is_over_is_dropped),
         cmocka_unit_test(the_same_comes_of_it),
+        cmocka_unit_test(markers_are_kept_as_ours),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -60,6 +60,8 @@ struct dav_account {
     const char *notify_host; /* our name for the server, for these; NULL: the address of notify_listen */
     int64_t full_read_s;     /* Exchange: after so long a calendar is read whatever the signs say [1800] */
     const char *zone;        /* zone name for floating times, NULL: UTC */
+    /* categories that say something to us (mark.h), NULL-terminated; NULL: categories are not asked for */
+    const char *const *markers;
     size_t max_answer_bytes; /* [16 MiB] for one answer */
     unsigned max_rows;       /* appointments kept for one person and window [20 000] */
     unsigned batch_people;   /* in one question about many [100] */

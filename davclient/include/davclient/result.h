@@ -29,6 +29,7 @@ enum dav_trait {
     DAV_TRAIT_ACCEPTED_MAYBE = 16,
     DAV_TRAIT_PRIVATE = 32,
     DAV_TRAIT_OUTSIDE_HOURS = 64, /* no event: time outside the availability that the calendar publishes (RFC 7953) */
+    /* from 128 on: DAV_TRAIT_MARK, see mark.h */
 };
 
 struct dav_span {
@@ -53,6 +54,7 @@ struct dav_result {
     const char *method, *url; /* of the last request that was sent for it; NULL: none. They live during the call */
     bool unchanged;    /* nothing has changed since the last whole answer: there are no spans here, its hold on, until
                           as_of */
+    bool markless;     /* no event was seen, only busy times: nothing is known of the markers of events */
     bool routine;      /* read although there was no sign of a change, because it was time */
     unsigned requests; /* HTTP requests that it took */
     unsigned skipped;  /* items that were broken and left out, each counted, none guessed */

@@ -34,6 +34,7 @@ struct pres_grant {
                           anything is cut; 0: as they are */
     int64_t horizon_s; /* nothing that begins later than so long from now; 0: everything known */
     int64_t expires;   /* wall s, when the grant ends; PRES_NEVER */
+    const char *narrowed; /* what is narrower than the line: "choice", "marker"; NULL: nothing. Static */
     unsigned rule;     /* number of the line of the table that granted, from 1; 0: no line, the default */
     const struct pres_hours *hours; /* with working_only; borrowed. NULL with working_only: never */
 };

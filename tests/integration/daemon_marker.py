@@ -1,0 +1,128 @@
+"""A marker in the calendar: an event with a configured category narrows what is told of its person while it lasts."""
+import contextlib
+import os
+import shutil
+import time
+
+import caldav_cases as common
+import caldav_servers
+import company
+import harness
+from harness import check, check_equal, wait_until
+
+ANNA, BOB = "anna@example.test", "bob@example.test"
+KEYWORDS = "urn:schemas-microsoft-com:office:office#Keywords"
+MARKERS = "markers:\n  - { category: 'freebusyd:private', level: nothing }\n  - { category: Discreet, level: available }\n"
+POLICY = "policy: { rules: [ { who: anonymous, whom: '*', level: times } ] }\nstate: { directory: '{folder}/state' }\n"
+EVENT = "\r\n".join(["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//freebusyd//test//EN", "BEGIN:VEVENT", "UID:%s",
+                     "DTSTAMP:20110101T000000Z", "DTSTART:%s", "DTEND:%s", "SUMMARY:secret", "CATEGORIES:%s",
+                     "TRANSP:%s", "END:VEVENT", "END:VCALENDAR", ""])
+
+
+def start(folder, *lines):
+    """Nobody is asked by the clock here: what changes does so without a poll."""
+    harness.secret_file(folder, "password", "svc-secret")
+    os.mkdir(os.path.join(folder, "state"), 0o700)
+    sim = harness.Simulator(folder, company.company(*lines))
+    daemon = harness.Daemon(folder, company.yaml(sim.url, [ANNA, BOB], rules=POLICY + MARKERS, interval="1h",
+                                                 stale="4h"))
+    for address in (ANNA, BOB):
+        wait_until(lambda: daemon.ctl_json("show", address)["state"] != "unknown", f"{address} to be read")
+    return sim, daemon
+
+
+def status_of(daemon, address):
+    return daemon.get(f"/v1/presence/{address}")[0]
+
+
+def asked(daemon):
+    return daemon.ctl("privacy", "server")[1]
+
+
+def marker_begins_and_ends(folder):
+    """By the clock, in open streams, too; it makes nobody busy; the narrower of two holds; everybody is told why."""
+    sim, daemon = start(folder, f"appointment {ANNA} now-1h +8h busy",
+                        f"appointment {BOB} now-1h +3h free {KEYWORDS}=discreet",
+                        f"appointment {BOB} now+5h +1h busy {KEYWORDS}=freebusyd:private")
+    check(KEYWORDS in asked(daemon), "what is asked is told")
+    bob = daemon.presence(BOB)
+    check_equal((bob["state"], bob["until"], bob["next"]), ("free", None, None), "a free marker: no times, not busy")
+    check_equal(daemon.presence(ANNA)["state"], "busy", "no marker")
+    events = harness.Events(daemon.port)
+    events.wait(lambda e: e["address"] == ANNA and e["state"] == "busy", "one without a marker")
+    sim.lines(f"appointment {ANNA} now+8s +12s free {KEYWORDS}=Freebusyd:PRIVATE")
+    daemon.ctl("refresh", ANNA)
+    gone = events.wait(lambda e: e["address"] == ANNA and e["state"] == "unknown", "the stream to be narrowed")
+    check_equal(gone[3]["reason"], "removed", "as if there were nobody")
+    why = daemon.ctl("why", ANNA)[1]
+    check("by a marker in the calendar" in why or status_of(daemon, ANNA) == 200, f"why, unless it is over: {why}")
+    wait_until(lambda: any(e[3]["address"] == ANNA and e[3]["state"] == "busy" for e in events.events if e[0] > gone[0]),
+               "the end of the marker")
+    check_equal(status_of(daemon, ANNA), 200, "as before")
+    daemon.ctl("audience", BOB, "kinds")
+    code, out, _ = daemon.ctl("policy", "test", "anonymous", BOB)
+    check(code == 0 and "by a marker in the calendar: at most available" in out, out)
+    check("by a marker in the calendar, now: at most available" in daemon.ctl("audience")[1], "the list of choices")
+    later = harness.utc(time.time() + 5 * 3600 + 600)
+    check_equal(daemon.ctl("policy", "test", "anonymous", BOB, "--at", later)[0], 1, "another marker at another time")
+    check("discreet" not in daemon.program.log().lower().replace(MARKERS.lower(), ""), "no category is logged")
+
+
+def marker_over_restart(folder):
+    """It holds before the first answer of the next life; a reload that forgets it has to be confirmed."""
+    sim, daemon = start(folder, f"appointment {ANNA} now-1h +30d oof {KEYWORDS}=freebusyd:private",
+                        f"appointment {BOB} now-1h +8h busy")
+    check_equal((status_of(daemon, ANNA), status_of(daemon, BOB)), (404, 200), "who has a marker")
+    daemon.stop()
+    sim.program.stop()
+    daemon.start()
+    check_equal((status_of(daemon, ANNA), status_of(daemon, BOB)), (404, 200), "after a restart, without the server")
+    check_equal(daemon.ctl_json("show", ANNA)["state"], "oof", "what is known of somebody hidden")
+    with open(daemon.config, encoding="utf-8") as file:
+        text = file.read()
+    daemon.write(text.replace(MARKERS, ""))
+    code, out, err = daemon.ctl("reload")
+    check(code != 0 and "--confirm" in out + err, f"without markers people are told of: {out}{err}")
+    check_equal(status_of(daemon, ANNA), 404, "nothing has changed")
+    check_equal(daemon.ctl("reload", "--confirm")[0], 0, "confirmed")
+    check_equal(status_of(daemon, ANNA), 200, "no markers any more")
+    check(KEYWORDS not in asked(daemon), "no category is asked for")
+
+
+def radicale_marker(folder):
+    """Categories of a real server: an all-day series that is free, among other categories; then it is taken away."""
+    harness.secret_file(folder, "password", "svcpw")
+    os.chmod(folder, 0o755)
+    case = {"id": "anna", "person": "anna@example.org", "owner": None, "calendar_tz": "UTC"}
+    server = caldav_servers.Radicale(os.path.join(folder, "radicale"), ["anna"])
+    with contextlib.closing(contextlib.ExitStack()) as stack:
+        stack.callback(shutil.rmtree, server.folder, True)
+        stack.callback(server.stop)
+        check(not server.make_calendar(case, ["VEVENT"]), "a calendar")
+        now = time.time()
+        busy = EVENT % ("busy", harness.utc(now - 3600, common.FORM), harness.utc(now + 36000, common.FORM), "Work", "OPAQUE")
+        days = EVENT % ("days", "20200101T000000Z", "20200102T000000Z", "Private matters,FREEBUSYD:Private\\, no,"
+                        "freebusyd:private", "TRANSPARENT")
+        check(server.store(case, "busy.ics", busy) in (201, 204), "an event")
+        yaml = f"""servers:
+  - {{ name: office, kind: caldav, url: {server.url}{server.root}, account: svc, password_file: password, auth: [basic],
+      tls: {{ ca_file: {server.ca_file} }}, calendars: ["{server.template}"] }}
+users: [ {{ address: {case["person"]}, server: office }} ]
+poll: {{ interval: 1s, window: 14d }}
+publish: {{ http: {{ listen: ["127.0.0.1:0"] }} }}
+control: {{ socket: "{{folder}}/control.sock" }}
+"""
+        daemon = harness.Daemon(folder, yaml + MARKERS)
+        daemon.wait_state(case["person"], "busy")
+        check(server.store(case, "days.ics", days.replace("DTEND", "RRULE:FREQ=DAILY\r\nDTEND")) in (201, 204), "a series")
+        wait_until(lambda: status_of(daemon, case["person"]) == 404, "the marker to be seen")
+        check_equal(daemon.ctl_json("show", case["person"])["state"], "busy", "known as before")
+        check(server.store(case, "days.ics", days.replace("FREEBUSYD", "X").replace("freebusyd:private", "y")) in (201, 204),
+              "other categories")
+        wait_until(lambda: status_of(daemon, case["person"]) == 200, "it to be over")
+        check("Private matters" not in daemon.program.log(), "no category is logged")
+        daemon.stop()
+
+
+if __name__ == "__main__":
+    harness.run(marker_begins_and_ends, marker_over_restart, radicale_marker)
