@@ -8,7 +8,8 @@ function(fb_daemon_tests file)
   endforeach()
 endfunction()
 
-fb_daemon_tests(daemon_presence punctual_and_resumed killed_and_restarted odd_addresses state_words watched_csv stops_cleanly)
+fb_daemon_tests(daemon_presence punctual_and_resumed killed_and_restarted odd_addresses state_words watched_csv never_reads
+  stops_cleanly)
 fb_daemon_tests(daemon_faults one_person_fails broken_items whole_server_fails two_servers refused_password bad_certificate
   clear_text_refused)
 fb_daemon_tests(daemon_published without_receive_as right_is_missing rows_of_every_kind lasting_disagreement

@@ -1,6 +1,7 @@
 """Presence through the whole program: punctual, resumed, restarted, for every character, from every kind of time."""
 import json
 import signal
+import socket
 import time
 import urllib.parse
 
@@ -190,6 +191,41 @@ def watched_csv(folder):
     check_equal(daemon.ctl_json("users", "--state", "oof")["users"], [], "nobody, in as many pieces")
 
 
+def never_reads(folder):
+    """Twenty subscribers of everybody who never read: another one is told of every change, and the daemon lets go of
+    them when they go."""
+    anna, absent = "anna@example.test", [f"absent{i}@example.test" for i in range(2000)]
+    sim, daemon = company.start(folder, [f"mailbox {anna} password=x"], [*absent, anna], interval="1h",
+                                stale="3h")
+    check_equal(daemon.ctl("refresh", anna)[0], 0, "a refresh, before two thousand others")
+    check_equal(daemon.presence(anna)["state"], "free", "anna's state")
+    silent = []
+    for _ in range(20):
+        one = socket.socket()
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)  # their snapshot is a hundred times that
+        one.connect(("127.0.0.1", daemon.port))
+        one.sendall(b"GET /v1/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        silent.append(one)
+    reader = harness.Events(daemon.port)
+    reader.wait(lambda d: d["address"] == anna, "the snapshot")
+    wait_until(lambda: daemon.ctl_json("status")["subscribers"] == 21, "everybody to be connected")
+    for change in range(10):
+        now = int(time.time())
+        made = sim.control("POST", "/appointments", {"mailbox": anna, "start": harness.utc(now - 3600),
+                                                     "end": harness.utc(now + 36000 + change), "busy": "busy"})
+        for state in ("busy", "free"):
+            before = len(reader.events)
+            daemon.ctl("refresh", anna)
+            wait_until(lambda: any(e[3]["address"] == anna and e[3]["state"] == state for e in reader.events[before:]),
+                       f"change {change}: the reader to be told that anna is {state}")
+            if state == "busy":
+                sim.control("DELETE", f"/appointments/{made['id']}")
+    check(daemon.ctl_json("status")["subscribers"] >= 1, "the reader is there")
+    for one in silent:
+        one.close()
+    wait_until(lambda: daemon.ctl_json("status")["subscribers"] == 1, "those who never read to be gone")
+
+
 def stops_cleanly(folder):
     """SIGTERM: exit code 0, streams ended, control socket gone."""
     _, daemon = company.start(folder, ["appointment anna@example.test now-5m +1h busy"], ["anna@example.test"])
@@ -205,4 +241,5 @@ def stops_cleanly(folder):
 
 
 if __name__ == "__main__":
-    harness.run(punctual_and_resumed, killed_and_restarted, odd_addresses, state_words, watched_csv, stops_cleanly)
+    harness.run(punctual_and_resumed, killed_and_restarted, odd_addresses, state_words, watched_csv, never_reads,
+                stops_cleanly)
