@@ -2,7 +2,7 @@
  * fuzz_xmpp: what an XMPP server may send after the handshake. The first byte chooses the way: most inputs go through
  * the XML reader in stream mode and the stanza builder straight into the outlet with its subscriptions, which answers
  * over a socket that is emptied now and then; one in sixty-four goes through that socket and the whole stream, in
- * pieces, and ends the connection.
+ * pieces, and ends the connection. What the outlet says must be XML, and each stanza from an address that is its own.
  */
 #include <stdint.h>
 
@@ -10,18 +10,66 @@
 #include "pub_xmpp.h"
 #include "xmpp_world.h"
 
+#define HEAD "<stream:stream xmlns='jabber:component:accept' xmlns:stream='http://etherx.jabber.org/streams'>"
+
 enum { DRAIN_EACH = 16, STANZA_MAX = 256 * 1024 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static struct world *w;
 static struct pres_xml_builder *builder;
-static unsigned depth;
+static unsigned depth, told_depth;
+static struct xml_reader *told; /* of what the outlet says */
 
 static void finish(void)
 {
     pres_xml_builder_free(&builder);
+    xml_reader_free(&told);
     world_free(&w);
+}
+
+static bool on_told(void *arg, const char *ns, const char *name)
+{
+    size_t len = 0, to_len = 0;
+    (void)arg, (void)ns, (void)name;
+    if (told_depth++ != 1)
+        return true;
+    const char *from = xml_reader_attr(told, "", "from", &len), *to = xml_reader_attr(told, "", "to", &to_len);
+    if (!from || !to || to_len == 0 || !world_is_ours(w, from, len))
+        abort();
+    return true;
+}
+
+static bool on_told_end(void *arg, const char *ns, const char *name)
+{
+    (void)arg, (void)ns, (void)name;
+    told_depth--;
+    return true;
+}
+
+static bool on_told_text(void *arg, const char *text, size_t len)
+{
+    (void)arg, (void)text, (void)len;
+    return true;
+}
+
+static void hear(const char *data, size_t len)
+{
+    if (xml_reader_feed(told, data, len) != XML_OK)
+        abort();
+}
+
+/* From a connection's first stanza on. */
+static void hear_anew(void)
+{
+    static const struct xml_handler handler = {on_told, on_told_end, on_told_text};
+    static const struct xml_limits limits = {.max_bytes = 4 * STANZA_MAX, .max_depth = 32, .stream = true};
+    xml_reader_free(&told);
+    told_depth = 0;
+    told = xml_reader_new(&handler, NULL, &limits);
+    hear(HEAD, sizeof HEAD - 1);
+    hear(w->in.data, w->in.len);
+    buf_reset(&w->in);
 }
 
 static void begin(void)
@@ -36,6 +84,7 @@ static void begin(void)
     world_start(w);
     if (!world_connect(w))
         abort();
+    hear_anew();
 }
 
 /* What the outlet answered, and what the store has to say. */
@@ -43,8 +92,8 @@ static void drain(void)
 {
     char sink[65536];
     loop_turn(w->loop, 0);
-    while (recv(w->peer, sink, sizeof sink, MSG_DONTWAIT) > 0)
-        ;
+    for (ssize_t n; (n = recv(w->peer, sink, sizeof sink, MSG_DONTWAIT)) > 0;)
+        hear(sink, (size_t)n);
 }
 
 static bool on_start(void *reader, const char *ns, const char *name)
@@ -72,15 +121,13 @@ static bool on_text(void *reader, const char *text, size_t len)
 
 static void feed(const uint8_t *data, size_t size, size_t piece)
 {
-    static const char head[] =
-        "<stream:stream xmlns='jabber:component:accept' xmlns:stream='http://etherx.jabber.org/streams'>";
     static const struct xml_handler handler = {on_start, on_end, on_text};
     static const struct xml_limits limits = {.max_bytes = STANZA_MAX, .max_depth = 32, .stream = true};
     struct xml_reader *reader = NULL;
     depth = 0;
     builder = pres_xml_builder_new(4 * STANZA_MAX);
     reader = xml_reader_new(&handler, &reader, &limits);
-    enum xml_result result = xml_reader_feed(reader, head, sizeof head - 1);
+    enum xml_result result = xml_reader_feed(reader, HEAD, sizeof HEAD - 1);
     for (size_t at = 0; at < size && result == XML_OK; at += piece)
         result = xml_reader_feed(reader, (const char *)data + at, size - at < piece ? size - at : piece);
     xml_reader_free(&reader);
@@ -107,6 +154,7 @@ static void whole(const uint8_t *data, size_t size, size_t piece)
     }
     if (!world_connect(w))
         abort();
+    hear_anew();
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

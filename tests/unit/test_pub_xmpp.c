@@ -27,6 +27,9 @@ static void expect(struct world *w, const char *pattern)
     buf_init(&one, 1 << 20);
     if (!world_stanza(w, &one))
         fail_msg("%s:%u: nothing came, expected %s", file, line_number, pattern);
+    const char *from = strstr(one.data, " from='");
+    if (!from || !world_is_ours(w, from + 7, strcspn(from + 7, "'")))
+        fail_msg("%s:%u: from somebody else:\n%s", file, line_number, one.data);
     if (!matches(pattern, one.data))
         fail_msg("%s:%u: expected\n%s\nbut there came\n%s", file, line_number, pattern, one.data);
     buf_free(&one);

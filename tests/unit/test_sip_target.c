@@ -125,8 +125,8 @@ static void test_many(void **state)
 {
     (void)state;
     for (unsigned i = 0; i < RECORDS; i++)
-        records[i] = (struct record){i < 4 ? "_sip._udp.example.com" : "_sip._tcp.example.com", ns_t_srv, "h.example",
-                                     1 + i, i};
+        records[i] =
+            (struct record){i < 4 ? "_sip._udp.example.com" : "_sip._tcp.example.com", ns_t_srv, "h.example", 1 + i, i};
     find("sip:example.com", "tcp:h.example:5 tcp:h.example:6 tcp:h.example:7 tcp:h.example:8 udp:h.example:1 "
                             "udp:h.example:2 udp:h.example:3 udp:h.example:4");
 }
@@ -163,9 +163,9 @@ static void test_cancel(void **state)
 
 static void test_wrong(void **state)
 {
-    static const char *const wrong[] = {"example.com",           "sip:",          "sip:a@example.com", "sip:example.com?x=y",
-                                        "sip:h;transport=sctp",  "sips:h;transport=udp", "sip:h:0",    "sip:h:70000",
-                                        "sip:<example.com>",     "http://h"};
+    static const char *const wrong[] = {
+        "example.com",          "sip:",    "sip:a@example.com", "sip:example.com?x=y", "sip:h;transport=sctp",
+        "sips:h;transport=udp", "sip:h:0", "sip:h:70000",       "sip:<example.com>",   "http://h"};
     struct pres_sip_server server;
     (void)state;
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)

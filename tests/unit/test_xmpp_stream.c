@@ -10,6 +10,9 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <sys/select.h>
 
 #include "xmpp_world.h"
 
@@ -249,12 +252,42 @@ static void test_shared_name(void **state)
     world_free(&w);
 }
 
+/* A daemon with many subscribers has descriptors beyond what select could watch. */
+static void test_many_descriptors(void **state)
+{
+    enum { MANY = FD_SETSIZE + 50 };
+    struct rlimit files;
+    int *open_ones = mem_calloc(MANY, sizeof *open_ones);
+    struct pres_publisher_status status;
+    (void)state;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &files), 0);
+    files.rlim_cur = files.rlim_max < 2 * MANY ? files.rlim_max : 2 * MANY;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &files), 0);
+    for (int i = 0; i < MANY; i++)
+        assert_true((open_ones[i] = open("/dev/null", O_RDONLY | O_CLOEXEC)) >= 0);
+    struct world *w = connected();
+    assert_true(w->listener > FD_SETSIZE && w->peer > FD_SETSIZE);
+    assert_string_equal(code_of(w), "");
+    pres_publisher_status(w->publisher, &status);
+    assert_string_equal(status.state, "up");
+    world_free(&w);
+    for (int i = 0; i < MANY; i++)
+        close(open_ones[i]);
+    free(open_ones);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_bad_xml),     cmocka_unit_test(test_stream_errors), cmocka_unit_test(test_endless),
-        cmocka_unit_test(test_endless_tag), cmocka_unit_test(test_long_stream),   cmocka_unit_test(test_silence),
-        cmocka_unit_test(test_start),       cmocka_unit_test(test_shared_name),
+        cmocka_unit_test(test_bad_xml),
+        cmocka_unit_test(test_stream_errors),
+        cmocka_unit_test(test_endless),
+        cmocka_unit_test(test_endless_tag),
+        cmocka_unit_test(test_long_stream),
+        cmocka_unit_test(test_silence),
+        cmocka_unit_test(test_start),
+        cmocka_unit_test(test_shared_name),
+        cmocka_unit_test(test_many_descriptors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

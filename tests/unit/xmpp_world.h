@@ -305,6 +305,19 @@ static bool world_shake(struct world *w)
     return true;
 }
 
+/* A stanza from anybody else ends the stream: ours are the component, its contacts, and, where people's own accounts
+ * are written to, our resource of those. */
+static inline bool world_is_ours(const struct world *w, const char *from, size_t len)
+{
+    const char *slash = memchr(from, '/', len), *at = memchr(from, '@', slash ? (size_t)(slash - from) : len);
+    size_t bare = slash ? (size_t)(slash - from) : len, host = at ? bare - (size_t)(at + 1 - from) : bare;
+    const char *domain = at ? at + 1 : from;
+    if (host == 11 && memcmp(domain, "cal.example", host) == 0)
+        return true;
+    return w->own_account && at && host == 10 && memcmp(domain, "im.example", host) == 0 && len - bare == 9 &&
+           memcmp(slash, "/calendar", 9) == 0;
+}
+
 /* The outlet's next stanza into `out`; false: none came. */
 static bool world_stanza(struct world *w, struct buf *out)
 {
