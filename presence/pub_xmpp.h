@@ -133,8 +133,9 @@ void pres_pub_subscribe(struct pub_xmpp *x, const char *local, const struct pres
 void pres_pub_unsubscribe(struct pub_xmpp *x, const char *local, const struct pres_jid *from);
 /* An administrator's word about everything that this JID asked for. Returns how many requests that were. */
 size_t pres_pub_decide(struct pub_xmpp *x, const char *jid, bool allow);
-/* It is no more, here and in the store; with its last watch the contact goes. */
-void pres_pub_drop(struct pub_xmpp *x, struct pub_watch *w);
+/* It is no more, here and in the store, and `then` (or NULL) when it is gone there for good; with its last watch the
+ * contact goes. */
+void pres_pub_drop(struct pub_xmpp *x, struct pub_watch *w, pres_store_done_fn *then);
 /* The same for somebody who may not see and for somebody who does not exist. False: it was not sent. */
 bool pres_pub_refuse(struct pub_xmpp *x, const char *local, const char *jid, bool also_unavailable);
 

@@ -59,6 +59,6 @@ static bool leave_watch(struct pub_xmpp *x, struct pub_watch *w)
 {
     if (!pres_pub_refuse(x, w->contact->local, w->jid, w->state == PUB_SUBSCRIBED))
         return false;
-    pres_pub_drop(x, w);
+    pres_pub_drop(x, w, NULL);
     return true;
 }

@@ -1,8 +1,8 @@
 /*
  * pub_xmpp_subs: the life of a subscription from the contact's side (RFC 6121 3 and 4): we are the server of our
  * contacts. State is kept for (contact in the spelling asked for, bare JID of the watcher): none, pending, subscribed;
- * the rows live in the store, and `subscribed` is sent only when the row is safe, so that nothing is confirmed that a
- * crash would forget.
+ * the rows live in the store, and `subscribed` is sent only when the row is safe, `unsubscribed` only when it is gone
+ * for good, so that nothing is confirmed that a crash would forget.
  *
  * What comes from our own domain, or from our own resource, is an echo and never answered. Presence is answered with
  * presence only for subscribe and probe. We never ask to see anybody.
@@ -34,6 +34,9 @@ static struct pub_watch *add(struct pub_xmpp *x, const char *local, const char *
 static void set_state(struct pub_xmpp *x, struct pub_watch *w, enum pub_watch_state state);
 static void save(struct pub_xmpp *x, struct pub_watch *w);
 static void on_saved(void *arg, const char *key, bool ok);
+static void on_refused(void *arg, const char *key, bool ok);
+static void on_ended(void *arg, const char *key, bool ok);
+static void refuse_key(struct pub_xmpp *x, const char *key, bool also_unavailable);
 static void on_row(void *arg, const char *key, const char *value);
 static void confirm(struct pub_xmpp *x, struct pub_watch *w);
 static void tell(struct pub_xmpp *x, const char *local, const char *to);
@@ -130,8 +133,9 @@ void pres_pub_subscribe(struct pub_xmpp *x, const char *local, const struct pres
         (!w && (!add_room(x, local) || (ask && x->pending >= PENDING_MAX)))) {
         x->refusals++;
         if (w)
-            pres_pub_drop(x, w);
-        pres_pub_refuse(x, local, from->bare, false);
+            pres_pub_drop(x, w, on_refused);
+        else
+            pres_pub_refuse(x, local, from->bare, false);
         return;
     }
     if (w && w->state == PUB_SUBSCRIBED && w->safe) { /* the client's list may have lost it */
@@ -157,8 +161,9 @@ void pres_pub_unsubscribe(struct pub_xmpp *x, const char *local, const struct pr
 {
     struct pub_watch *w = pres_pub_watch(x, local, from->bare);
     if (w)
-        pres_pub_drop(x, w);
-    pres_pub_refuse(x, local, from->bare, true);
+        pres_pub_drop(x, w, on_ended);
+    else
+        pres_pub_refuse(x, local, from->bare, true);
 }
 
 size_t pres_pub_decide(struct pub_xmpp *x, const char *jid, bool allow)
@@ -174,20 +179,17 @@ size_t pres_pub_decide(struct pub_xmpp *x, const char *jid, bool allow)
             w->owed = true;
             save(x, w);
         } else {
-            char *local = mem_strdup(w->contact->local);
             x->refusals++;
-            pres_pub_drop(x, w);
-            pres_pub_refuse(x, local, jid, false);
-            free(local);
+            pres_pub_drop(x, w, on_refused);
         }
     }
     return n;
 }
 
-void pres_pub_drop(struct pub_xmpp *x, struct pub_watch *w)
+void pres_pub_drop(struct pub_xmpp *x, struct pub_watch *w, pres_store_done_fn *then)
 {
     struct pub_contact *c = w->contact;
-    x->store->put(x->store->impl, SPACE, w->key, NULL, NULL, NULL);
+    x->store->put(x->store->impl, SPACE, w->key, NULL, then, x);
     map_del(x->watches, w->key);
     c->watches[w->index] = c->watches[--c->count];
     c->watches[w->index]->index = w->index;
@@ -265,7 +267,7 @@ static void take_error(struct pub_xmpp *x, const struct pres_jid *to, const stru
     if (!w || !(pres_xml_child(error, ns, "gone") || pres_xml_child(error, ns, "item-not-found")))
         return;
     if (++w->errors >= ERRORS_MAX)
-        pres_pub_drop(x, w);
+        pres_pub_drop(x, w, NULL);
 }
 
 static bool add_room(const struct pub_xmpp *x, const char *local)
@@ -331,6 +333,29 @@ static void on_saved(void *arg, const char *key, bool ok)
     w->safe = true;
     if (w->owed)
         confirm(x, w);
+}
+
+static void on_refused(void *arg, const char *key, bool ok)
+{
+    (void)ok; /* it is tried again all the same, and the watcher is not told anything more */
+    refuse_key(arg, key, false);
+}
+
+static void on_ended(void *arg, const char *key, bool ok)
+{
+    (void)ok;
+    refuse_key(arg, key, true);
+}
+
+/* Who has asked again meanwhile is answered by that. */
+static void refuse_key(struct pub_xmpp *x, const char *key, bool also_unavailable)
+{
+    const char *blank = strchr(key, ' ');
+    if (map_get(x->watches, key))
+        return;
+    char *local = mem_strndup(key, (size_t)(blank - key));
+    pres_pub_refuse(x, local, blank + 1, also_unavailable);
+    free(local);
 }
 
 static void on_row(void *arg, const char *key, const char *value)

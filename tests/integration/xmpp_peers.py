@@ -4,9 +4,11 @@ people's client.
 A client is a process-wide asyncio loop in a thread of its own; what it saw is a list that the test polls.
 """
 import asyncio
+import hashlib
 import inspect
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -89,7 +91,7 @@ class Client(slixmpp.ClientXMPP):
         self.add_event_handler("presence", self._presence)
         self.add_event_handler("message", lambda m: self.answers.append((str(m["from"]), m["body"])))
         self.add_event_handler("disconnected", lambda _: setattr(self, "online", False))
-        for plugin in ("xep_0030", "xep_0054", "xep_0092", "xep_0199"):
+        for plugin in ("xep_0004", "xep_0030", "xep_0050", "xep_0054", "xep_0092", "xep_0199"):
             self.register_plugin(plugin)
         if register:
             sign_up(name, port)
@@ -234,6 +236,7 @@ def whole(folder, kind):
 
         at_its_second(sim, server, daemon, bob, people)
         questions(bob)
+        commands(server, people)
 
         # the client returns: its server probes
         anna = contact(ANNA)
@@ -309,6 +312,83 @@ def questions(bob):
     loop_call(lambda: bob.send_message(mto=contact(ANNA), mbody="when?", mtype="chat"))
     answer = wait_until(lambda: [a for a in bob.answers if a[0].startswith(contact(ANNA))], "an answer to a message")[0]
     check(ANNA + ": Busy until" in answer[1] and " busy" in answer[1], f"the day in words: {answer[1]}")
+
+
+def commands(server, people):
+    """A client with a service browser: who is free, watch, stop watching all."""
+    dora, free = Client("dora", server.ports[0]), "carl@example.test"
+    listed = dora.ask(lambda: dora["xep_0050"].get_commands(COMPONENT, timeout=60))
+    check_equal({item[1] for item in listed["disco_items"]["items"]}, {"who-is-free", "watch", "unwatch"}, "commands")
+
+    def run(node, session=None, **answers):
+        payload = None
+        if answers:
+            payload = dora["xep_0004"].make_form(ftype="submit")
+            for name, value in answers.items():
+                payload.add_field(var=name, ftype="text-multi", value=value)
+        return dora.ask(lambda: dora["xep_0050"].send_command(COMPONENT, node, action="execute", payload=payload,
+                                                              sessionid=session, timeout=60))["command"]
+
+    notes = "\n".join(text for _, text in run("who-is-free")["notes"])
+    check(free in notes and ANNA not in notes, f"who is free: {notes}")
+    first = run("watch")
+    check_equal(first["status"], "executing", "a form to fill in")
+    second = run("watch", first["sessionid"], addresses=[ANNA, "nobody@example.test"])
+    notes = "\n".join(text for _, text in second["notes"])
+    check_equal(second["status"], "completed", "the form is taken")
+    check(f"xmpp:{contact(ANNA)}?subscribe" in notes, f"whom to add: {notes}")
+    for p in people[:2]:
+        dora.subscribe(contact(p))
+        dora.wait(contact(p), "dnd", "who is watched")
+    notes = "\n".join(text for _, text in run("unwatch")["notes"])
+    check("2 contacts" in notes, f"nobody any more: {notes}")
+    for p in people[:2]:
+        dora.wait_type(contact(p), "unsubscribed")
+    dora.close()
+
+
+class Rival:
+    """Another gateway that has our name already, and answers nothing."""
+
+    def __init__(self, port):
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=60)
+        self.socket.sendall(f"<stream:stream xmlns='jabber:component:accept' "
+                            f"xmlns:stream='http://etherx.jabber.org/streams' to='{COMPONENT}'>".encode())
+        ident = re.search(r"\bid=['\"]([^'\"]+)", self._until(">", " id=")).group(1)
+        digest = hashlib.sha1((ident + SECRET).encode()).hexdigest()
+        self.socket.sendall(f"<handshake>{digest}</handshake>".encode())
+        self._until("<handshake", "handshake")
+
+    def _until(self, *marks):
+        text = ""
+        while not all(mark in text for mark in marks):
+            more = self.socket.recv(4096).decode()
+            check(more, f"the server does not take a component: {text}")
+            text += more
+        return text
+
+    def close(self):
+        self.socket.close()
+
+
+def shared_name(folder, kind):
+    """Two gateways under one name: Prosody lets the newer one have it, ejabberd divides what comes between them."""
+    sim, server, daemon = start(folder, kind, [ANNA])
+    try:
+        if kind == "ejabberd":
+            daemon.stop()
+        rivals = [Rival(server.ports[1]) for _ in range(1 if kind == "prosody" else 4)]
+        if kind == "ejabberd":  # noticed as messages to ourselves stay away, some of eight
+            daemon.start()
+        wait_until(lambda: outlet(daemon).get("code") == "xmpp-conflict", "the other one to be noticed", 90)
+        for rival in rivals:
+            rival.close()
+        daemon.write(yaml(sim, [ANNA], server, "    rate: 999\n"))
+        check_equal(daemon.ctl("reload")[0], 0, "reload")
+        wait_up(daemon)
+        wait_until(lambda: outlet(daemon).get("proved_at"), "the name to be ours alone")
+    finally:
+        server.stop()
 
 
 def refused(folder, kind):
@@ -454,7 +534,7 @@ def api(server, command, arguments):
 
 def main():
     kind = sys.argv.pop(1)
-    tests = [whole, refused, everybody, own_account]
+    tests = [whole, refused, shared_name, everybody, own_account]
 
     def bound(test):
         def run(folder):

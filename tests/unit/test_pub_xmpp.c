@@ -215,6 +215,8 @@ static void test_confirmed_when_safe(void **state)
 {
     static const char ask[] =
         "<presence type='subscribe' from='bob@im.example' to='alice\\40example.com@cal.example'/>";
+    static const char end[] =
+        "<presence type='unsubscribe' from='bob@im.example' to='alice\\40example.com@cal.example'/>";
     struct world *w = world_new();
     struct buf one;
     (void)state;
@@ -228,6 +230,30 @@ static void test_confirmed_when_safe(void **state)
     world_puts(w);
     assert_true(world_stanza(w, &one));
     assert_non_null(strstr(one.data, "type='subscribed'"));
+    assert_true(world_stanza(w, &one)); /* the state */
+
+    /* nor that somebody watches no more, who after a crash would be told again */
+    world_say(w, end, strlen(end));
+    assert_false(world_stanza(w, &one));
+    world_puts(w);
+    assert_true(world_stanza(w, &one));
+    assert_non_null(strstr(one.data, "type='unsubscribed'"));
+    assert_true(world_stanza(w, &one));
+    assert_non_null(strstr(one.data, "type='unavailable'"));
+
+    /* who asks again before that is safe is answered once, by what holds */
+    world_say(w, ask, strlen(ask));
+    assert_false(world_stanza(w, &one));
+    world_say(w, end, strlen(end));
+    world_say(w, ask, strlen(ask));
+    assert_false(world_stanza(w, &one));
+    world_puts(w);
+    assert_true(world_stanza(w, &one));
+    assert_non_null(strstr(one.data, "type='subscribed'"));
+    assert_true(world_stanza(w, &one));
+    assert_non_null(strstr(one.data, "Free"));
+    assert_false(world_stanza(w, &one));
+    assert_int_equal(w->row_count, 1);
     buf_free(&one);
     world_free(&w);
 }
