@@ -29,10 +29,13 @@
 
 /* A comparison under way. */
 struct diff {
-    struct httpd_req *req;
-    struct gw_compare *compare;
-    struct gw_config *next;
+    struct gateway *gateway;
+    struct httpd_req *req; /* NULL: gone */
+    char *path;
     bool lines; /* `next` is the configuration of today with a table of its own */
+    struct gw_config *next;
+    struct gw_compare *compare;
+    char why[4200];
 };
 
 static struct jv *report(const struct gateway *g, const struct gw_asker *who, pres_id id, int64_t at);
@@ -41,11 +44,14 @@ static void add_presence(const struct gateway *g, const struct pres_grant *grant
 static bool add_text_table(const struct gateway *g, const char *path, struct gw_config *next, char *why,
                            size_t why_size);
 static struct jv *choice_of(const struct gateway *g, pres_id id);
-static bool is_config(const char *path);
-static struct gw_config *read_next(const struct gateway *g, const char *path, char *why, size_t why_size);
+static void read_config(void *arg);
+static void config_read(void *arg);
+static void refuse(struct diff *d);
 static void compared(void *arg, struct jv *answer);
 static void asker_gone(void *arg);
-static void diff_free(struct diff *d);
+static void diff_end(struct diff *d);
+static void drop_config(void *arg);
+static void diff_free(void *arg);
 
 /* ?who=W&whom=ADDRESS&at=TIME, `who` written as in the table. */
 void gw_ctl_get_policy_test(struct gw_face *face, struct httpd_req *req, const char *rest)
@@ -98,16 +104,20 @@ void gw_ctl_get_policy_diff(struct gw_face *face, struct httpd_req *req, const c
         gw_http_problem(req, 400, "parameter-missing", "Say ?file=PATH, from the root on.");
         return;
     }
-    char why[4200];
-    struct gw_config *next = read_next(g, path, why, sizeof why);
-    if (!next) {
-        gw_http_problem(req, 422, "config-refused", why);
+    struct diff *d = mem_calloc(1, sizeof *d);
+    *d = (struct diff){.gateway = g, .req = req, .path = mem_strdup(path)};
+    d->lines = !str_ends(path, ".yaml") && !str_ends(path, ".yml");
+    httpd_on_gone(req, asker_gone, d);
+    if (!d->lines) {
+        loop_work(g->loop, read_config, config_read, d);
         return;
     }
-    struct diff *d = mem_calloc(1, sizeof *d);
-    *d = (struct diff){.req = req, .next = next, .lines = !is_config(path)};
-    httpd_on_gone(req, asker_gone, d);
-    d->compare = gw_policy_compare(g, next, compared, d);
+    d->next = mem_calloc(1, sizeof *d->next);
+    *d->next = *g->config; /* but for the table; what it borrows is looked at in this turn only */
+    if (add_text_table(g, path, d->next, d->why, sizeof d->why))
+        d->compare = gw_policy_compare(g, d->next, compared, d);
+    else
+        refuse(d);
 }
 
 void gw_ctl_get_audience(struct gw_face *face, struct httpd_req *req, const char *rest)
@@ -198,28 +208,34 @@ static void add_presence(const struct gateway *g, const struct pres_grant *grant
     buf_free(&b);
 }
 
-static bool is_config(const char *path)
+/* In the worker: a configuration may name files with very many people. */
+static void read_config(void *arg)
 {
-    return str_ends(path, ".yaml") || str_ends(path, ".yml");
+    struct diff *d = arg;
+    struct gw_config_error err;
+    d->next = gw_config_read(d->path, &err);
+    if (!d->next)
+        snprintf(d->why, sizeof d->why, "%s", err.why);
 }
 
-static struct gw_config *read_next(const struct gateway *g, const char *path, char *why, size_t why_size)
+static void config_read(void *arg)
 {
-    struct gw_config_error err;
-    struct gw_config *next = NULL;
-    if (is_config(path)) {
-        next = gw_config_read(path, &err);
-        if (!next)
-            snprintf(why, why_size, "%s", err.why);
-        return next;
+    struct diff *d = arg;
+    if (!d->req) {
+        gw_config_free(&d->next);
+        diff_free(d);
+    } else if (d->next) {
+        d->compare = gw_policy_compare(d->gateway, d->next, compared, d);
+    } else {
+        refuse(d);
     }
-    next = mem_calloc(1, sizeof *next);
-    *next = *g->config; /* but for the table; what it borrows is looked at in this turn only */
-    if (add_text_table(g, path, next, why, why_size))
-        return next;
-    gw_policy_table_free(&next->policy.table);
-    free(next);
-    return NULL;
+}
+
+static void refuse(struct diff *d)
+{
+    httpd_on_gone(d->req, NULL, NULL);
+    gw_http_problem(d->req, 422, "config-refused", d->why);
+    diff_end(d);
 }
 
 static void compared(void *arg, struct jv *answer)
@@ -228,24 +244,42 @@ static void compared(void *arg, struct jv *answer)
     httpd_on_gone(d->req, NULL, NULL);
     gw_http_json(d->req, 200, answer);
     d->compare = NULL;
-    diff_free(d);
+    diff_end(d);
 }
 
+/* While it is being read, it is waited for. */
 static void asker_gone(void *arg)
 {
     struct diff *d = arg;
+    d->req = NULL;
+    if (!d->compare)
+        return;
     gw_policy_compare_cancel(&d->compare);
-    diff_free(d);
+    diff_end(d);
 }
 
-static void diff_free(struct diff *d)
+static void diff_end(struct diff *d)
 {
     if (d->lines) {
         gw_policy_table_free(&d->next->policy.table);
         free(d->next);
+        diff_free(d);
     } else {
-        gw_config_free(&d->next);
+        loop_work(d->gateway->loop, drop_config, diff_free, d);
     }
+}
+
+/* In the worker, too. */
+static void drop_config(void *arg)
+{
+    struct diff *d = arg;
+    gw_config_free(&d->next);
+}
+
+static void diff_free(void *arg)
+{
+    struct diff *d = arg;
+    free(d->path);
     free(d);
 }
 
