@@ -199,9 +199,15 @@ static void sip_round(uint64_t v[4])
 
 static uint64_t hash(const uint64_t seed[2], const char *key)
 {
+    return map_hash(seed, key, strlen(key));
+}
+
+uint64_t map_hash(const uint64_t seed[2], const void *data, size_t len)
+{
+    const char *key = data;
     uint64_t v[4] = {seed[0] ^ 0x736f6d6570736575, seed[1] ^ 0x646f72616e646f6d, seed[0] ^ 0x6c7967656e657261,
                      seed[1] ^ 0x7465646279746573};
-    size_t len = strlen(key), left = len;
+    size_t left = len;
     uint64_t word;
 
     for (; left >= 8; left -= 8, key += 8) {

@@ -4,29 +4,25 @@
 #include "http_view.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/buf.h"
-#include "base/map.h"
 #include "base/mem.h"
 #include "gateway.h"
 #include "policy.h"
 #include "presence/render.h"
-
-/* What the viewer was told last of somebody. */
-struct told {
-    struct pres_presence now;
-    char address[];
-};
+#include "told.h"
 
 struct gw_view {
     struct gateway *g;
-    const struct gw_who *who;
-    struct map *told;    /* address -> struct told */
+    struct gw_policy_lines *lines; /* of the policy that speak of the viewer */
+    struct gw_told *told;
     const char *address; /* of the last event, */
+    uint64_t key, what;  /* its digests */
     struct pres_presence now;
     bool last_word; /* after which there is no such person */
 };
+
+enum { EVENT_ROOM = 320 };
 
 struct list {
     pres_id *ids;
@@ -39,18 +35,16 @@ static void add_id(void *arg, pres_id id);
 struct gw_view *gw_view_new(struct gateway *g, const struct gw_who *who)
 {
     struct gw_view *v = mem_calloc(1, sizeof *v);
-    *v = (struct gw_view){.g = g, .who = who, .told = map_new()};
+    *v = (struct gw_view){.g = g, .told = gw_told_new(), .lines = gw_policy_lines_new(who)};
     return v;
 }
 
 void gw_view_free(struct gw_view **v)
 {
-    size_t pos = 0;
     if (!*v)
         return;
-    for (void *told; (told = map_next((*v)->told, &pos));)
-        free(told);
-    map_free(&(*v)->told);
+    gw_told_free(&(*v)->told);
+    gw_policy_lines_free(&(*v)->lines);
     free(*v);
     *v = NULL;
 }
@@ -60,25 +54,21 @@ bool gw_view_event(struct gw_view *v, const struct pres_event *event, struct buf
     if (!look(v, event))
         return false;
     buf_adds(out, "event: presence\ndata: ");
-    pres_render_json(out, v->address, &v->now);
+    char *at = buf_room(out, EVENT_ROOM);
+    size_t len = at ? pres_render_json_at(at, EVENT_ROOM, v->address, &v->now) : 0;
+    out->len += len;
+    if (len == 0)
+        pres_render_json(out, v->address, &v->now); /* an address that needs escapes, or is long */
     buf_adds(out, "\n\n");
     return true;
 }
 
 void gw_view_said(struct gw_view *v)
 {
-    struct told *told = map_get(v->told, v->address);
-    if (v->last_word) {
-        free(map_del(v->told, v->address));
-        return;
-    }
-    if (!told) {
-        size_t len = strlen(v->address) + 1;
-        told = mem_calloc(1, sizeof *told + len);
-        memcpy(told->address, v->address, len);
-        map_put(v->told, told->address, told);
-    }
-    told->now = v->now;
+    if (v->last_word)
+        gw_told_drop(v->told, v->key);
+    else
+        gw_told_put(v->told, v->key, v->what);
 }
 
 struct pres_watch *gw_view_again(struct gw_view *v, const struct pres_watch *old, pres_journal_fn *wake, void *arg)
@@ -96,11 +86,15 @@ struct pres_watch *gw_view_again(struct gw_view *v, const struct pres_watch *old
 static bool look(struct gw_view *v, const struct pres_event *event)
 {
     v->address = event->removed ? event->removed : pres_table_publish_as(gw_table(v->g), event->id);
-    const struct told *told = map_get(v->told, v->address);
-    v->last_word = event->removed || !gw_policy_presence(v->g, v->who, event->id, &v->now);
-    if (v->last_word)
+    v->key = gw_told_who(v->told, v->address);
+    v->last_word = event->removed || !gw_policy_presence_by(v->g, v->lines, event->id, &v->now);
+    uint64_t told = gw_told_get(v->told, v->key);
+    if (v->last_word) {
         v->now = (struct pres_presence){.state = PRES_UNKNOWN, .until = PRES_NEVER, .reason = PRES_REMOVED};
-    return v->last_word ? told != NULL : !told || !pres_presence_same(&told->now, &v->now);
+        return told != 0;
+    }
+    v->what = gw_told_what(v->told, &v->now);
+    return told != v->what;
 }
 
 static void add_id(void *arg, pres_id id)

@@ -31,6 +31,21 @@ struct gw_policy {
     bool anonymous, told;
 };
 
+/* Of one table, at one epoch. */
+struct gw_policy_lines {
+    const struct gw_who *who;
+    const struct gw_policy_table *table;
+    unsigned epoch;
+    unsigned *list;
+    size_t count;
+};
+
+static struct gw_asker asker_of(const struct gw_who *who, const char *part);
+static void grant_at(const struct gateway *g, const struct gw_policy_lines *lines, const struct gw_asker *who, pres_id id,
+                     int64_t at, struct pres_grant *ret);
+static bool presence_of(const struct gateway *g, const struct gw_who *who, const struct pres_grant *grant, pres_id id,
+                        int64_t at, struct pres_presence *ret);
+static void look_up_lines(const struct gateway *g, struct gw_policy_lines *l);
 static void arm(struct gw_policy *p);
 static void on_timer(void *arg);
 static int64_t wall_s(const struct gateway *g);
@@ -80,54 +95,53 @@ void gw_policy_grant_part(const struct gateway *g, const struct gw_who *who, con
     *ret = pres_grant_all;
     if (who->admin || (!g->config->policy.table && !g->persons[id].choice && !g->persons[id].marked))
         return;
-    struct gw_asker asker = {.name = who->name,
-                             .group = who->group,
-                             .part = part,
-                             .anonymous = strcmp(who->means, "anonymous") == 0,
-                             .outlet = strcmp(who->means, "outlet") == 0};
-    gw_policy_grant_at(g, &asker, id, wall_s(g), ret);
+    struct gw_asker asker = asker_of(who, part);
+    grant_at(g, NULL, &asker, id, wall_s(g), ret);
 }
 
-/* The person's own choice and marker are the last word, but for widening. */
 void gw_policy_grant_at(const struct gateway *g, const struct gw_asker *who, pres_id id, int64_t at,
                         struct pres_grant *ret)
 {
-    const struct gw_policy_table *t = g->config->policy.table;
-    struct gw_subject whom = {.address = pres_table_address(g->table, id),
-                              .publish_as = pres_table_publish_as(g->table, id),
-                              .group = pres_table_group(g->table, id)};
-    enum pres_level most;
-    *ret = pres_grant_all;
-    if (t)
-        gw_policy_table_grant(t, who, &whom, at, ret);
-    if (gw_choices_of(g->choices, id, &most) && most < ret->level) {
-        ret->level = most;
-        ret->narrowed = "choice";
-    }
-    if (gw_marks_at(g, id, at, &most) && most < ret->level) {
-        ret->level = most;
-        ret->narrowed = "marker";
-    }
+    grant_at(g, NULL, who, id, at, ret);
 }
 
 bool gw_policy_presence(const struct gateway *g, const struct gw_who *who, pres_id id, struct pres_presence *ret)
 {
     struct pres_grant grant;
-    struct pres_presence full;
-    struct pres_known known;
     if (id == PRES_NOBODY)
         return false;
     gw_policy_grant(g, who, id, &grant);
-    gw_audit(g, who, id, &grant);
-    if (grant.level == PRES_SEE_NOTHING)
+    return presence_of(g, who, &grant, id, wall_s(g), ret);
+}
+
+struct gw_policy_lines *gw_policy_lines_new(const struct gw_who *who)
+{
+    struct gw_policy_lines *l = mem_calloc(1, sizeof *l);
+    l->who = who;
+    return l;
+}
+
+void gw_policy_lines_free(struct gw_policy_lines **l)
+{
+    if (*l)
+        free((*l)->list);
+    free(*l);
+    *l = NULL;
+}
+
+bool gw_policy_presence_by(const struct gateway *g, struct gw_policy_lines *l, pres_id id, struct pres_presence *ret)
+{
+    struct pres_grant grant = pres_grant_all;
+    int64_t now = wall_s(g);
+    if (id == PRES_NOBODY)
         return false;
-    pres_table_presence(g->table, id, &full);
-    if (pres_grant_is_all(&grant)) {
-        *ret = full;
-        return true;
+    if (l->epoch != g->policy->epoch || l->table != g->config->policy.table)
+        look_up_lines(g, l);
+    if (!l->who->admin && (l->table || g->persons[id].choice || g->persons[id].marked)) {
+        struct gw_asker asker = asker_of(l->who, NULL);
+        grant_at(g, l, &asker, id, now, &grant);
     }
-    pres_table_known(g->table, id, &known);
-    return pres_view_presence(&grant, &known, &full, wall_s(g), ret);
+    return presence_of(g, l->who, &grant, id, now, ret);
 }
 
 struct pres_seen *gw_policy_known(const struct gateway *g, const struct gw_who *who, pres_id id)
@@ -178,6 +192,66 @@ bool gw_policy_names_anonymous(const struct gateway *g)
 unsigned gw_policy_epoch(const struct gateway *g)
 {
     return g->policy->epoch;
+}
+
+static struct gw_asker asker_of(const struct gw_who *who, const char *part)
+{
+    return (struct gw_asker){.name = who->name,
+                             .group = who->group,
+                             .part = part,
+                             .anonymous = strcmp(who->means, "anonymous") == 0,
+                             .outlet = strcmp(who->means, "outlet") == 0};
+}
+
+/* The person's own choice and marker are the last word, but for widening. `lines` NULL: all of them. */
+static void grant_at(const struct gateway *g, const struct gw_policy_lines *lines, const struct gw_asker *who, pres_id id,
+                     int64_t at, struct pres_grant *ret)
+{
+    const struct gw_policy_table *t = g->config->policy.table;
+    struct gw_subject whom = {.address = pres_table_address(g->table, id),
+                              .publish_as = pres_table_publish_as(g->table, id),
+                              .group = pres_table_group(g->table, id)};
+    enum pres_level most;
+    *ret = pres_grant_all;
+    if (t && lines)
+        gw_policy_table_grant_by(t, lines->list, lines->count, who, &whom, at, ret);
+    else if (t)
+        gw_policy_table_grant(t, who, &whom, at, ret);
+    if (gw_choices_of(g->choices, id, &most) && most < ret->level) {
+        ret->level = most;
+        ret->narrowed = "choice";
+    }
+    if (gw_marks_at(g, id, at, &most) && most < ret->level) {
+        ret->level = most;
+        ret->narrowed = "marker";
+    }
+}
+
+static bool presence_of(const struct gateway *g, const struct gw_who *who, const struct pres_grant *grant, pres_id id,
+                        int64_t at, struct pres_presence *ret)
+{
+    struct pres_presence full;
+    struct pres_known known;
+    gw_audit(g, who, id, grant);
+    if (grant->level == PRES_SEE_NOTHING)
+        return false;
+    pres_table_presence(g->table, id, &full);
+    if (pres_grant_is_all(grant)) {
+        *ret = full;
+        return true;
+    }
+    pres_table_known(g->table, id, &known);
+    return pres_view_presence(grant, &known, &full, at, ret);
+}
+
+static void look_up_lines(const struct gateway *g, struct gw_policy_lines *l)
+{
+    struct gw_asker asker = asker_of(l->who, NULL);
+    l->epoch = g->policy->epoch;
+    l->table = g->config->policy.table;
+    free(l->list);
+    l->list = l->table ? mem_calloc(gw_policy_table_count(l->table) + 1, sizeof *l->list) : NULL;
+    l->count = l->table ? gw_policy_table_lines(l->table, &asker, l->list) : 0;
 }
 
 /* The wall clock may jump: never more than a minute at a stretch. */

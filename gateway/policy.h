@@ -15,6 +15,7 @@
 struct gateway;
 struct gw_asker;
 struct gw_policy;
+struct gw_policy_lines;
 struct gw_subject;
 struct gw_who;
 
@@ -29,6 +30,11 @@ void gw_policy_grant_part(const struct gateway *g, const struct gw_who *who, con
  * person (PRES_NOBODY included). What a face tells of a person comes from here, or from freebusy.h.
  */
 bool gw_policy_presence(const struct gateway *g, const struct gw_who *who, pres_id id, struct pres_presence *ret);
+
+/* The same for an asker who goes on asking, a stream: the lines that speak of `who`, who must outlive it, are kept. */
+struct gw_policy_lines *gw_policy_lines_new(const struct gw_who *who);
+void gw_policy_lines_free(struct gw_policy_lines **l);
+bool gw_policy_presence_by(const struct gateway *g, struct gw_policy_lines *l, pres_id id, struct pres_presence *ret);
 
 /* What is known of this person, as `who` may know it; NULL: no times may be told. Freed by pres_seen_free, in this
  * turn. */

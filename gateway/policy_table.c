@@ -14,6 +14,8 @@
 
 enum { HORIZON_LOOK_S = 900 };
 
+static bool grants(const struct gw_policy_table *t, size_t i, const struct gw_asker *who,
+                   const struct gw_subject *whom, int64_t now, struct pres_grant *ret);
 static bool who_matches(const struct gw_word *w, const struct gw_asker *who);
 static bool whom_matches(const struct gw_word *w, const struct gw_asker *who, const struct gw_subject *whom);
 static bool in_domain(const char *address, const char *domain);
@@ -51,20 +53,28 @@ size_t gw_policy_table_count(const struct gw_policy_table *t)
 void gw_policy_table_grant(const struct gw_policy_table *t, const struct gw_asker *who, const struct gw_subject *whom,
                            int64_t now, struct pres_grant *ret)
 {
-    for (size_t i = 0; i < t->count; i++) {
-        const struct gw_rule *r = &t->rules[i];
-        if (now >= r->grant.expires || !gw_policy_line_who(t, i, who))
-            continue;
-        bool meant = false;
-        for (size_t w = 0; w < r->whom_count && !meant; w++)
-            meant = whom_matches(&r->whom[w], who, whom);
-        if (!meant)
-            continue;
-        *ret = r->grant;
-        ret->rule = (unsigned)i + 1;
-        ret->hours = r->grant.working_only ? t->hours : NULL;
-        return;
-    }
+    for (size_t i = 0; i < t->count; i++)
+        if (gw_policy_line_who(t, i, who) && grants(t, i, who, whom, now, ret))
+            return;
+    *ret = (struct pres_grant){.level = PRES_SEE_NOTHING, .expires = PRES_NEVER};
+}
+
+size_t gw_policy_table_lines(const struct gw_policy_table *t, const struct gw_asker *who, unsigned *lines)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < t->count; i++)
+        if (gw_policy_line_who(t, i, who))
+            lines[n++] = (unsigned)i;
+    return n;
+}
+
+void gw_policy_table_grant_by(const struct gw_policy_table *t, const unsigned *lines, size_t count,
+                              const struct gw_asker *who, const struct gw_subject *whom, int64_t now,
+                              struct pres_grant *ret)
+{
+    for (size_t i = 0; i < count; i++)
+        if (grants(t, lines[i], who, whom, now, ret))
+            return;
     *ret = (struct pres_grant){.level = PRES_SEE_NOTHING, .expires = PRES_NEVER};
 }
 
@@ -133,6 +143,22 @@ bool gw_policy_widens(const struct pres_grant *a, const struct pres_grant *b)
     if (b->level < PRES_SEE_TIMES)
         return false;
     return (a->no_until && !b->no_until) || (a->horizon_s > 0 && (b->horizon_s == 0 || b->horizon_s > a->horizon_s));
+}
+
+/* Line i, of this asker: is it in force, and does it speak of the subject? */
+static bool grants(const struct gw_policy_table *t, size_t i, const struct gw_asker *who,
+                   const struct gw_subject *whom, int64_t now, struct pres_grant *ret)
+{
+    const struct gw_rule *r = &t->rules[i];
+    bool meant = false;
+    for (size_t w = 0; w < r->whom_count && !meant && now < r->grant.expires; w++)
+        meant = whom_matches(&r->whom[w], who, whom);
+    if (!meant)
+        return false;
+    *ret = r->grant;
+    ret->rule = (unsigned)i + 1;
+    ret->hours = r->grant.working_only ? t->hours : NULL;
+    return true;
 }
 
 static bool who_matches(const struct gw_word *w, const struct gw_asker *who)

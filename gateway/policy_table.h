@@ -58,6 +58,13 @@ size_t gw_policy_table_count(const struct gw_policy_table *t);
 void gw_policy_table_grant(const struct gw_policy_table *t, const struct gw_asker *who, const struct gw_subject *whom,
                            int64_t now, struct pres_grant *ret);
 
+/* The lines that speak of this asker, from 0, into `lines` (as many as there are lines); returns how many. */
+size_t gw_policy_table_lines(const struct gw_policy_table *t, const struct gw_asker *who, unsigned *lines);
+/* As gw_policy_table_grant; only these lines need be looked at. */
+void gw_policy_table_grant_by(const struct gw_policy_table *t, const unsigned *lines, size_t count,
+                              const struct gw_asker *who, const struct gw_subject *whom, int64_t now,
+                              struct pres_grant *ret);
+
 /* Does line i (from 0) speak of this asker, this subject? For warnings about lines that speak of nobody. */
 bool gw_policy_line_who(const struct gw_policy_table *t, size_t i, const struct gw_asker *who);
 bool gw_policy_line_whom(const struct gw_policy_table *t, size_t i, const struct gw_subject *whom);

@@ -13,7 +13,14 @@
 #include "presence/hours.h"
 
 /* Working hours come no more often than once a day; a day in summer time's spring has 23 hours. */
-enum { NIGHT_S = 79200, NIGHTS_MORE = 4, ABOUT_S = 300 };
+enum { NIGHT_S = 79200, NIGHTS_MORE = 4, ABOUT_S = 300, DAY_S = 86400 };
+enum { NEAR = 4, NEAR_DAYS = 3, FEW = 24 };
+
+/* Of what is known: these intervals, and the nights between two moments. */
+struct part {
+    size_t first, end;
+    int64_t nights_from, nights_until;
+};
 
 static const char *const level_names[] = {"nothing", "available", "kinds", "times"};
 enum { LEVELS = sizeof level_names / sizeof level_names[0] };
@@ -26,7 +33,10 @@ static int64_t since_before(const struct pres_grant *grant, const struct pres_pr
 static void within_hours(int64_t begin, int64_t end, int64_t sight, struct pres_presence *p);
 static void reduce(const struct pres_grant *grant, int64_t now, struct pres_presence *p);
 static int64_t about(int64_t valid_until, int64_t now);
-static struct pres_set *shaped(const struct pres_grant *grant, const struct pres_known *known, int64_t until);
+static bool look_near(const struct pres_grant *grant, const struct pres_known *known, struct pres_known *seen, int64_t now,
+                      size_t reach, struct pres_presence *ret);
+static struct pres_set *shaped(const struct pres_grant *grant, const struct pres_known *known, int64_t until,
+                               const struct part *part);
 static size_t add_nights(const struct pres_grant *grant, int64_t from, int64_t until, struct pres_interval *out,
                          size_t max);
 static int64_t round_down(int64_t t, int64_t grid);
@@ -92,7 +102,8 @@ struct pres_seen *pres_view_known(const struct pres_grant *grant, const struct p
     seen->known.reason = NULL;
     if (grant->horizon_s > 0 && seen->known.until > now + grant->horizon_s)
         seen->known.until = now + grant->horizon_s;
-    seen->set = shaped(grant, known, seen->known.until);
+    const struct part all = {0, pres_set_count(known->set), INT64_MIN, PRES_NEVER};
+    seen->set = shaped(grant, known, seen->known.until, &all);
     seen->known.set = seen->set;
     return seen;
 }
@@ -124,10 +135,8 @@ static void look(const struct pres_grant *grant, const struct pres_known *known,
         return;
     if (grant->horizon_s > 0 && seen.until > now + grant->horizon_s)
         seen.until = now + grant->horizon_s;
-    struct pres_set *set = shaped(grant, known, seen.until);
-    seen.set = set;
-    pres_state_at(&seen, now, ret);
-    free(set);
+    for (size_t reach = NEAR; !look_near(grant, known, &seen, now, reach, ret); reach *= 4)
+        ;
     if (ret->state == PRES_UNKNOWN) {
         ret->reason = "stale";
         return;
@@ -136,6 +145,35 @@ static void look(const struct pres_grant *grant, const struct pres_known *known,
         ret->since = since_before(grant, full, ret->state, now);
     ret->valid_until = full->valid_until;
     within_hours(begin, end, seen.until, ret);
+}
+
+/*
+ * The same from a few intervals to either side of now: most of a calendar has no part in the present. False: what was left
+ * out might have one, because the run at now, the one before or the next one reaches to it; more have to be looked at.
+ */
+static bool look_near(const struct pres_grant *grant, const struct pres_known *known, struct pres_known *seen, int64_t now,
+                      size_t reach, struct pres_presence *ret)
+{
+    size_t count = pres_set_count(known->set), at = pres_set_find(known->set, now), days = reach / NEAR * NEAR_DAYS;
+    struct part part = {.first = at > reach ? at - reach : 0,
+                        .end = count - at > reach ? at + reach : count,
+                        .nights_from = now - (int64_t)days * DAY_S,
+                        .nights_until = now + (int64_t)days * DAY_S};
+    int64_t before = part.first > 0 ? round_up(pres_set_at(known->set, part.first - 1).end, grant->grid_s) : INT64_MIN;
+    int64_t behind = part.end < count ? round_down(pres_set_at(known->set, part.end).start, grant->grid_s) : PRES_NEVER;
+    if (grant->working_only && part.nights_from > before)
+        before = part.nights_from;
+    if (grant->working_only && part.nights_until < behind)
+        behind = part.nights_until;
+    struct pres_set *set = shaped(grant, known, seen->until, &part);
+    seen->set = set;
+    pres_state_at(seen, now, ret);
+    seen->set = NULL;
+    free(set);
+    if (ret->state == PRES_UNKNOWN)
+        return true;
+    return (before <= known->from || ret->since > before) &&
+           (behind >= seen->until || (ret->until < behind && ret->next.some && ret->next.end < behind));
 }
 
 /*
@@ -192,22 +230,26 @@ static int64_t about(int64_t valid_until, int64_t now)
     return coarse > now ? coarse : valid_until;
 }
 
-/* The set as this viewer may see it, up to `until`; NULL: nothing but free. The caller frees it. */
-static struct pres_set *shaped(const struct pres_grant *grant, const struct pres_known *known, int64_t until)
+/* The set as this viewer may see it, up to `until`, of a part of what is known; NULL: nothing but free. The caller frees
+ * it. */
+static struct pres_set *shaped(const struct pres_grant *grant, const struct pres_known *known, int64_t until,
+                               const struct part *part)
 {
-    size_t count = pres_set_count(known->set), n = 0;
-    size_t nights =
-        grant->working_only && known->until > known->from ? (size_t)((known->until - known->from) / NIGHT_S) : 0;
-    struct pres_interval *in = mem_calloc(count + nights + NIGHTS_MORE, sizeof *in);
-    for (size_t i = 0; i < count; i++) {
+    int64_t nights_from = part->nights_from > known->from ? part->nights_from : known->from;
+    int64_t nights_until = part->nights_until < until ? part->nights_until : until;
+    size_t nights = grant->working_only && nights_until > nights_from ? (size_t)((nights_until - nights_from) / NIGHT_S) : 0;
+    size_t max = part->end - part->first + nights + NIGHTS_MORE, n = 0;
+    struct pres_interval few[FEW], *in = max <= FEW ? few : mem_calloc(max, sizeof *in);
+    for (size_t i = part->first; i < part->end; i++) {
         struct pres_interval one = pres_set_at(known->set, i);
         in[n++] = (struct pres_interval){round_down(one.start, grant->grid_s), round_up(one.end, grant->grid_s),
                                          grant->merge ? PRES_BUSY : one.kind};
     }
     if (grant->working_only)
-        n += add_nights(grant, known->from, until, in + n, nights + NIGHTS_MORE);
+        n += add_nights(grant, nights_from, nights_until, in + n, nights + NIGHTS_MORE);
     struct pres_set *set = pres_set_build(in, n, known->from, until);
-    free(in);
+    if (in != few)
+        free(in);
     return set;
 }
 

@@ -32,7 +32,22 @@ static FILE *create(const struct company *c, const char *name)
     return file;
 }
 
-static void write_files(const struct company *c, unsigned server_port, double polls)
+static void write_config(const struct company *c, const char *rules)
+{
+    FILE *file = create(c, "c.yaml");
+    fprintf(
+        file,
+        "servers:\n  - { name: canned, kind: exchange, url: 'http://127.0.0.1:%u/exchange/', account: 'EXAMPLE\\svc',\n"
+        "      password_file: pw, auth: [basic], max_requests_per_second: %.3f, changes: { contenttag: false, "
+        "subscribe: false } }\n"
+        "users: [ { file: people.csv } ]\npoll: { interval: 1d }\npresence: { stale_after: 7d }\n"
+        "publish: { http: { listen: ['127.0.0.1:0'], max_connections: 60000 } }\ncontrol: { socket: %s/control.sock "
+        "}\n%s%s",
+        c->server_port, c->polls, c->folder, rules[0] ? "policy:\n  rules:\n" : "", rules);
+    fclose(file);
+}
+
+static void write_files(const struct company *c)
 {
     FILE *file = create(c, "pw");
     fputs("secret\n", file);
@@ -44,17 +59,7 @@ static void write_files(const struct company *c, unsigned server_port, double po
         fprintf(file, "%s\n", company_address(i, address));
     }
     fclose(file);
-    file = create(c, "c.yaml");
-    fprintf(
-        file,
-        "servers:\n  - { name: canned, kind: exchange, url: 'http://127.0.0.1:%u/exchange/', account: 'EXAMPLE\\svc',\n"
-        "      password_file: pw, auth: [basic], max_requests_per_second: %.3f, changes: { contenttag: false, "
-        "subscribe: false } }\n"
-        "users: [ { file: people.csv } ]\npoll: { interval: 1d }\npresence: { stale_after: 7d }\n"
-        "publish: { http: { listen: ['127.0.0.1:0'], max_connections: 60000 } }\ncontrol: { socket: %s/control.sock "
-        "}\n",
-        server_port, polls, c->folder);
-    fclose(file);
+    write_config(c, "");
 }
 
 static void remove_files(const struct company *c)
@@ -74,15 +79,14 @@ void company_open(struct company *c, unsigned people, double polls)
     struct canned_answer answers[] = {canned_207("SEARCH", search), canned_207("PROPFIND", propfind)};
     struct gw_config_error err;
     char path[128], why[4200];
-    unsigned port;
 
-    *c = (struct company){.people = people, .folder = "/tmp/freebusyd-load-XXXXXX"};
+    *c = (struct company){.people = people, .polls = polls, .folder = "/tmp/freebusyd-load-XXXXXX"};
     if (!mkdtemp(c->folder)) {
         perror(c->folder);
         exit(1);
     }
-    c->server = canned_server_start(answers, 2, &port);
-    write_files(c, port, polls);
+    c->server = canned_server_start(answers, 2, &c->server_port);
+    write_files(c);
     snprintf(path, sizeof(path), "%s/c.yaml", c->folder);
     struct gw_config *config = gw_config_read(path, &err);
     c->loop = loop_new(clk_system());
@@ -104,6 +108,17 @@ void company_close(struct company *c)
     loop_free(&c->loop);
     canned_server_stop(c->server);
     remove_files(c);
+}
+
+void company_policy(struct company *c, const char *rules)
+{
+    char why[4200];
+    write_config(c, rules);
+    if (!gw_reload(c->gateway, true, why, sizeof(why))) {
+        fprintf(stderr, "load: %s\n", why);
+        exit(1);
+    }
+    company_settle(c);
 }
 
 char *company_address(unsigned n, char out[32])

@@ -20,12 +20,17 @@ struct company {
     unsigned people;
     unsigned port; /* of its HTTP listener */
     pid_t server;  /* canned */
+    unsigned server_port;
+    double polls;
     char folder[64];
 };
 
 /* `polls` a second at the most. Ends the program when something is wrong. */
 void company_open(struct company *c, unsigned people, double polls);
 void company_close(struct company *c);
+
+/* These rules, as they stand in a configuration, from now on; "": none. */
+void company_policy(struct company *c, const char *rules);
 
 /* "u123@x.test": of the person that the n-th line of the CSV file names, from 0. */
 char *company_address(unsigned n, char out[32]);

@@ -196,6 +196,72 @@ static void test_an_ended_grant_tells_nothing(void **state)
     end(&w);
 }
 
+/* What is looked at is a part of the calendar; what comes out is what the whole set says, as it is told by
+ * pres_view_known. Crowded and empty calendars, at moments all over them. */
+static void test_as_the_whole_set_says(void **state)
+{
+    enum { ROUNDS = 4000, MOST = 90 };
+    unsigned seed = 11, busy = 0;
+    char why[200];
+    struct pres_hours *hours = pres_hours_new(0x1f, 8 * HOUR, 17 * HOUR, NULL, why, sizeof why);
+    (void)state;
+    assert_non_null(hours);
+    for (unsigned i = 0; i < ROUNDS; i++) {
+        static const int64_t grids[] = {0, 60, 900, 3600, 7200, DAY};
+        struct pres_interval in[MOST];
+        struct world w;
+        unsigned n = (unsigned)rand_r(&seed) % MOST, space = 1 + (unsigned)rand_r(&seed) % 600;
+        int64_t at = NOON - 36 * HOUR - DAY;
+        for (unsigned k = 0; k < n; k++) {
+            at += (int64_t)((unsigned)rand_r(&seed) % space) * MIN;
+            in[k].start = at;
+            at += (int64_t)(1 + (unsigned)rand_r(&seed) % 180) * MIN;
+            in[k].end = at;
+            in[k].kind = (enum pres_kind)(PRES_TENTATIVE + (unsigned)rand_r(&seed) % 3);
+        }
+        begin(&w, NOON);
+        free(w.set);
+        w.known.set = w.set = pres_set_build(in, n, w.known.from, w.known.until);
+        int64_t now = w.known.from + (int64_t)((unsigned)rand_r(&seed) % (15 * 24 * 60)) * MIN;
+        w.known.as_of = now;
+        pres_state_at(&w.known, now, &w.full);
+        struct pres_grant grant = {.level = PRES_SEE_TIMES,
+                                   .merge = rand_r(&seed) % 2,
+                                   .working_only = rand_r(&seed) % 3 == 0,
+                                   .hours = hours,
+                                   .grid_s = grids[(unsigned)rand_r(&seed) % 6],
+                                   .horizon_s = rand_r(&seed) % 3 ? 0 : 5 * DAY,
+                                   .expires = PRES_NEVER};
+        struct pres_seen *whole = pres_view_known(&grant, &w.known, now);
+        struct pres_presence all;
+        int64_t from, until;
+        bool inside = !grant.working_only || pres_hours_at(hours, now, &from, &until);
+        pres_state_at(&whole->known, now, &all);
+        assert_true(look(&w, grant, now));
+        if (inside) {
+            assert_int_equal(w.seen.state, all.state);
+            busy += all.state != PRES_FREE;
+        }
+        if (!grant.working_only) {
+            assert_int_equal(w.seen.until, all.until);
+            assert_int_equal(w.seen.next.some, all.next.some);
+            if (all.next.some) {
+                assert_int_equal(w.seen.next.kind, all.next.kind);
+                assert_int_equal(w.seen.next.start, all.next.start);
+                assert_int_equal(w.seen.next.end, all.next.end);
+            }
+            if (all.since > w.known.from)
+                assert_int_equal(w.seen.since, all.since);
+        } else if (inside && all.until < until) {
+            assert_int_equal(w.seen.until, all.until);
+        }
+        pres_seen_free(&whole);
+        end(&w);
+    }
+    assert_in_range(busy, ROUNDS / 10, ROUNDS);
+    pres_hours_free(&hours);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -207,6 +273,7 @@ int main(void)
         cmocka_unit_test(test_working_hours),
         cmocka_unit_test(test_unknown_stays_unknown),
         cmocka_unit_test(test_an_ended_grant_tells_nothing),
+        cmocka_unit_test(test_as_the_whole_set_says),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

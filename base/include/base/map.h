@@ -7,6 +7,7 @@
 #define BASE_MAP_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 struct map;
 
@@ -29,5 +30,8 @@ void *map_del(struct map *m, const char *key);
 /* Walks all entries in no order: start with *pos = 0; NULL at the end. Entries may be deleted, not added, while
  * walking. */
 void *map_next(const struct map *m, size_t *pos);
+
+/* SipHash-1-3 of some bytes, for tables that keep no keys; the seed is to be drawn at random. */
+uint64_t map_hash(const uint64_t seed[2], const void *data, size_t len);
 
 #endif
