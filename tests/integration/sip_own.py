@@ -1,5 +1,5 @@
 """Our own presence server, through the whole program. With "baresip" as first argument: a phone watches us by UDP and
-TCP, passwords, both sides' restarts, what a phone must be told when; with "linphone" another kind of phone. With "sipp": fifty watchers at once with SIPp,
+TCP, passwords, both sides' restarts, what a phone must be told when; with "linphone" another kind of phone. With "sipp": fifty watchers at once with SIPp, a thousand without,
 floods and broken messages."""
 import os
 import re
@@ -187,6 +187,48 @@ def sipp(folder):
     check_equal(daemon.stop(), 0, "exit code")
 
 
+def crowd(folder):
+    """A thousand watchers of one person: each hears of the meeting, and of our end."""
+    sim, daemon, port = start(folder, more=["rate: 5000"])
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as phones:
+        phones.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+        phones.settimeout(0.05)
+        phones.connect(("127.0.0.1", port))
+        asked, told = {f"t{i}": 0.0 for i in range(1000)}, {}
+
+        def look():
+            """Asks again who was not answered, fifty at a time, and answers what came."""
+            late = [call for call, at in asked.items() if at < time.monotonic() - 1][:50]
+            for call in late:
+                asked[call] = time.monotonic()
+                phones.send(subscribe_text("UDP", int(call[1:])).encode())
+            try:
+                while True:
+                    take(phones.recv(65536).decode())
+            except (socket.timeout, ConnectionRefusedError):
+                pass
+
+        def take(text):
+            call = re.search(r"^Call-ID: (\w+)", text, re.M).group(1)
+            asked.pop(call, None)
+            if text.startswith("NOTIFY "):
+                told[call] = text
+                wanted = [line for line in text.split("\r\n") if re.match(r"(Via|From|To|Call-ID|CSeq):", line)]
+                phones.send(("SIP/2.0 200 OK\r\n" + "\r\n".join(wanted) + "\r\nContent-Length: 0\r\n\r\n").encode())
+
+        def all_hear(word, what):
+            wait_until(lambda: look() or sum(word in text for text in told.values()) == 1000, what, 120)
+
+        all_hear("<basic>open</basic>", "everybody to be told at once")
+        check_equal(outlet(daemon, NAME)["watchers"], 1000, "watchers")
+        meeting(sim, CAROL)
+        all_hear("<rpid:busy/>", "everybody to be told of the meeting")
+        daemon.program.expected_to_run = False
+        daemon.program.process.send_signal(signal.SIGTERM)
+        all_hear("terminated;reason=deactivated", "everybody to be told of our end")
+        check_equal(daemon.program.process.wait(60), 0, "exit code")
+
+
 def sipsak(folder):
     """sipsak: OPTIONS by UDP and TCP, and requests with more and more random characters in them."""
     _, daemon, port = start(folder)
@@ -307,4 +349,4 @@ if KIND == "baresip":
 elif KIND == "linphone":
     harness.run(linphone)
 else:
-    harness.run(sipp, sipsak, hostile, passwords, demand, over_http)
+    harness.run(sipp, crowd, sipsak, hostile, passwords, demand, over_http)
