@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "audit_end.h"
 #include "base/buf.h"
 #include "base/chain.h"
 #include "base/clk.h"
@@ -29,7 +30,7 @@
 
 enum { DECISIONS_MAX = 100000, PENDING_MAX = 16 << 20, WRITE_MS = 200, RETRY_MS = 5000, KEY_MAX = 2400, FIELDS = 6 };
 #define BY_LINE "line"
-enum { MEGABYTE = 1000 * 1000 };
+enum { MEGABYTE = 1000 * 1000, FAREWELL_MS = 2000, TURN_MS = 5 };
 
 struct repeats {
     uint64_t more; /* beside the line that was written */
@@ -58,8 +59,10 @@ struct job {
     unsigned keep;
     struct forgotten *forget;
     struct waiter *waiters;
-    bool ok, last;
+    bool ok, last, gone;
     char why[300], head[CHAIN_HEX];
+    char end[CHAIN_HEX]; /* of the file as we left it, when it is to be opened; "": not known */
+    char *alarm;         /* what is written where that is gone */
 };
 
 struct gw_audit {
@@ -85,6 +88,7 @@ static void tell_repeats(void *arg);
 static void start(void *arg);
 static struct job *job_new(struct gw_audit *a);
 static void work(void *arg);
+static bool open_chain(struct job *job);
 static bool write_lines(struct job *job);
 static bool take_out(struct job *job);
 static void done(void *arg);
@@ -102,6 +106,20 @@ struct gw_audit *gw_audit_new(struct gateway *g)
     a->repeat = loop_timer_new(g->loop, "audit-repeats", tell_repeats, a);
     buf_init(&a->pending, PENDING_MAX);
     return a;
+}
+
+/* The worker goes on beside us; the clock of the loop may stand still in tests. */
+void gw_audit_farewell(struct gateway *g)
+{
+    struct gw_audit *a = g->audit;
+    int64_t end = clk_mono_ms(clk_system()) + FAREWELL_MS;
+    if (!a || !a->path)
+        return;
+    gw_recent_clear(a->decisions);
+    while ((a->job || (a->pending.len > 0 && !a->failing)) && clk_mono_ms(clk_system()) < end) {
+        start(a);
+        loop_turn(g->loop, TURN_MS);
+    }
 }
 
 void gw_audit_free(struct gw_audit **ap)
@@ -323,6 +341,11 @@ static struct job *job_new(struct gw_audit *a)
                         .forget = a->forget,
                         .waiters = a->waiters};
     job->text = buf_take(&a->pending);
+    if (!a->chain && gw_audit_end_kept(a->g, a->path, job->end)) {
+        char at[UTC_TEXT_MAX];
+        utc_rfc3339(clk_wall_s(loop_clk(a->g->loop)), at);
+        job->alarm = mem_printf("%s event=cut-off missing=%s", at, job->end);
+    }
     a->chain = NULL;
     a->forget = NULL;
     a->waiters = NULL;
@@ -333,12 +356,20 @@ static struct job *job_new(struct gw_audit *a)
 static void work(void *arg)
 {
     struct job *job = arg;
-    if (!job->chain)
-        job->chain = chain_open(job->path, job->max_size, job->keep, job->why, sizeof job->why);
-    job->ok = job->chain && write_lines(job) && chain_sync(job->chain, job->why, sizeof job->why);
+    job->ok = (job->chain || open_chain(job)) && write_lines(job) && chain_sync(job->chain, job->why, sizeof job->why);
     if (job->chain)
         snprintf(job->head, sizeof job->head, "%s", chain_head(job->chain));
     job->ok = job->ok && take_out(job);
+}
+
+/* Somebody may have cut off its end meanwhile, which no chain shows. */
+static bool open_chain(struct job *job)
+{
+    job->chain = chain_open(job->path, job->max_size, job->keep, job->why, sizeof job->why);
+    if (!job->chain || !job->alarm || strcmp(chain_head(job->chain), job->end) == 0)
+        return job->chain != NULL;
+    job->gone = gw_audit_end_is_gone(job->path, job->keep, job->end);
+    return !job->gone || chain_add(job->chain, job->alarm, job->why, sizeof job->why);
 }
 
 static bool write_lines(struct job *job)
@@ -389,6 +420,10 @@ static void done(void *arg)
         log_error("audit", "%s: what is to be written is kept, and tried again", job->why);
     if (job->ok && a->failing)
         log_notice("audit", "%s can be written again", job->path);
+    if (job->gone)
+        log_error("audit", "%s: the last lines that we wrote are not there any more; that is a line, too", job->path);
+    if (job->done > 0)
+        gw_audit_end_keep(a->g, job->path, job->head);
     a->failing = !job->ok;
     snprintf(a->trouble, sizeof a->trouble, "%s", job->why);
     memcpy(a->head, job->head, sizeof a->head);
@@ -444,6 +479,7 @@ static void job_free(struct job *job)
     forgotten_free(&job->forget);
     free(job->path);
     free(job->text);
+    free(job->alarm);
     free(job);
 }
 

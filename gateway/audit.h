@@ -23,6 +23,7 @@ void gw_audit_everybody(const struct gateway *g, const struct gw_who *who);
 void gw_audit_event(struct gateway *g, const char *event, const char *more);
 
 struct gw_audit *gw_audit_new(struct gateway *g);
+void gw_audit_farewell(struct gateway *g); /* last lines, while there is a loop and a state file */
 void gw_audit_free(struct gw_audit **a); /* what is not written yet is written after this */
 void gw_audit_apply(struct gateway *g);  /* the configuration may be another */
 

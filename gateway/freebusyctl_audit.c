@@ -19,8 +19,16 @@ struct audit {
     unsigned keep;
 };
 
+struct end {
+    const char *head;
+    struct chain_report *report;
+    bool found;
+};
+
 static enum ctl_exit find_file(const struct ctl_options *o, struct audit *ret);
 static enum ctl_exit verify(const struct ctl_options *o, struct audit *a);
+static void verify_end(const struct audit *a, struct chain_report *r);
+static bool look_at_end(void *arg, const char *file, unsigned number, char *line);
 static enum ctl_exit show(const struct ctl_options *o, const struct audit *a);
 static bool show_line(void *arg, const char *file, unsigned number, char *line);
 static void readable(char *line);
@@ -63,9 +71,10 @@ static enum ctl_exit verify(const struct ctl_options *o, struct audit *a)
 {
     struct chain_report r;
     unsigned tries = 0;
-    do
+    do {
         chain_verify(a->file, a->keep, &r);
-    while (!r.whole && !o->file && ++tries < TRIES);
+        verify_end(a, &r);
+    } while (!r.whole && !o->file && ++tries < TRIES);
     if (o->json) {
         struct jv *v = jv_set_bool(jv_object(), "whole", r.whole);
         jv_set_str(v, "file", a->file);
@@ -82,6 +91,33 @@ static enum ctl_exit verify(const struct ctl_options *o, struct audit *a)
         printf("broken at %s\n%llu lines before it hold\n", r.broken, (unsigned long long)r.lines);
     }
     return r.whole ? CTL_WELL : CTL_NOT_WELL;
+}
+
+/* What was cut off at the end breaks no chain: the daemon knows its last line, and says when it missed one. */
+static void verify_end(const struct audit *a, struct chain_report *r)
+{
+    char why[300];
+    struct end end = {.head = a->head, .report = r};
+    if (!r->whole)
+        return;
+    r->whole = chain_each(a->file, a->keep, look_at_end, &end, why, sizeof why);
+    if (!r->whole && !r->broken[0])
+        snprintf(r->broken, sizeof r->broken, "%s", why);
+    if (r->whole && a->head && !end.found) {
+        r->whole = false;
+        snprintf(r->broken, sizeof r->broken, "%s: the last lines that the daemon wrote are not there", a->file);
+    }
+}
+
+static bool look_at_end(void *arg, const char *file, unsigned number, char *line)
+{
+    struct end *end = arg;
+    end->found = end->found || (end->head && str_ends(line, end->head));
+    if (!strstr(line, " event=cut-off "))
+        return true;
+    snprintf(end->report->broken, sizeof end->report->broken, "%s:%u: lines before it had been cut off when it was written",
+             file, number);
+    return false;
 }
 
 static enum ctl_exit show(const struct ctl_options *o, const struct audit *a)

@@ -68,6 +68,7 @@ void gw_free(struct gateway **gateway)
     if (!g)
         return;
     gw_outlets_farewell(g);
+    gw_audit_farewell(g);
     gw_faces_free_retired(g);
     gw_checks_free(g);
     gw_http_free(&g->http);

@@ -67,6 +67,21 @@ def record(folder):
                               check=False)
         check_equal(done.returncode, 1, f"{what} is noticed")
         check("audit:" in done.stdout, f"with its line: {done.stdout}")
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
+    daemon.start()
+    check_equal(daemon.ctl("audit", "--verify")[0], 0, "whole again, nothing is missing")
+    with open(path, "r+", encoding="utf-8") as file:
+        kept = file.read().splitlines(True)
+        file.truncate(sum(map(len, kept[:-1])))
+    code, out, _ = daemon.ctl("audit", "--verify")
+    check(code == 1 and "the last lines that the daemon wrote" in out, f"an end cut off beside the daemon: {out}")
+    daemon.stop()
+    with open(path, "w", encoding="utf-8") as file:
+        file.writelines(text.splitlines(True)[:-1])
+    daemon.start()
+    code, out, _ = daemon.ctl("audit", "--verify")
+    check(code == 1 and "had been cut off" in out, f"an end cut off while there was no daemon: {out}")
 
 
 def found(folder, text):
