@@ -8,8 +8,6 @@
  */
 #include "base/utc.h"
 
-#include <stdio.h>
-
 #define DAY_S 86400
 #define FIRST_MOMENT (-62135596800) /* 0001-01-01T00:00:00Z */
 #define LAST_MOMENT 253402300799    /* 9999-12-31T23:59:59Z */
@@ -52,7 +50,14 @@ char *utc_basic(int64_t t, char out[UTC_TEXT_MAX])
 {
     struct civil c = civil_from(t);
 
-    snprintf(out, UTC_TEXT_MAX, "%04d%02d%02dT%02d%02d%02dZ", c.year, c.month, c.day, c.hour, c.minute, c.second);
+    put_two(out, c.year / 100, '\0');
+    put_two(out + 2, c.year % 100, '\0');
+    put_two(out + 4, c.month, '\0');
+    put_two(out + 6, c.day, 'T');
+    put_two(out + 9, c.hour, '\0');
+    put_two(out + 11, c.minute, '\0');
+    put_two(out + 13, c.second, 'Z');
+    out[16] = '\0';
     return out;
 }
 
@@ -127,7 +132,7 @@ int64_t utc_from_civil(int year, int month, int day, int hour, int minute, int s
     return utc_days(year, month, day) * DAY_S + hour * 3600 + minute * 60 + second;
 }
 
-/* By hand, because every question of a poll has two dates in it. */
+/* By hand, because every question of a poll has two dates in it, and a free/busy text hundreds. */
 static void put_two(char *at, int value, char then)
 {
     at[0] = (char)('0' + value / 10);

@@ -1,7 +1,8 @@
 /*
- * ical_value: dates, durations, periods and offsets. libical reads the values; what it lets pass and should not (the
- * 32nd of a month, an overflowing number, an empty value) is refused here, because a value that was misread makes
- * somebody look free.
+ * ical_value: dates, durations, periods and offsets. Values in the form that nearly all have are read here, because
+ * libical reads them with sscanf, which was a quarter of the time of a free/busy text; all others by libical. What it lets
+ * pass and should not (the 32nd of a month, an overflowing number, an empty value) is refused here, because a value that
+ * was misread makes somebody look free.
  */
 #include <string.h>
 
@@ -10,6 +11,9 @@
 
 #define VALUE_MAX 64
 
+static struct icaltimetype read_time(const char *text, size_t len);
+static bool read_digits(const char *text, unsigned count, int *ret);
+static bool read_length(const char *text, size_t len, struct dav_length *ret);
 static bool to_text(const char *text, size_t len, char out[VALUE_MAX]);
 static bool numbers_are_short(const char *text);
 
@@ -20,7 +24,7 @@ bool dav_value_when(const char *text, size_t len, struct dav_when *ret)
 
     if (!to_text(text, len, value) || strspn(value, "0123456789TZ") != len)
         return false;
-    t = icaltime_from_string(value);
+    t = read_time(value, len);
     if (t.month < 1 || t.month > 12 || t.day < 1 || t.day > icaltime_days_in_month(t.month, t.year) || t.year < 0 ||
         t.year > 9999)
         return false;
@@ -39,6 +43,8 @@ bool dav_value_length(const char *text, size_t len, struct dav_length *ret)
     struct icaldurationtype d;
     int sign;
 
+    if (read_length(text, len, ret))
+        return true;
     if (!to_text(text, len, value) || !numbers_are_short(value) || strpbrk(value, "0123456789") == NULL)
         return false;
     d = icaldurationtype_from_string(value);
@@ -160,6 +166,70 @@ bool dav_line_dates(const struct dav_line *line, struct arena *arena, struct dav
         at = comma + 1;
     }
     return true;
+}
+
+/* "20261122", "20261122T090000", "20261122T090000Z" */
+static struct icaltimetype read_time(const char *text, size_t len)
+{
+    struct icaltimetype t = {.is_date = len == 8};
+    bool whole = (len == 8 || len == 15 || (len == 16 && text[15] == 'Z')) && read_digits(text, 4, &t.year) &&
+                 read_digits(text + 4, 2, &t.month) && read_digits(text + 6, 2, &t.day);
+
+    if (whole && len > 8)
+        whole = text[8] == 'T' && read_digits(text + 9, 2, &t.hour) && read_digits(text + 11, 2, &t.minute) &&
+                read_digits(text + 13, 2, &t.second);
+    return whole ? t : icaltime_from_string(text);
+}
+
+static bool read_digits(const char *text, unsigned count, int *ret)
+{
+    int n = 0;
+
+    for (unsigned i = 0; i < count; i++) {
+        if (text[i] < '0' || text[i] > '9')
+            return false;
+        n = n * 10 + (text[i] - '0');
+    }
+    *ret = n;
+    return true;
+}
+
+/* "PT1H30M", "P1DT2H": short numbers, each unit once, in their order. */
+static bool read_length(const char *text, size_t len, struct dav_length *ret)
+{
+    static const struct {
+        char unit;
+        bool time;
+        int seconds;
+    } units[] = {{'D', false, 0}, {'H', true, 3600}, {'M', true, 60}, {'S', true, 1}};
+    const char *at = text + 1, *end = text + len;
+    struct dav_length length = {.days = 0};
+    bool time = false;
+    unsigned next = 0, parts = 0;
+
+    if (len < 3 || text[0] != 'P')
+        return false;
+    while (at < end) {
+        int n = 0;
+        const char *digits;
+        if (!time && *at == 'T') {
+            time = true;
+            at++;
+        }
+        for (digits = at; at < end && *at >= '0' && *at <= '9' && at - digits < 6; at++)
+            n = n * 10 + (*at - '0');
+        while (next < 4 && (at == end || units[next].unit != *at || units[next].time != time))
+            next++;
+        if (at == digits || next == 4)
+            return false;
+        length.days += units[next].time ? 0 : n;
+        length.seconds += (int64_t)n * units[next].seconds;
+        next++;
+        at++;
+        parts++;
+    }
+    *ret = length;
+    return parts > 0;
 }
 
 static bool to_text(const char *text, size_t len, char out[VALUE_MAX])

@@ -47,6 +47,7 @@ static void add_periods(struct buf *out, const struct pres_set *set, int64_t sta
 static void add_period(struct buf *out, enum pres_kind kind, int64_t start, int64_t end);
 static void add_kind(struct buf *out, enum pres_kind kind, const struct pres_set *set, int64_t start, int64_t end);
 static void add_brief(struct buf *line, int64_t start, int64_t end);
+static void add_number(struct buf *line, int64_t n, char unit);
 
 bool pres_render_vfb(struct buf *out, const char *address, const struct pres_set *set, int64_t start, int64_t end,
                      int64_t now)
@@ -191,7 +192,10 @@ static void add_time(struct buf *out, const char *name, int64_t t)
 {
     char text[UTC_TEXT_MAX];
 
-    buf_addf(out, "%s:%s\r\n", name, utc_basic(t, text));
+    buf_adds(out, name);
+    buf_addc(out, ':');
+    buf_adds(out, utc_basic(t, text));
+    buf_add(out, "\r\n", 2);
 }
 
 /* The same question has the same UID; the owner of the time is its ORGANIZER. */
@@ -238,8 +242,15 @@ static void add_period(struct buf *out, enum pres_kind kind, int64_t start, int6
     const struct words *words = words_of(kind);
     char from[UTC_TEXT_MAX], until[UTC_TEXT_MAX];
 
-    if (words && start < end)
-        buf_addf(out, "FREEBUSY;FBTYPE=%s:%s/%s\r\n", words->fbtype, utc_basic(start, from), utc_basic(end, until));
+    if (!words || start >= end)
+        return;
+    buf_adds(out, "FREEBUSY;FBTYPE=");
+    buf_adds(out, words->fbtype);
+    buf_addc(out, ':');
+    buf_adds(out, utc_basic(start, from));
+    buf_addc(out, '/');
+    buf_adds(out, utc_basic(end, until));
+    buf_add(out, "\r\n", 2);
 }
 
 /* All periods of one kind, as one line. */
@@ -270,12 +281,25 @@ static void add_brief(struct buf *line, int64_t start, int64_t end)
     char from[UTC_TEXT_MAX];
     int64_t s = end - start, h = s / 3600, m = s % 3600 / 60;
 
-    buf_addf(line, "%s/PT", utc_basic(start, from));
+    buf_adds(line, utc_basic(start, from));
+    buf_add(line, "/PT", 3);
     if (h > 0)
-        buf_addf(line, "%lldH", (long long)h);
+        add_number(line, h, 'H');
     if (m > 0)
-        buf_addf(line, "%lldM", (long long)m);
+        add_number(line, m, 'M');
     if (s % 60 > 0)
-        buf_addf(line, "%lldS", (long long)(s % 60));
+        add_number(line, s % 60, 'S');
     buf_addc(line, ',');
+}
+
+/* By hand: of a relay's text most is this. */
+static void add_number(struct buf *line, int64_t n, char unit)
+{
+    char text[24], *at = text + sizeof text;
+
+    *--at = unit;
+    do
+        *--at = (char)('0' + n % 10);
+    while ((n /= 10) > 0);
+    buf_add(line, at, (size_t)(text + sizeof text - at));
 }
