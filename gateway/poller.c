@@ -413,18 +413,22 @@ static void settle(struct poll_server *s, uint32_t id, const struct dav_result *
 
 /*
  * What an error in the answer about many means is left to the answers about single people, where there are such: the
- * directory of published free/busy may have troubles of its own.
+ * directory of published free/busy may have troubles of its own. Where there are none, several such answers in a row
+ * must have the same error, unless nothing could be asked: one may be about somebody whom the server does not survive.
  */
-void gw_poll_verdict(struct poll_server *s, const struct dav_result *whole)
+void gw_poll_verdict(struct poll_server *s, const struct dav_result *whole, uint32_t first)
 {
     const struct dav_cause *cause = whole->code ? dav_cause_find(whole->code) : NULL;
     bool whole_server = cause ? cause->whole_server : whole->err == DAV_AUTH || whole->err == DAV_NETWORK;
     bool at_once = whole->err == DAV_AUTH || whole->retry_after_s > 0 || whole->requests == 0 ||
-                   (cause && cause->step <= DAV_STEP_TLS);
+                   (cause && cause->step <= DAV_STEP_TLS && strcmp(cause->code, "tcp-reset") != 0);
     s->asked = true;
+    if (whole->err == DAV_OK && s->alone == 0)
+        s->suspects = 0;
     if (whole->err == DAV_OK || !whole_server)
         server_answers(s);
-    else if (at_once || s->failing || s->alone == 0)
+    else if (at_once || s->failing ||
+             (s->alone == 0 && suspect(s, first, cause ? cause->code : dav_err_name(whole->err))))
         server_fails(s, cause ? cause->code : dav_err_name(whole->err), whole);
 }
 

@@ -8,6 +8,9 @@
  * A list's members are in no order that matters. Those whom to ask next stand in `waiting` until the session has room;
  * questions take them from its front. While the server fails as a whole the members are told so in their turn, and when
  * nobody is asked about alone, one of these questions is the probe.
+ *
+ * A question that a server does not survive, while it answers others, is asked again at once in two halves, and so on,
+ * until whoever it is because of is alone, and stays so until the answer is good. Nobody else waits for them.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -22,13 +25,16 @@ enum {
     RECENT_FROM_MS = 60000, /* as in poller.c */
     PROBE_MIN_MS = 1000,
     TICK_MIN_MS = 10,
+    HALVED_MAX = 7,          /* of a hundred, and more, one is left */
+    UNWANTED_AT_ONCE = 2000, /* passed over in one turn */
 };
 
 struct poll_bulk_person {
     uint32_t place;    /* in members, from 1; 0: no member */
     uint32_t asked_at; /* wall s, 0: never */
     uint32_t ok_at;
-    uint8_t waiting, running, urgent, failed;
+    uint8_t waiting : 1, running : 1, urgent : 1, failed : 1;
+    uint8_t halved; /* how often a question about this person was cut in two */
 };
 
 /* One running question. */
@@ -49,6 +55,7 @@ struct poll_bulk {
     size_t waiting_first, waiting_end, waiting_capacity;
     struct poll_bulk_flight *flights;
     unsigned running;
+    unsigned unwanted; /* passed over in this turn */
     struct loop_timer *tick;
 };
 
@@ -63,7 +70,10 @@ static bool any_due(struct poll_bulk *b, size_t share);
 static bool is_due(struct gw_poller *p, uint32_t id);
 static void miss(struct poll_bulk *b, size_t share);
 static void launch(struct poll_bulk *b);
+static uint32_t *lent(const struct poll_bulk_flight *f);
 static void on_answer(void *arg, const struct dav_batch_result *result);
+static bool divides(const struct poll_server *s, const struct dav_result *whole);
+static void halve(struct poll_bulk *b, const uint32_t *ids, size_t count);
 static bool settle(struct poll_server *s, uint32_t id, const struct dav_result *result);
 static void flight_drop(struct poll_bulk_flight *f);
 
@@ -161,7 +171,10 @@ void gw_poll_bulk_state(const struct gw_poller *p, uint32_t id, struct gw_poller
 /* As far as the session has room. True: there are more. */
 bool gw_poll_bulk_pump(struct poll_server *s)
 {
-    while (gw_poll_bulk_waiting(s) > 0 && s->poller->ops->room(s->session) > 0)
+    if (s->bulk)
+        s->bulk->unwanted = 0;
+    while (gw_poll_bulk_waiting(s) > 0 && s->bulk->unwanted < UNWANTED_AT_ONCE &&
+           s->poller->ops->room(s->session) > 0)
         launch(s->bulk);
     return gw_poll_bulk_waiting(s) > 0;
 }
@@ -172,6 +185,7 @@ bool gw_poll_bulk_probe(struct poll_server *s)
     struct poll_bulk *b = s->bulk;
     if (!b || b->count == 0 || b->running > 0)
         return false;
+    b->unwanted = 0;
     if (gw_poll_bulk_waiting(s) == 0)
         wait_add(b, b->members[b->cursor % b->count]);
     launch(b);
@@ -261,18 +275,22 @@ static void wait_add(struct poll_bulk *b, uint32_t id)
     person->waiting = 1;
 }
 
-/* Passes over who is gone, or has another server by now. */
+/* Passes over who is gone, or has another server by now, or is not wanted; of very many, some in each turn. */
 static bool wait_next(struct poll_bulk *b, uint32_t *ret)
 {
     struct gw_poller *p = b->server->poller;
     while (b->waiting_first < b->waiting_end) {
+        if (b->unwanted == UNWANTED_AT_ONCE)
+            return false;
         uint32_t id = b->waiting[b->waiting_first++];
         bool here = gw_poll_bulk_has(p, id) && p->persons[id].server == b->server->number;
         if (!here || !p->bulk[id].waiting)
             continue;
         p->bulk[id].waiting = 0;
-        if (!p->bulk[id].urgent && gw_poll_rank(p, id) == GW_RANK_NOT)
+        if (!p->bulk[id].urgent && gw_poll_rank(p, id) == GW_RANK_NOT) {
+            b->unwanted++;
             continue;
+        }
         *ret = id;
         return true;
     }
@@ -356,7 +374,7 @@ static void miss(struct poll_bulk *b, size_t share)
         loop_timer_in(s->again, PROBE_MIN_MS);
 }
 
-/* One question, about those who wait first. */
+/* One question, about those who wait first and are as often halved. */
 static void launch(struct poll_bulk *b)
 {
     struct poll_server *s = b->server;
@@ -368,6 +386,13 @@ static void launch(struct poll_bulk *b)
     struct dav_batch_question question = {.persons = persons};
     for (uint32_t id; count < most && wait_next(b, &id);) {
         struct dav_question one = {.address = NULL};
+        if (count == 0) {
+            most = most >> p->bulk[id].halved > 1 ? most >> p->bulk[id].halved : 1;
+        } else if (p->bulk[id].halved != p->bulk[f->ids[0]].halved) {
+            b->waiting[--b->waiting_first] = id;
+            p->bulk[id].waiting = 1;
+            break;
+        }
         p->ops->batch_question(p->arg, id, &one);
         persons[count] = (struct dav_batch_person){.address = one.address, .aliases = one.aliases};
         question.from = one.from;
@@ -393,6 +418,13 @@ static void launch(struct poll_bulk *b)
     flight_drop(f);
 }
 
+static uint32_t *lent(const struct poll_bulk_flight *f)
+{
+    uint32_t *ids = mem_calloc(f->count + 1, sizeof *ids);
+    memcpy(ids, f->ids, f->count * sizeof *ids);
+    return ids;
+}
+
 static void on_answer(void *arg, const struct dav_batch_result *result)
 {
     struct poll_bulk_flight *f = arg;
@@ -401,6 +433,8 @@ static void on_answer(void *arg, const struct dav_batch_result *result)
     unsigned number = s->number;
     size_t count = f->count < result->count ? f->count : result->count, waited = 0;
     uint32_t *ids = mem_calloc(count + 1, sizeof *ids); /* of those whose answer somebody waits for */
+    uint32_t *all = lent(f);
+    size_t asked = f->count;
     size_t *which = mem_calloc(count + 1, sizeof *which);
     struct dav_result whole = {
         .err = result->err, .code = result->code, .retry_after_s = result->retry_after_s, .requests = result->requests};
@@ -411,13 +445,36 @@ static void on_answer(void *arg, const struct dav_batch_result *result)
         }
     }
     flight_drop(f);
-    gw_poll_verdict(s, &whole);
+    gw_poll_verdict(s, &whole, all[0]);
+    if (asked > 1 && divides(s, &whole))
+        halve(s->bulk, all, asked);
     for (size_t i = 0; i < waited; i++)
         gw_poll_refresh_answer(p, ids[i], result->persons[which[i]].err, result->persons[which[i]].code);
     free(ids);
+    free(all);
     free(which);
     if (number < p->server_capacity && p->servers[number]) /* a callback may have done anything */
         gw_poll_pump(p->servers[number]);
+}
+
+/* It may be because of one of them; refusals, and what is everybody's, would be the same in halves. */
+static bool divides(const struct poll_server *s, const struct dav_result *whole)
+{
+    const struct dav_cause *cause = whole->code ? dav_cause_find(whole->code) : NULL;
+    return !s->failing && whole->requests > 0 && whole->retry_after_s == 0 && cause && cause->whole_server &&
+           cause->err != DAV_AUTH;
+}
+
+static void halve(struct poll_bulk *b, const uint32_t *ids, size_t count)
+{
+    struct gw_poller *p = b->server->poller;
+    for (size_t i = 0; i < count; i++) {
+        if (ids[i] == POLL_NOBODY || !gw_poll_bulk_has(p, ids[i]) || p->persons[ids[i]].server != b->server->number)
+            continue;
+        if (p->bulk[ids[i]].halved < HALVED_MAX)
+            p->bulk[ids[i]].halved++;
+        wait_add(b, ids[i]);
+    }
 }
 
 /* True: somebody waits for this answer. */
@@ -429,8 +486,10 @@ static bool settle(struct poll_server *s, uint32_t id, const struct dav_result *
     person->running = 0;
     person->urgent = 0;
     person->failed = result->err != DAV_OK;
-    if (result->err == DAV_OK)
+    if (result->err == DAV_OK) {
         person->ok_at = (uint32_t)clk_wall_s(loop_clk(p->loop));
+        person->halved = 0;
+    }
     p->ops->batch_answer(p->arg, id, result);
     return waited;
 }

@@ -99,8 +99,8 @@ struct gw_poller {
 void gw_poll_visit(struct gw_poller *p, uint32_t id); /* this person's turn has come */
 void gw_poll_urgent(struct gw_poller *p, uint32_t id);
 void gw_poll_pump(struct poll_server *s);
-void gw_poll_verdict(struct poll_server *s,
-                     const struct dav_result *whole); /* on the server, by an answer about many */
+void gw_poll_verdict(struct poll_server *s, const struct dav_result *whole,
+                     uint32_t first); /* on the server, by an answer about many, of whom this is the first */
 
 /* poller_bulk.c */
 void gw_poll_bulk_add(struct gw_poller *p, uint32_t id);

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,6 +27,7 @@ struct dav_batch {
     dav_batch_fn *done;
     void *arg;
     size_t count;
+    bool bad; /* somebody is in it whom the server does not survive */
 };
 
 struct dav_query {
@@ -40,7 +42,7 @@ static struct {
     struct gw_poller *poller;
     struct dav_session session;
     unsigned ways, running, batches, people, alone, told, failing, recovered;
-    unsigned answers[PEOPLE], local[PEOPLE];
+    unsigned answers[PEOPLE], errors[PEOPLE], local[PEOPLE];
     unsigned per_second[700];
     const char *code; /* of the next answers; NULL: good */
     bool quiet;       /* nothing has changed, but with: */
@@ -49,12 +51,15 @@ static struct {
     uint32_t changed;
     enum dav_err err;
     int64_t start_ms;
+    uint32_t poison; /* a question about this person fails, as err and code say, 0: none */
+    char names[PEOPLE][12];
 } w;
 
 static void question(void *arg, uint32_t id, struct dav_question *ret)
 {
-    (void)arg, (void)id;
-    ret->address = "x";
+    (void)arg;
+    snprintf(w.names[id], sizeof w.names[id], "%u", id);
+    ret->address = w.names[id];
 }
 
 static void answer(void *arg, uint32_t id, const struct dav_result *result)
@@ -65,7 +70,7 @@ static void answer(void *arg, uint32_t id, const struct dav_result *result)
 static void batch_answer(void *arg, uint32_t id, const struct dav_result *result)
 {
     (void)arg;
-    *(result->requests ? &w.answers[id] : &w.local[id]) += 1;
+    *(!result->requests ? &w.local[id] : result->err ? &w.errors[id] : &w.answers[id]) += 1;
 }
 
 static void server(void *arg, unsigned number, const char *code)
@@ -113,9 +118,12 @@ static void batch_over(void *arg)
 {
     struct dav_batch *b = arg;
     struct dav_result *persons = mem_calloc(b->count, sizeof *persons);
+    bool bad = w.poison ? b->bad : w.err != DAV_OK;
+    enum dav_err err = bad ? w.err : DAV_OK;
+    const char *code = bad ? w.code : NULL;
     for (size_t i = 0; i < b->count; i++)
-        persons[i] = (struct dav_result){.as_of = 1, .requests = 1, .err = w.err, .code = w.code};
-    struct dav_batch_result r = {.persons = persons, .count = b->count, .err = w.err, .code = w.code, .requests = 1};
+        persons[i] = (struct dav_result){.as_of = 1, .requests = 1, .err = err, .code = code};
+    struct dav_batch_result r = {.persons = persons, .count = b->count, .err = err, .code = code, .requests = 1};
     w.running--;
     loop_timer_free(&b->timer);
     b->done(b->arg, &r);
@@ -131,6 +139,8 @@ static struct dav_batch *batch_start(struct dav_session *s, const struct dav_bat
     *b = (struct dav_batch){
         .timer = loop_timer_new(w.loop, "answer", batch_over, b), .done = done, .arg = arg, .count = asked->count};
     assert_in_range(asked->count, 1, SIZE);
+    for (size_t i = 0; i < asked->count; i++)
+        b->bad = b->bad || (w.poison && strtoul(asked->persons[i].address, NULL, 10) == w.poison);
     w.batches++;
     w.people += (unsigned)asked->count;
     w.running++;
@@ -311,6 +321,38 @@ static void failing_server(void **state)
     assert_true(w.answers[5] > answers);
 }
 
+/* Somebody whom the server does not survive, so that it cuts off each question they are in: nobody else is later for it,
+ * or is told that the server fails, and it takes a handful of questions to find them. */
+static void one_bad_batch(void **state)
+{
+    static const struct {
+        enum dav_err err;
+        const char *code;
+    } ways[] = {{DAV_NETWORK, "tcp-reset"}, {DAV_NETWORK, "answer-timeout"}, {DAV_LATER, "http-server-error"}};
+    (void)state;
+    add(0, PEOPLE);
+    loop_advance(w.loop, 2 * INTERVAL);
+    for (unsigned i = 0; i < 3; i++) {
+        w.err = ways[i].err;
+        w.code = ways[i].code;
+        w.poison = 456;
+        memset(w.answers, 0, sizeof w.answers);
+        unsigned before = w.batches, late = 0;
+        loop_advance(w.loop, 20 * INTERVAL);
+        for (uint32_t id = 0; id < PEOPLE; id++)
+            late += w.answers[id] < 19;
+        if (late != 1 || w.answers[w.poison] > 0 || w.failing > 0)
+            fail_msg("%s: %u people were late, the server failed %u times", w.code, late, w.failing);
+        assert_in_range(w.batches - before, 20 * PEOPLE / SIZE, 20 * (PEOPLE / SIZE + 3) + 2 * 7);
+        w.poison = 0;
+        w.err = DAV_OK;
+        w.code = NULL;
+        loop_advance(w.loop, 2 * INTERVAL);
+    }
+    for (uint32_t id = 0; id < PEOPLE; id++)
+        assert_int_equal(w.local[id], 0);
+}
+
 /* Removed and moved in the middle of an answer, and somebody who does not want to wait. */
 static void comings_and_goings(void **state)
 {
@@ -346,6 +388,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(both_ways, set_up, tear_down),
         cmocka_unit_test_setup_teardown(nobody_watches, set_up, tear_down),
         cmocka_unit_test_setup_teardown(failing_server, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(one_bad_batch, set_up, tear_down),
         cmocka_unit_test_setup_teardown(comings_and_goings, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
