@@ -21,20 +21,20 @@ def asked_in(body):
             for prefix, name in re.findall(r"<([\w-]+):([\w-]+)", part)}
 
 
-def exchange(folder):
+def exchange(folder, rules=""):
     """Verbs and properties on the wire are those that are printed, no more; and what can be provoked here is there."""
     harness.secret_file(folder, "password", "svc-secret")
     sim = harness.Simulator(folder, company.company(*[f"mailbox {p} password=x" for p in PEOPLE]))
     capture = Capture(sim.port)
     url = f"http://127.0.0.1:{capture.port}/exchange/"
-    daemon = harness.Daemon(folder, company.yaml(url, PEOPLE))
+    daemon = harness.Daemon(folder, company.yaml(url, PEOPLE, rules=rules))
     for p in PEOPLE:
         daemon.wait_state(p, "free")
     meeting(sim, PEOPLE[0])
     daemon.wait_state(PEOPLE[0], "busy")
     wait_until(lambda: any(v == "POLL" for v, _, _ in capture.requests()), "a POLL")
     daemon.stop()
-    daemon.write(company.yaml(url, PEOPLE, server_more="    changes: { subscribe: false }\n"))
+    daemon.write(company.yaml(url, PEOPLE, rules=rules, server_more="    changes: { subscribe: false }\n"))
     daemon.start()
     wait_until(lambda: any("contenttag" in b for _, _, b in capture.requests()), "a look at the contenttag")
     told = [row for row in daemon.ctl_json("privacy", "server") if row["kind"] == "exchange"]
@@ -52,9 +52,16 @@ def exchange(folder):
         check_equal(seen[verb], allowed[verb], f"what is told of {verb} is asked")
     for word in ["subject", "location", "attendee", "textdescription", "htmldescription", "organizer"]:
         check(not any(word in name.lower() for names in allowed.values() for name in names), f"nobody asks for a {word}")
+    categories = any("keywords" in name.lower() for names in seen.values() for name in names)
+    check_equal(categories, bool(rules), "categories are asked for where there are markers")
     text = daemon.ctl("privacy")[1]
     check("urn:schemas:calendar:busystatus" in text and "level available" in text, "for people, too")
     daemon.stop()
+
+
+def exchange_markers(folder):
+    """The same where categories are asked for, which are then among what is told."""
+    exchange(folder, "markers: [ { category: hidden, level: nothing } ]\n")
 
 
 def subscriber(folder):
@@ -85,4 +92,4 @@ def subscriber(folder):
 
 
 if __name__ == "__main__":
-    harness.run(exchange, subscriber)
+    harness.run(exchange, exchange_markers, subscriber)
