@@ -215,22 +215,42 @@ static bool hold_quietly(struct httpd_req *req, const char *method, const char *
     return true;
 }
 
+/* An hour with `answer` for the bad server: the other one's people are read on time, the log is quiet, everybody knows
+ * what is wrong, and little is asked. */
+static void an_hour_with(struct fixture *f, answer_fn *answer, int64_t step_ms)
+{
+    struct gw_cause_row rows[8];
+    unsigned lines = f->lines, good_requests = f->good_requests, requests = server.requests;
+    int64_t from = second_now(f);
+    server.answer = answer;
+    pass(3600, step_ms);
+    assert_int_equal(view_of(f, 1).fresh, 200);
+    assert_in_range(f->good_requests - good_requests, 200 * (3600 / INTERVAL_S - 1), 200 * (3600 / INTERVAL_S + 3));
+    assert_int_equal(view_of(f, 0).unknown + view_of(f, 0).stale, 200);
+    assert_in_range(server.requests - requests, 30, 400); /* each was given up in the end */
+    if (f->lines - lines > 12)
+        fail_msg("%u lines in an hour:\n%s", f->lines - lines, f->log.data);
+    assert_true(f->failing_lines >= 5);
+    assert_int_equal(gw_causes(f->g, rows, 8), 1);
+    assert_string_equal(rows[0].server, "bad");
+    assert_int_equal(rows[0].persons, 200);
+    assert_budget(f, from);
+}
+
 static void accepts_and_never_answers(void **state)
 {
+    start(*state, 200, 200);
+    an_hour_with(*state, hold_quietly, 100);
+}
+
+static void falls_silent(void **state)
+{
     struct fixture *f = *state;
-    server.answer = hold_quietly;
     start(f, 200, 200);
-    pass(3600, 100);
-    struct gw_server_view bad = view_of(f, 0), good = view_of(f, 1);
-    assert_int_equal(good.fresh, 200);
-    assert_in_range(f->good_requests, 200 * (3600 / INTERVAL_S - 1), 200 * (3600 / INTERVAL_S + 3));
-    assert_int_equal(bad.unknown, 200);
-    assert_in_range(server.requests, 30, 400);
-    assert_in_range(f->failing_lines, 1, 12);
-    struct gw_cause_row rows[8];
-    assert_true(gw_causes(f->g, rows, 8) > 0);
-    assert_string_equal(rows[0].server, "bad");
-    assert_budget(f, 0);
+    pass(INTERVAL_S, STEP_MS);
+    assert_int_equal(view_of(f, 0).fresh, 200);
+    an_hour_with(f, hold_quietly, 100);
+    assert_int_equal(view_of(f, 0).stale, 200);
 }
 
 static void drip(void *arg)
@@ -271,16 +291,67 @@ static bool drip_slowly(struct httpd_req *req, const char *method, const char *p
 
 static void one_byte_a_second(void **state)
 {
+    start(*state, 200, 200);
+    an_hour_with(*state, drip_slowly, 200);
+}
+
+static void slows_down_to_one_byte_a_second(void **state)
+{
     struct fixture *f = *state;
-    server.answer = drip_slowly;
     start(f, 200, 200);
-    pass(3600, 200);
-    struct gw_server_view bad = view_of(f, 0), good = view_of(f, 1);
-    assert_int_equal(good.fresh, 200);
-    assert_in_range(f->good_requests, 200 * (3600 / INTERVAL_S - 1), 200 * (3600 / INTERVAL_S + 3));
-    assert_int_equal(bad.unknown, 200);
-    assert_in_range(server.requests, 30, 400); /* each was given up in the end */
-    assert_in_range(f->failing_lines, 1, 12);
+    pass(INTERVAL_S, STEP_MS);
+    an_hour_with(f, drip_slowly, 200);
+}
+
+/* Asks everybody to come back in two minutes, for an hour. */
+static bool send_away(struct httpd_req *req, const char *method, const char *path, bool authorized)
+{
+    count_one(req, method, path, authorized);
+    reply(req, 503, "Retry-After: 120", "busy");
+    return true;
+}
+
+static void asks_to_come_back_later(void **state)
+{
+    struct fixture *f = *state;
+    start(f, 200, 200);
+    pass(INTERVAL_S, STEP_MS);
+    unsigned requests = server.requests, lines = f->lines;
+    server.answer = send_away;
+    pass(3600, 100);
+    assert_in_range(server.requests - requests, 10, 3600 / 120 + 10); /* who are on their way, then one each time */
+    assert_int_equal(view_of(f, 1).fresh, 200);
+    if (f->lines - lines > 12)
+        fail_msg("%u lines in an hour:\n%s", f->lines - lines, f->log.data);
+    server.answer = count_one;
+    int64_t back = second_now(f);
+    pass(INTERVAL_S + 180, STEP_MS);
+    assert_int_equal(view_of(f, 0).fresh, 200);
+    assert_budget(f, back);
+}
+
+/* A minute well, a minute cutting every connection, for an hour: what comes and goes is said once in a while, too. */
+static bool cut_now_and_then(struct httpd_req *req, const char *method, const char *path, bool authorized)
+{
+    count_one(req, method, path, authorized);
+    if (second_now(fx) / 60 % 2 == 0)
+        return false;
+    server.at_once--;
+    httpd_abort(req);
+    return true;
+}
+
+static void comes_and_goes(void **state)
+{
+    struct fixture *f = *state;
+    server.answer = cut_now_and_then;
+    start(f, 400, 200);
+    pass(3600, STEP_MS);
+    assert_int_equal(view_of(f, 1).fresh, 200);
+    assert_int_equal(view_of(f, 0).fresh + view_of(f, 0).ageing, 400); /* nobody becomes unknown */
+    if (f->lines > 30)
+        fail_msg("%u lines in an hour:\n%s", f->lines, f->log.data);
+    assert_budget(f, 0);
 }
 
 /* The wall clock jumps a day ahead, and later back: what is known is too old, is read again within the budget, and
@@ -313,7 +384,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(ten_thousand_people_and_an_hours_outage, set_up, tear_down),
         cmocka_unit_test_setup_teardown(accepts_and_never_answers, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(falls_silent, set_up, tear_down),
         cmocka_unit_test_setup_teardown(one_byte_a_second, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(slows_down_to_one_byte_a_second, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(asks_to_come_back_later, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(comes_and_goes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_clock_that_jumps_a_day, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
