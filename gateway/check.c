@@ -18,6 +18,7 @@
 #include "config_users.h"
 #include "davclient/batch.h"
 #include "gateway.h"
+#include "marker_check.h"
 
 enum { WINDOW_S = 2 * 86400, LINES_MAX = 65536 };
 
@@ -31,6 +32,7 @@ struct alone {
 static bool check_one(struct gw_config *config, const struct gw_config_server *server, const char *user,
                       bool *outlets_too);
 static void print(struct buf *lines);
+static void print_warnings(const struct gw_config *config);
 static void print_step(void *arg, const struct dav_step_report *report);
 static void on_done(void *arg, const struct dav_result *result);
 static void print_config_failure(const char *code, const char *evidence);
@@ -94,6 +96,7 @@ int gw_check_alone(const char *config_path, const char *server, const char *user
     int exit_code = 0;
     unsigned checked = 0;
     bool outlets_too = true;
+    print_warnings(config);
     for (unsigned i = 0; i < config->servers_count; i++) {
         if (server && strcmp(server, config->servers[i].name) != 0)
             continue;
@@ -159,6 +162,16 @@ static bool check_one(struct gw_config *config, const struct gw_config_server *s
     secret_free(&proxy);
     loop_free(&a.loop);
     return well;
+}
+
+/* What works and yet will not do what somebody expects of it; beside the steps. */
+static void print_warnings(const struct gw_config *config)
+{
+    struct buf b;
+    buf_init(&b, LINES_MAX);
+    gw_markers_warnings(config, &b);
+    fputs(b.len ? b.data : "", stderr);
+    buf_free(&b);
 }
 
 static void print_step(void *arg, const struct dav_step_report *report)

@@ -115,8 +115,8 @@ static bool look_at_end(void *arg, const char *file, unsigned number, char *line
     end->found = end->found || (end->head && str_ends(line, end->head));
     if (!strstr(line, " event=cut-off "))
         return true;
-    snprintf(end->report->broken, sizeof end->report->broken, "%s:%u: lines before it had been cut off when it was written",
-             file, number);
+    snprintf(end->report->broken, sizeof end->report->broken,
+             "%s:%u: lines before it had been cut off when it was written", file, number);
     return false;
 }
 

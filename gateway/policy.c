@@ -1,7 +1,7 @@
 /*
  * policy: see policy.h. The table is the configuration's; here it meets the running daemon: who asks and about whom
- * become plain texts, the person's own choice and marker are put over the answer, and one timer counts the moments at which a view
- * changes by itself, so that streams and outlets look again (their epoch is another one).
+ * become plain texts, the person's own choice and marker are put over the answer, and one timer counts the moments at
+ * which a view changes by itself, so that streams and outlets look again (their epoch is another one).
  */
 #include "policy.h"
 

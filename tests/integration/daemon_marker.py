@@ -2,6 +2,7 @@
 import contextlib
 import os
 import shutil
+import subprocess
 import time
 
 import caldav_cases as common
@@ -87,6 +88,11 @@ def marker_over_restart(folder):
     check_equal(daemon.ctl("reload", "--confirm")[0], 0, "confirmed")
     check_equal(status_of(daemon, ANNA), 200, "no markers any more")
     check(KEYWORDS not in asked(daemon), "no category is asked for")
+    daemon.write(text.replace("kind: exchange", "kind: exchange\n    read: freebusy"))
+    for program in ([harness.FREEBUSYD, "--check-config", "--config", daemon.config],
+                    [harness.FREEBUSYCTL, "check", "--config", daemon.config]):
+        err = subprocess.run(program, capture_output=True, text=True, timeout=120, check=False).stderr
+        check("server hq is read for busy times only" in err and "say read: calendar" in err, f"who has no markers: {err}")
 
 
 def radicale_marker(folder):

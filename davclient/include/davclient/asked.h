@@ -24,8 +24,8 @@ struct dav_asked {
 const struct dav_asked *dav_asked_at(size_t i);
 
 /*
- * With markers or without: calls with the name of each property, "{DAV:}displayname" or as it stands in a query ("urn:schemas:calendar:dtstart"),
- * that the request names.
+ * With markers or without: calls with the name of each property, "{DAV:}displayname" or as it stands in a query
+ * ("urn:schemas:calendar:dtstart"), that the request names.
  */
 void dav_asked_properties(const struct dav_asked *asked, bool marked, void (*fn)(void *arg, const char *name),
                           void *arg);
