@@ -239,9 +239,7 @@ static size_t outlet_counts(const void *outlet, struct pres_count *rows, size_t 
         {"tombstones", "People of whom the far end was told that they are exported no more.", r->cancels},
         {"cut", "People of whom less time was told, so that they fit a message.", r->cut},
     };
-    size_t n = sizeof all / sizeof all[0] < max ? sizeof all / sizeof all[0] : max;
-    memcpy(rows, all, n * sizeof *rows);
-    return n;
+    return pres_counts_copy(rows, max, all, sizeof all / sizeof all[0]);
 }
 
 static void outlet_free(void *outlet)
