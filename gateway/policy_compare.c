@@ -3,8 +3,8 @@
  * it tells somebody more.
  *
  * Nobody is asked one by one: askers and people are classes (policy_sides.c). People are put into theirs first, some a
- * turn; then each asker looks at each class, by the one table and by the other, and classes with the same change are one
- * row. A step is one class, or a few people; steps are made until a slice is over.
+ * turn; then each asker looks at each class, by the one table and by the other, and classes with the same change are
+ * one row. A step is one class, or a few people; steps are made until a slice is over.
  */
 #include "policy_compare.h"
 

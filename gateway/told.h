@@ -1,6 +1,6 @@
 /*
- * told: what somebody was told last of each person, as far as it must be known to say nothing twice: two digests, sixteen
- * bytes a person. Digests are keyed with a seed of their own, so nobody can choose two that are alike.
+ * told: what somebody was told last of each person, as far as it must be known to say nothing twice: two digests,
+ * sixteen bytes a person. Digests are keyed with a seed of their own, so nobody can choose two that are alike.
  */
 #ifndef GATEWAY_TOLD_H
 #define GATEWAY_TOLD_H

@@ -33,8 +33,8 @@ static int64_t since_before(const struct pres_grant *grant, const struct pres_pr
 static void within_hours(int64_t begin, int64_t end, int64_t sight, struct pres_presence *p);
 static void reduce(const struct pres_grant *grant, int64_t now, struct pres_presence *p);
 static int64_t about(int64_t valid_until, int64_t now);
-static bool look_near(const struct pres_grant *grant, const struct pres_known *known, struct pres_known *seen, int64_t now,
-                      size_t reach, struct pres_presence *ret);
+static bool look_near(const struct pres_grant *grant, const struct pres_known *known, struct pres_known *seen,
+                      int64_t now, size_t reach, struct pres_presence *ret);
 static struct pres_set *shaped(const struct pres_grant *grant, const struct pres_known *known, int64_t until,
                                const struct part *part);
 static size_t add_nights(const struct pres_grant *grant, int64_t from, int64_t until, struct pres_interval *out,
@@ -148,11 +148,12 @@ static void look(const struct pres_grant *grant, const struct pres_known *known,
 }
 
 /*
- * The same from a few intervals to either side of now: most of a calendar has no part in the present. False: what was left
- * out might have one, because the run at now, the one before or the next one reaches to it; more have to be looked at.
+ * The same from a few intervals to either side of now: most of a calendar has no part in the present. False: what was
+ * left out might have one, because the run at now, the one before or the next one reaches to it; more have to be looked
+ * at.
  */
-static bool look_near(const struct pres_grant *grant, const struct pres_known *known, struct pres_known *seen, int64_t now,
-                      size_t reach, struct pres_presence *ret)
+static bool look_near(const struct pres_grant *grant, const struct pres_known *known, struct pres_known *seen,
+                      int64_t now, size_t reach, struct pres_presence *ret)
 {
     size_t count = pres_set_count(known->set), at = pres_set_find(known->set, now), days = reach / NEAR * NEAR_DAYS;
     struct part part = {.first = at > reach ? at - reach : 0,
@@ -230,14 +231,15 @@ static int64_t about(int64_t valid_until, int64_t now)
     return coarse > now ? coarse : valid_until;
 }
 
-/* The set as this viewer may see it, up to `until`, of a part of what is known; NULL: nothing but free. The caller frees
- * it. */
+/* The set as this viewer may see it, up to `until`, of a part of what is known; NULL: nothing but free. The caller
+ * frees it. */
 static struct pres_set *shaped(const struct pres_grant *grant, const struct pres_known *known, int64_t until,
                                const struct part *part)
 {
     int64_t nights_from = part->nights_from > known->from ? part->nights_from : known->from;
     int64_t nights_until = part->nights_until < until ? part->nights_until : until;
-    size_t nights = grant->working_only && nights_until > nights_from ? (size_t)((nights_until - nights_from) / NIGHT_S) : 0;
+    bool covered = grant->working_only && nights_until > nights_from;
+    size_t nights = covered ? (size_t)((nights_until - nights_from) / NIGHT_S) : 0;
     size_t max = part->end - part->first + nights + NIGHTS_MORE, n = 0;
     struct pres_interval few[FEW], *in = max <= FEW ? few : mem_calloc(max, sizeof *in);
     for (size_t i = part->first; i < part->end; i++) {

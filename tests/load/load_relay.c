@@ -264,8 +264,8 @@ int main(int argc, char **argv)
     uint64_t before = counted(p.inside, "sent_bytes");
     wait_for(&p, "digests", digests + 2 * parts);
     double quiet = (double)(counted(p.inside, "sent_bytes") - before) / DIGEST_S / p.people * 1000;
-    fprintf(stderr, "%u people, %d periods each: full %.2f s, %.2f s of CPU, %.2f MB; quiet %.0f bytes/s per 1000 people with a digest a "
-                    "minute; a change is outside within %.3f s\n",
+    fprintf(stderr, "%u people, %d periods each: full %.2f s, %.2f s of CPU, %.2f MB; quiet %.0f bytes/s "
+                    "per 1000 people with a digest a minute; a change is outside within %.3f s\n",
             p.people, DAYS * A_DAY, full, p.cpu, (double)bytes / 1e6, quiet, late);
     stopwatch_print("load-relay", "people/s", p.people / full, p.people / limit,
                     "the same bytes over the same HTTP and TLS, not looked into");

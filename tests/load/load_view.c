@@ -1,8 +1,8 @@
 /*
  * load-view: event streams of subscribers to everybody, who are told of changes through the view of a policy. What an
  * event costs of CPU there, beside the same events in the same streams when no policy is there, and everybody is told
- * everything. The policy has lines of every kind before the one that matches, and that one has a shape: times on a grid of
- * a quarter of an hour, so that each state is made anew from the calendar.
+ * everything. The policy has lines of every kind before the one that matches, and that one has a shape: times on a grid
+ * of a quarter of an hour, so that each state is made anew from the calendar.
  *
  * On stderr, the same with a line that tells times as they are.
  */
@@ -21,12 +21,15 @@
 
 enum { PEOPLE = 5000, STREAMS = 16, ROUNDS = 6, REPEAT = 5, DAY_S = 86400, GRID_S = 900, MEETINGS = 40 };
 
-#define LINES                                                                                                          \
-    "    - { who: 'group:core', whom: '*', level: times }\n    - { who: '@a.test', whom: 'group:core', level: kinds }\n"  \
-    "    - { who: 'outlet:wall', whom: '*', level: available }\n    - { who: 'x@b.test', whom: '@x.test', level: kinds }\n" \
-    "    - { who: anonymous, whom: 'group:board', level: nothing }\n"                                                    \
-    "    - { who: anonymous, whom: 'chief@x.test', level: available }\n"                                                 \
-    "    - { who: anonymous, whom: '@y.test', level: available }\n    - { who: '*', whom: self, level: times }\n"
+static const char lines[] = "    - { who: 'group:core', whom: '*', level: times }\n"
+                            "    - { who: '@a.test', whom: 'group:core', level: kinds }\n"
+                            "    - { who: 'outlet:wall', whom: '*', level: available }\n"
+                            "    - { who: 'x@b.test', whom: '@x.test', level: kinds }\n"
+                            "    - { who: anonymous, whom: 'group:board', level: nothing }\n"
+                            "    - { who: anonymous, whom: 'chief@x.test', level: available }\n"
+                            "    - { who: anonymous, whom: '@y.test', level: available }\n"
+                            "    - { who: '*', whom: self, level: times }\n"
+                            "    - { who: anonymous, whom: '*', level: times";
 
 static unsigned people = PEOPLE, rounds = ROUNDS;
 
@@ -52,6 +55,14 @@ static void change_all(struct company *c, unsigned round)
         if (++n % 500 == 0)
             loop_turn(c->loop, 0);
     }
+}
+
+/* The lines, and the end of the last one. */
+static void limit_to(struct company *c, const char *shape)
+{
+    char rules[sizeof lines + 40];
+    snprintf(rules, sizeof rules, "%s%s", lines, shape);
+    company_policy(c, rules);
 }
 
 static void wait_events(struct company *c, const struct audience *a, uint64_t events)
@@ -99,9 +110,9 @@ int main(int argc, char **argv)
     for (unsigned i = 0; i < repeat; i++) {
         company_policy(&c, "");
         measured[i].limit = events(&c);
-        company_policy(&c, LINES "    - { who: anonymous, whom: '*', level: times, grid: 15m }\n");
+        limit_to(&c, ", grid: 15m }\n");
         measured[i].ours = events(&c);
-        company_policy(&c, LINES "    - { who: anonymous, whom: '*', level: times }\n");
+        limit_to(&c, " }\n");
         plain += events(&c) / measured[i].limit / repeat;
     }
     fprintf(stderr, "%u people, %u streams of everybody; with times as they are: a ratio of %.2f on average\n", people,

@@ -91,7 +91,8 @@ static void test_last_words(void **state)
     pres_id anna = busy_until(f, "anna@a.test", 30), ben = busy_until(f, "ben@a.test", 30);
     has(told(v, anna, NULL, true), "\"state\":\"oof\"");
     assert_string_equal(told(v, PRES_NOBODY, "ben@a.test", true), "");
-    reload(f, "    - { who: '@x.test', whom: '*', level: available }\n    - { who: anonymous, whom: ben@a.test, level: kinds }\n");
+    reload(f, "    - { who: '@x.test', whom: '*', level: available }\n"
+              "    - { who: anonymous, whom: ben@a.test, level: kinds }\n");
     has(told(v, anna, NULL, false), "\"reason\":\"removed\"");
     has(told(v, anna, NULL, true), "\"state\":\"unknown\"");
     assert_string_equal(told(v, anna, NULL, true), "");

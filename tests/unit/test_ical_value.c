@@ -1,5 +1,5 @@
-/* Dates and lengths as libical reads them: what is read by hand must be what it says, for values as they should be and for
- * values that something happened to. */
+/* Dates and lengths as libical reads them: what is read by hand must be what it says, for values as they should be and
+ * for values that something happened to. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -62,8 +62,8 @@ static void test_moments(void **state)
         snprintf(text, sizeof text, form == 0 ? "%04u%02u%02u" : "%04u%02u%02uT", (unsigned)rand_r(&seed) % 10000,
                  (unsigned)rand_r(&seed) % 14, (unsigned)rand_r(&seed) % 33);
         if (form > 0)
-            snprintf(text + strlen(text), 20, "%02u%02u%02u%s", (unsigned)rand_r(&seed) % 25, (unsigned)rand_r(&seed) % 61,
-                     (unsigned)rand_r(&seed) % 62, form == 1 ? "" : "Z");
+            snprintf(text + strlen(text), 20, "%02u%02u%02u%s", (unsigned)rand_r(&seed) % 25,
+                     (unsigned)rand_r(&seed) % 61, (unsigned)rand_r(&seed) % 62, form == 1 ? "" : "Z");
         for (unsigned k = (unsigned)rand_r(&seed) % 3; k > 0; k--)
             hurt(text, &seed);
         bool right = slow_when(text, &t), read = dav_value_when(text, strlen(text), &when);
@@ -82,7 +82,8 @@ static void test_moments(void **state)
 
 static void test_lengths(void **state)
 {
-    static const char *const forms[] = {"PT%uM", "PT%uH%uM", "P%uDT%uH", "P%uD", "P%uW", "PT%uH%uM%uS", "-PT%uM", "P%uDT%uM",
+    static const char *const forms[] = {"PT%uM", "PT%uH%uM", "P%uDT%uH", "P%uD", "P%uW", "PT%uH%uM%uS", "-PT%uM",
+                                        "P%uDT%uM",
                                         "PT%uS%uM", "P%uDT", "PT", "P%uH", "+P%uD", "PT%uH%uH", "P%uDT%uH%uM%uS"};
     unsigned seed = 6, good = 0;
     (void)state;

@@ -161,7 +161,8 @@ static void test_nobody_is_missed(void **state)
 {
     struct fixture *f = *state;
     unsigned seed = 7, gains = 0;
-    write_world(f, "  - { name: ben@a.test }\n  - { name: carl@a.test }\n  - { name: u1@c.test }\n  - { name: u2@c.test }\n"
+    write_world(f, "  - { name: ben@a.test }\n  - { name: carl@a.test }\n  - { name: u1@c.test }\n"
+                   "  - { name: u2@c.test }\n"
                    "  - { name: u3@c.test, group: core }\n  - { name: dora@b.test, group: core }\n", "");
     start(f);
     for (unsigned i = 0; i < CASES; i++) {

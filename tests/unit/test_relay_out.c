@@ -1,6 +1,6 @@
 /*
- * relay_out: the exporter against a far end that the test plays: it may hold its answer, refuse, or lose what it had. On a
- * clock of ours; TLS, signatures and two real daemons are the integration tests' (relay.py).
+ * relay_out: the exporter against a far end that the test plays: it may hold its answer, refuse, or lose what it had.
+ * On a clock of ours; TLS, signatures and two real daemons are the integration tests' (relay.py).
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -67,7 +67,8 @@ static void write_world(struct fixture *f, bool with_ben, const char *more)
              "presence: { stale_after: 1d }\npublish:\n  http: { listen: [] }\n  relays:\n"
              "    - { name: out, stream: s, url: 'http://127.0.0.1:%u/relay/inside/', digest: 10s }\n"
              "control: { socket: %s/control.sock }\nstate: { directory: %s }\n%s",
-             with_ben ? "  - { address: ben@a.test, server: hq }\n" : "", httpd_port(far.httpd), f->folder, f->folder, more);
+             with_ben ? "  - { address: ben@a.test, server: hq }\n" : "", httpd_port(far.httpd), f->folder, f->folder,
+             more);
     files_write(f->folder, "c.yaml", 0600, text);
 }
 
@@ -224,7 +225,7 @@ static void set(void *arg)
     *(bool *)arg = true;
 }
 
-/* The worker has done what it was given, as at the end of a daemon: a batch, the last one behind it, and the closing. */
+/* The worker has done what it was given, as at the end of a daemon: a batch, the last one behind it, the closing. */
 static void let_worker_end(struct fixture *f)
 {
     for (int i = 0; i < 4; i++) {
