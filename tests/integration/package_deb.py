@@ -54,13 +54,13 @@ def depends(deb):
     return [one.split("|")[0].split("(")[0].strip() for one in run("dpkg-deb", "-f", deb, "Depends").split(",")]
 
 
-def debian(folder, deb):
-    """A Debian in a folder with what the package depends on, and nothing of the package."""
-    tree = os.path.join(folder, "tree")
+def debian(tree, packages=()):
+    """A Debian 12 with these packages, as a folder or as an archive (*.tar)."""
     sources = [f for f in ["/etc/apt/sources.list", *glob.glob("/etc/apt/sources.list.d/*.sources"),
                            *glob.glob("/etc/apt/sources.list.d/*.list")] if os.path.exists(f) and "bookworm" in read(f)]
     options = [f"--aptopt={f}" for f in glob.glob("/etc/apt/apt.conf.d/*") if "Acquire" in read(f)]
-    run("mmdebstrap", "--variant=minbase", "--include=" + ",".join(depends(deb)), *options, "bookworm", tree, *sources)
+    include = ["--include=" + ",".join(packages)] if packages else []
+    run("mmdebstrap", "--variant=minbase", *include, *options, "bookworm", tree, *sources)
     return tree
 
 
@@ -125,7 +125,7 @@ class Installed:
 def lived_with(folder):
     deb = built(folder)
     lists_agree(deb)
-    daemon = Installed(folder, debian(folder, deb))
+    daemon = Installed(folder, debian(os.path.join(folder, "tree"), depends(deb)))
     harness.secret_file(folder, "password", "svc-secret")
     sim = harness.Simulator(folder, company.company(f"mailbox {ANNA} password=x",
                                                     f"appointment {ANNA} now-1h +5h busy"))
