@@ -38,11 +38,22 @@ char *gw_advice(const char *advice, const struct gw_advice_names *names)
     return buf_take(&b);
 }
 
+/* PowerShell takes the typographic marks U+2018 to U+201B for the plain one, and two of any of them for one in a text.
+ */
+static size_t quote_len(const char *at)
+{
+    if (*at == '\'')
+        return 1;
+    return str_starts(at, "\xe2\x80") && (unsigned char)at[2] >= 0x98 && (unsigned char)at[2] <= 0x9b ? 3 : 0;
+}
+
 static void add(struct buf *out, const char *name, bool quoted)
 {
-    for (; *name; name++) {
-        if (quoted && *name == '\'')
-            buf_addc(out, '\'');
-        buf_addc(out, *name);
+    while (*name) {
+        size_t quote = quote_len(name), len = quote ? quote : 1;
+        if (quoted && quote)
+            buf_add(out, name, quote);
+        buf_add(out, name, len);
+        name += len;
     }
 }
