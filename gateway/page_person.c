@@ -109,7 +109,7 @@ static void fill(struct buf *b, const char *word, void *arg)
 static void add_state(struct buf *b, const struct sheet *s)
 {
     const struct pres_presence *p = &s->presence;
-    buf_adds(b, "<p class=\"big\">");
+    buf_adds(b, "<div class=\"big\">");
     gw_html_pill(b, p->state);
     if (p->state == PRES_UNKNOWN && p->reason) {
         buf_adds(b, " <code>");
@@ -120,7 +120,7 @@ static void add_state(struct buf *b, const struct sheet *s)
         buf_adds(b, " until ");
         gw_html_time(b, p->until, s->now, GW_HTML_MOMENT);
     }
-    buf_adds(b, "</p>");
+    buf_adds(b, "</div>");
     if (p->next.some) {
         buf_addf(b, "<p class=\"then\">then %s from ", gw_html_kind(p->next.kind));
         gw_html_time(b, p->next.start, s->now, GW_HTML_MOMENT);

@@ -268,6 +268,8 @@ const fates = {
   'decides': 'decides', 'weaker': 'loses to a stronger one', 'does-not-count': 'does not count', 'not-used': 'not used',
 };
 
+const some = (n, what) => `${n} ${what}${n === 1 ? '' : 's'}`;
+
 function explain(body) {
   const rowsOf = body.covering.map(e => {
     const row = element('tr', '');
@@ -283,7 +285,7 @@ function explain(body) {
     head.append(th);
   }
   const reads = body.reads.map(r => element('p', r.ok
-    ? `Read by ${r.method || r.way || 'the server'}: ${r.events} events in ${r.requests} requests.`
+    ? `Read by ${r.method || r.way || 'the server'}: ${some(r.events, 'event')} in ${some(r.requests, 'request')}.`
     : `The server did not answer well: ${r.code}.`));
   const table = element('table', '', element('thead', '', head), element('tbody', '', ...rowsOf));
   const nothing = element('p', 'No event covers this moment.');
