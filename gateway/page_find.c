@@ -1,7 +1,8 @@
 /*
  * page_find: looks for people among however many there are. A search walks everybody by id; all searches of a face
- * share one slice a turn, in turns, so that a hundred readers who type hold the loop no longer than one. Who is found
- * is told at once, because nobody may hold a person's id over a turn.
+ * share one slice a turn, in turns, so that a hundred readers who type hold the loop no longer than one; while many
+ * people change, the slice is small, for changes go first. Who is found is told at once, because nobody may hold a
+ * person's id over a turn.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -131,7 +132,7 @@ static void turn(void *arg)
 static bool go_on(struct gw_finds *f, struct gw_find *find)
 {
     const struct clk *clk = loop_clk(gw_loop(f->gateway));
-    int64_t stop_ms = clk_mono_ms(clk) + SLICE_MS;
+    int64_t stop_ms = clk_mono_ms(clk) + (pres_table_busy(gw_table(f->gateway)) ? 0 : SLICE_MS);
     for (unsigned i = 1; i <= SLICE; i++) {
         find->at = pres_table_next(gw_table(f->gateway), find->at);
         if (find->at == PRES_NOBODY)

@@ -139,7 +139,6 @@ static inline bool pres_table_has(const struct pres_table *t, pres_id id)
 
 /* For journal.c and watch.c. */
 struct loop *pres_table_loop(const struct pres_table *t);
-bool pres_table_busy(const struct pres_table *t); /* changes are being looked for in the next turn, too */
 uint32_t pres_table_generation(const struct pres_table *t, pres_id id);                  /* 0: nobody has this id */
 
 /* Has the processor load what will be asked soon: the record, and when that is there, the names. Anybody's id or nobody's. */

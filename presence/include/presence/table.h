@@ -85,6 +85,9 @@ void pres_table_told(const struct pres_table *t, pres_id id, struct pres_presenc
  * there was one: a window that moves with each answer makes no change. */
 void pres_table_presence(const struct pres_table *t, pres_id id, struct pres_presence *ret);
 
+/* More changes are being looked for in the next turn: whoever has work that can wait lets them go first. */
+bool pres_table_busy(const struct pres_table *t);
+
 /* What is known, for free/busy answers and for `why`; `set` is borrowed and valid until the loop's next turn. */
 void pres_table_known(const struct pres_table *t, pres_id id, struct pres_known *ret);
 
