@@ -116,7 +116,7 @@ void db_forget(struct db *db, void *arg)
 void db_info(const struct db *db, struct db_info *ret)
 {
     *ret = db->info;
-    ret->waiting = db->waiting_bytes;
+    ret->waiting = db->waiting_bytes + db->writing_bytes;
     ret->failure = db->info.failing_since ? db->failure : NULL;
 }
 
@@ -146,10 +146,13 @@ static void start_batch(void *arg)
             tail = &(*tail)->next;
         *tail = db->waiting;
         db->waiting = NULL;
+        db->writing_bytes += db->waiting_bytes;
+        db->waiting_bytes = 0;
     } else if (!db->writing) {
         db->writing = db->waiting;
         db->waiting = NULL;
         db->end = &db->waiting;
+        db->writing_bytes = db->waiting_bytes;
         db->waiting_bytes = 0;
     }
     /* Those who wait for something behind a list that fails are told of the failure as well. */
@@ -273,6 +276,7 @@ static void batch_written(void *arg)
         db->info.failing_since = 0;
         db->retry_ms = RETRY_MIN_MS;
         entries_free(&db->writing);
+        db->writing_bytes = 0;
     } else {
         batch_failed(db);
     }

@@ -18,7 +18,7 @@ struct db {
 
     /* the loop's */
     struct db_entry *waiting, **end;
-    size_t waiting_bytes;
+    size_t waiting_bytes, writing_bytes;
     struct db_waiter *waiters, **waiters_end; /* for what waits */
     struct db_waiter *told;                   /* for the batch under way */
     struct db_info info;

@@ -73,7 +73,7 @@ void db_forget(struct db *db, void *arg); /* no db_done_fn with this arg any mor
 struct db_info {
     uint64_t batches, rows; /* committed */
     uint64_t dropped;       /* statements that found no room */
-    size_t waiting;         /* bytes */
+    size_t waiting;         /* bytes that are not committed */
     int64_t committed_at;   /* wall s, 0: not yet */
     int64_t failing_since;  /* wall s, 0: the last batch went well */
     const char *failure;    /* what SQLite said; NULL */
