@@ -42,6 +42,7 @@ _Static_assert((int)DAV_TRAIT_ALL_DAY == PRES_TRAIT_ALL_DAY && (int)DAV_TRAIT_CA
                "one set of traits");
 
 static void question(void *arg, uint32_t id, struct dav_question *ret);
+static void refresh_question(void *arg, uint32_t id, struct dav_question *ret);
 static void answer(void *arg, uint32_t id, const struct dav_result *result);
 static void server_turned(void *arg, unsigned number, const char *code);
 static enum gw_rank rank(void *arg, uint32_t id);
@@ -57,6 +58,7 @@ static enum pres_kind kind_of(const char *word);
 
 const struct gw_poller_ops gw_feed_ops = {
     .question = question,
+    .refresh_question = refresh_question,
     .answer = answer,
     .server = server_turned,
     .room = dav_session_room,
@@ -113,6 +115,12 @@ static void question(void *arg, uint32_t id, struct dav_question *ret)
 {
     gw_feed_question(arg, id, ret);
     ret->until = gw_published_window(arg, id, ret->until);
+}
+
+/* The distant days, too, from the calendar: what is published of them may be old. */
+static void refresh_question(void *arg, uint32_t id, struct dav_question *ret)
+{
+    gw_feed_question(arg, id, ret);
 }
 
 void gw_feed_question(const struct gateway *g, pres_id id, struct dav_question *ret)

@@ -97,8 +97,8 @@ void gw_person_view(const struct gateway *g, pres_id id, struct gw_person_view *
 
 /*
  * Asks about this person now, before everybody else. `done` (may be NULL) comes once with err DAV_OK or the failure,
- * never before this returned; a poll that is already running serves. Cancel with gw_refresh_cancel before the asker
- * goes away.
+ * never before this returned. What it says was asked after this call: the answer to a poll that is already on its way
+ * may be of before, and another poll follows it. Cancel with gw_refresh_cancel before the asker goes away.
  */
 typedef void gw_refresh_fn(void *arg, enum dav_err err, const char *code);
 struct gw_refresh;

@@ -35,6 +35,7 @@ static void launch(struct poll_server *s, uint32_t id);
 static void flight_done(void *arg, const struct dav_result *result);
 static void flight_drop(struct poll_flight *f);
 static void flight_cancel(struct gw_poller *p, uint32_t id);
+static void go_first(struct gw_poller *p, uint32_t id);
 static void settle(struct poll_server *s, uint32_t id, const struct dav_result *result);
 static bool is_whole_server(struct poll_server *s, uint32_t id, const struct dav_cause *cause,
                             const struct dav_result *result);
@@ -220,10 +221,15 @@ void gw_poll_visit(struct gw_poller *p, uint32_t id)
 
 void gw_poll_urgent(struct gw_poller *p, uint32_t id)
 {
-    gw_poll_bulk_urgent(p, id);
+    gw_poll_bulk_refresh(p, id);
     gw_poll_pump_soon(p);
     if (p->persons[id].running || !p->persons[id].alone)
-        return; /* its answer serves */
+        return; /* when its answer has come */
+    go_first(p, id);
+}
+
+static void go_first(struct gw_poller *p, uint32_t id)
+{
     p->persons[id].skip = 0;
     gw_poll_enter(p, id, POLL_URGENT);
 }
@@ -323,6 +329,7 @@ static void launch(struct poll_server *s, uint32_t id)
     struct dav_question question = {.address = NULL};
     enum poll_queue queue = (enum poll_queue)p->persons[id].queue;
     gw_poll_leave(p, id);
+    gw_poll_refresh_asked(p, id);
     p->persons[id].running = 1;
     p->persons[id].last_asked = gw_poll_now_s(p);
     *f = (struct poll_flight){.server = s, .id = id, .next = s->flights, .link = &s->flights};
@@ -330,8 +337,9 @@ static void launch(struct poll_server *s, uint32_t id)
         f->next->link = &f->next;
     s->flights = f;
     s->running++;
-    p->ops->question(p->arg, id, &question);
-    question.held = question.held && queue != POLL_URGENT; /* who asks by name wants it from the source */
+    bool by_name = queue == POLL_URGENT;
+    (by_name && p->ops->refresh_question ? p->ops->refresh_question : p->ops->question)(p->arg, id, &question);
+    question.held = question.held && !by_name; /* who asks by name wants it from the source */
     bool due = queue == POLL_FIRST || queue == POLL_SOON || queue == POLL_DUE;
     s->turn += due;
     question.fresh_s = due ? p->interval_ms / 2000 : 0;
@@ -390,15 +398,13 @@ static void settle(struct poll_server *s, uint32_t id, const struct dav_result *
         back_off(p, person, result);
     }
     p->ops->answer(p->arg, id, result);
-    if (result->unchanged && gw_poll_refresh_waits(p, id)) { /* somebody asked when it was on its way */
-        server_answers(s);
-        gw_poll_urgent(p, id);
-        return;
-    }
-    if (person->hinted) {
-        person->hinted = 0;
+    bool again = !whole_server && (result->unchanged ? gw_poll_refresh_waits(p, id) : gw_poll_refresh_late(p, id));
+    bool hinted = person->hinted;
+    person->hinted = 0;
+    if (again)
+        go_first(p, id);
+    else if (hinted)
         gw_poller_hint(p, id);
-    }
     if (whole_server) {
         gw_poll_enter(p, id, POLL_MISSED);
         server_fails(s, cause ? cause->code : dav_err_name(result->err), result);
@@ -406,7 +412,8 @@ static void settle(struct poll_server *s, uint32_t id, const struct dav_result *
         server_answers(s);
     }
     bool known = ok || (!whole_server && gw_poll_bulk_knows(p, id));
-    gw_poll_refresh_answer(p, id, known ? DAV_OK : result->err, known ? NULL : result->code);
+    if (!again || !result->unchanged)
+        gw_poll_refresh_answer(p, id, known ? DAV_OK : result->err, known ? NULL : result->code, whole_server);
     if (number < p->server_capacity && p->servers[number]) /* a callback may have done anything */
         gw_poll_pump(p->servers[number]);
 }

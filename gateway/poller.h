@@ -47,6 +47,8 @@ enum gw_poller_way {
 struct gw_poller_ops {
     /* Fills in what to ask about a person. Texts are borrowed until `start` returned. */
     void (*question)(void *arg, uint32_t id, struct dav_question *ret);
+    /* The same when somebody asked for a refresh; NULL: no other than at every poll. */
+    void (*refresh_question)(void *arg, uint32_t id, struct dav_question *ret);
     /*
      * What became of it, from the loop. Comes also for people whom nobody was asked about because their server is known
      * to fail: then with requests == 0, and the server's code. May not add or remove persons or servers.

@@ -34,6 +34,7 @@ struct poll_bulk_person {
     uint32_t asked_at; /* wall s, 0: never */
     uint32_t ok_at;
     uint8_t waiting : 1, running : 1, urgent : 1, failed : 1;
+    uint8_t late : 1; /* a refresh came when the question was on its way, which may be answered with what was before */
     uint8_t halved; /* how often a question about this person was cut in two */
 };
 
@@ -74,6 +75,7 @@ static uint32_t *lent(const struct poll_bulk_flight *f);
 static void on_answer(void *arg, const struct dav_batch_result *result);
 static bool divides(const struct poll_server *s, const struct dav_result *whole);
 static void halve(struct poll_bulk *b, const uint32_t *ids, size_t count);
+static void again(struct poll_server *s, const uint32_t *ids, size_t count);
 static bool settle(struct poll_server *s, uint32_t id, const struct dav_result *result);
 static void flight_drop(struct poll_bulk_flight *f);
 
@@ -135,6 +137,18 @@ void gw_poll_bulk_urgent(struct gw_poller *p, uint32_t id)
         return;
     p->bulk[id].urgent = 1;
     wait_add(p->servers[p->persons[id].server]->bulk, id);
+}
+
+void gw_poll_bulk_refresh(struct gw_poller *p, uint32_t id)
+{
+    if (gw_poll_bulk_has(p, id) && p->bulk[id].running)
+        p->bulk[id].late = 1;
+    gw_poll_bulk_urgent(p, id);
+}
+
+bool gw_poll_bulk_asks(const struct gw_poller *p, uint32_t id)
+{
+    return gw_poll_bulk_has(p, id) && p->bulk[id].running;
 }
 
 size_t gw_poll_bulk_waiting(const struct poll_server *s)
@@ -398,6 +412,9 @@ static void launch(struct poll_bulk *b)
         question.from = one.from;
         question.until = one.until;
         p->bulk[id].running = 1;
+        p->bulk[id].late = 0;
+        if (!p->persons[id].alone)
+            gw_poll_refresh_asked(p, id);
         p->bulk[id].asked_at = (uint32_t)clk_wall_s(loop_clk(p->loop));
         f->ids[count++] = id;
     }
@@ -448,8 +465,10 @@ static void on_answer(void *arg, const struct dav_batch_result *result)
     gw_poll_verdict(s, &whole, all[0]);
     if (asked > 1 && divides(s, &whole))
         halve(s->bulk, all, asked);
+    again(s, all, asked);
+    bool failing = s->failing;
     for (size_t i = 0; i < waited; i++)
-        gw_poll_refresh_answer(p, ids[i], result->persons[which[i]].err, result->persons[which[i]].code);
+        gw_poll_refresh_answer(p, ids[i], result->persons[which[i]].err, result->persons[which[i]].code, failing);
     free(ids);
     free(all);
     free(which);
@@ -474,6 +493,19 @@ static void halve(struct poll_bulk *b, const uint32_t *ids, size_t count)
         if (p->bulk[ids[i]].halved < HALVED_MAX)
             p->bulk[ids[i]].halved++;
         wait_add(b, ids[i]);
+    }
+}
+
+/* Those of whom somebody wants to know what has been since the question left. */
+static void again(struct poll_server *s, const uint32_t *ids, size_t count)
+{
+    struct gw_poller *p = s->poller;
+    for (size_t i = 0; i < count; i++) {
+        if (ids[i] == POLL_NOBODY || !gw_poll_bulk_has(p, ids[i]) || !p->bulk[ids[i]].late)
+            continue;
+        p->bulk[ids[i]].late = 0;
+        if (!s->failing)
+            gw_poll_bulk_urgent(p, ids[i]);
     }
 }
 

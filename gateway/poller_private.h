@@ -109,6 +109,8 @@ bool gw_poll_bulk_has(const struct gw_poller *p, uint32_t id);
 bool gw_poll_bulk_knows(const struct gw_poller *p, uint32_t id); /* the last answer was good, and not long ago */
 bool gw_poll_bulk_lately(const struct gw_poller *p, uint32_t id); /* asked in this half of an interval */
 void gw_poll_bulk_urgent(struct gw_poller *p, uint32_t id);
+void gw_poll_bulk_refresh(struct gw_poller *p, uint32_t id);    /* urgent, and again when one is on its way */
+bool gw_poll_bulk_asks(const struct gw_poller *p, uint32_t id); /* one is on its way */
 void gw_poll_bulk_state(const struct gw_poller *p, uint32_t id, struct gw_poller_person *ret); /* adds to it */
 size_t gw_poll_bulk_waiting(const struct poll_server *s);
 size_t gw_poll_bulk_running(const struct poll_server *s);
@@ -139,8 +141,11 @@ int64_t gw_poll_wheel_next_ms(const struct gw_poller *p, uint32_t id); /* monoto
 uint32_t gw_poll_random(struct gw_poller *p);
 
 /* poller_refresh.c */
-void gw_poll_refresh_answer(struct gw_poller *p, uint32_t id, enum dav_err err, const char *code);
+void gw_poll_refresh_asked(struct gw_poller *p, uint32_t id); /* the question leaves that answers who waits */
+void gw_poll_refresh_answer(struct gw_poller *p, uint32_t id, enum dav_err err, const char *code,
+                            bool late); /* late: also who came when the question was on its way */
 bool gw_poll_refresh_waits(const struct gw_poller *p, uint32_t id);
+bool gw_poll_refresh_late(const struct gw_poller *p, uint32_t id);
 void gw_poll_refresh_orphan(struct gw_poller *p, uint32_t id);
 void gw_poll_refresh_free_all(struct gw_poller *p);
 

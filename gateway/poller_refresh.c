@@ -11,6 +11,7 @@
 struct gw_refresh {
     struct gw_poller *poller;
     uint32_t id;
+    bool late; /* it came when a question was on its way: the answer may be of before, and the next one serves */
     gw_refresh_fn *done;
     void *arg;
     struct gw_refresh *next, **link;
@@ -20,6 +21,7 @@ static void put(struct gw_refresh **list, struct gw_refresh *r);
 static void take(struct gw_refresh *r);
 static void tell(struct gw_refresh *r, enum dav_err err, const char *code);
 static void tell_orphans(void *arg);
+static struct gw_refresh *next_of(struct gw_refresh *r, uint32_t id);
 
 struct gw_refresh *gw_poller_refresh(struct gw_poller *p, uint32_t id, gw_refresh_fn *done, void *arg)
 {
@@ -31,6 +33,7 @@ struct gw_refresh *gw_poller_refresh(struct gw_poller *p, uint32_t id, gw_refres
         put(&p->orphans, r);
         return r;
     }
+    r->late = p->persons[id].alone ? p->persons[id].running : gw_poll_bulk_asks(p, id);
     put(&p->refreshes, r);
     gw_poll_urgent(p, id);
     return r;
@@ -47,12 +50,18 @@ void gw_poller_refresh_cancel(struct gw_refresh **r)
     *r = NULL;
 }
 
-void gw_poll_refresh_answer(struct gw_poller *p, uint32_t id, enum dav_err err, const char *code)
+void gw_poll_refresh_asked(struct gw_poller *p, uint32_t id)
+{
+    for (struct gw_refresh *r = next_of(p->refreshes, id); r; r = next_of(r->next, id))
+        r->late = false;
+}
+
+void gw_poll_refresh_answer(struct gw_poller *p, uint32_t id, enum dav_err err, const char *code, bool late)
 {
     struct gw_refresh *mine = NULL;
-    for (struct gw_refresh *r = p->refreshes, *next; r; r = next) {
-        next = r->next;
-        if (r->id != id)
+    for (struct gw_refresh *r = next_of(p->refreshes, id), *next; r; r = next) {
+        next = next_of(r->next, id);
+        if (r->late && !late)
             continue;
         take(r);
         put(&mine, r);
@@ -63,19 +72,22 @@ void gw_poll_refresh_answer(struct gw_poller *p, uint32_t id, enum dav_err err, 
 
 bool gw_poll_refresh_waits(const struct gw_poller *p, uint32_t id)
 {
-    const struct gw_refresh *r = p->refreshes;
-    while (r && r->id != id)
-        r = r->next;
+    return next_of(p->refreshes, id) != NULL;
+}
+
+bool gw_poll_refresh_late(const struct gw_poller *p, uint32_t id)
+{
+    const struct gw_refresh *r = next_of(p->refreshes, id);
+    while (r && !r->late)
+        r = next_of(r->next, id);
     return r != NULL;
 }
 
 void gw_poll_refresh_orphan(struct gw_poller *p, uint32_t id)
 {
     bool any = p->orphans != NULL;
-    for (struct gw_refresh *r = p->refreshes, *next; r; r = next) {
-        next = r->next;
-        if (r->id != id)
-            continue;
+    for (struct gw_refresh *r = next_of(p->refreshes, id), *next; r; r = next) {
+        next = next_of(r->next, id);
         take(r);
         put(&p->orphans, r);
     }
@@ -91,6 +103,14 @@ void gw_poll_refresh_free_all(struct gw_poller *p)
         take(r);
         free(r);
     }
+}
+
+/* Of that person: `r` itself or the first after it. */
+static struct gw_refresh *next_of(struct gw_refresh *r, uint32_t id)
+{
+    while (r && r->id != id)
+        r = r->next;
+    return r;
 }
 
 static void put(struct gw_refresh **list, struct gw_refresh *r)

@@ -125,6 +125,18 @@ def lasting_disagreement(folder):
     check_equal(daemon.ctl_json("status")["causes"], [], "nothing to say in the end")
 
 
+def refresh_to_the_end(folder):
+    """Who asks by name hears of the distant days, too, at once and whatever is still published of them."""
+    sim, daemon = company.start(folder, ["appointment anna@example.test now-1h +8h tentative"], ["anna@example.test"],
+                                args=["--set", "fb-delay=900000"], interval="60s")
+    wait_until(lambda: "next hours" in (daemon.ctl_json("show", "anna@example.test")["way"] or ""), "both ways", 60)
+    for day in range(2, 12):
+        sim.lines(f"appointment anna@example.test now+{day}d +1h busy")
+        check_equal(daemon.ctl("refresh", "anna@example.test")[0], 0, "a refresh")
+        text = daemon.get("/freebusy/anna@example.test")[1]
+        check_equal(len(harness.ifb_periods(text)), day, "the distant days after a refresh")
+
+
 def unchanged(folder, sign, args, most):
     """Read by both, and nothing changes: requests for a person and poll, when the sign has come to be known."""
     people = PEOPLE[:40]
@@ -158,5 +170,5 @@ def unchanged_by_poll(folder):
     unchanged(folder, "POLL", (), 0.5)
 
 
-harness.run(without_receive_as, right_is_missing, rows_of_every_kind, lasting_disagreement, unchanged_by_contenttag,
-            unchanged_by_poll)
+harness.run(without_receive_as, right_is_missing, rows_of_every_kind, lasting_disagreement, refresh_to_the_end,
+            unchanged_by_contenttag, unchanged_by_poll)

@@ -177,6 +177,12 @@ static void told(void *arg, enum dav_err err, const char *code)
     w.told += err == DAV_OK;
 }
 
+static void refused(void *arg, enum dav_err err, const char *code)
+{
+    (void)arg, (void)code;
+    w.told += err == DAV_NETWORK;
+}
+
 static bool batch_due(void *arg, uint32_t id)
 {
     (void)arg;
@@ -381,6 +387,47 @@ static void comings_and_goings(void **state)
     assert_true(w.answers[3] > 0);
 }
 
+/* The answer on its way may be of before: who asks by name waits for the next. So, too, about whom both ways are used. */
+static void refresh_in_the_middle(void **state)
+{
+    (void)state;
+    add(0, 10);
+    loop_advance(w.loop, 20);
+    gw_poller_refresh(w.poller, 8, told, NULL);
+    assert_int_equal(w.batches, 1);
+    loop_advance(w.loop, 40);
+    assert_int_equal(w.answers[8], 1);
+    assert_int_equal(w.told, 0);
+    loop_advance(w.loop, 60);
+    assert_int_equal(w.batches, 2);
+    assert_int_equal(w.answers[8], 2);
+    assert_int_equal(w.told, 1);
+    loop_advance(w.loop, 100);
+    assert_int_equal(w.batches, 2);
+
+    w.ways = GW_POLLER_ALONE | GW_POLLER_BATCH;
+    add(20, 25);
+    loop_advance(w.loop, 20);
+    assert_int_equal(w.batches, 3);
+    gw_poller_refresh(w.poller, 22, told, NULL);
+    loop_advance(w.loop, 150);
+    assert_int_equal(w.batches, 4);
+    assert_int_equal(w.answers[22], 2);
+    assert_int_equal(w.answers[23], 1);
+    assert_int_equal(w.told, 2);
+
+    w.err = DAV_NETWORK; /* when the server fails as a whole, everybody is told so */
+    w.code = "tcp-timeout";
+    w.ways = GW_POLLER_BATCH;
+    w.told = 0;
+    add(30, 31);
+    loop_advance(w.loop, 20);
+    assert_int_equal(w.batches, 5);
+    gw_poller_refresh(w.poller, 30, refused, NULL);
+    loop_advance(w.loop, 3 * INTERVAL);
+    assert_int_equal(w.told, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -390,6 +437,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(failing_server, set_up, tear_down),
         cmocka_unit_test_setup_teardown(one_bad_batch, set_up, tear_down),
         cmocka_unit_test_setup_teardown(comings_and_goings, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(refresh_in_the_middle, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
