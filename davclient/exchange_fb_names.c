@@ -54,8 +54,8 @@ bool dav_fb_names_next(const struct dav_fb_names *names, const char *name, struc
     }
 }
 
-/* Eight bytes at a time, of the letters as if they were small; that some signs are mixed up with others does not matter.
- * The table is thrown away with the question, and addresses are ours. */
+/* Eight bytes at a time, of the letters as if they were small; that some signs are mixed up with others does not
+ * matter. The table is thrown away with the question, and addresses are ours. */
 static uint32_t hash_of(const char *name)
 {
     const uint64_t small = 0x2020202020202020;

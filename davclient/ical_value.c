@@ -1,8 +1,8 @@
 /*
  * ical_value: dates, durations, periods and offsets. Values in the form that nearly all have are read here, because
  * libical reads them with sscanf, which was a quarter of the time of a free/busy text; all others by libical. What it
- * lets pass and should not (the 32nd of a month, an overflowing number, an empty value) is refused here, because a value
- * that was misread makes somebody look free.
+ * lets pass and should not (the 32nd of a month, an overflowing number, an empty value) is refused here, because a
+ * value that was misread makes somebody look free.
  */
 #include <string.h>
 

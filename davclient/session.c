@@ -210,8 +210,8 @@ void dav_session_enter(struct dav_session *s, enum dav_session_state next, const
         assert(allowed);
         if (!allowed)
             log_error("dav", "[%u] srv=%s may not go this way", s->id, s->account.name);
-        log_write(is_news(s, next, why) ? LOG_LEVEL_NOTICE : LOG_LEVEL_DEBUG, "dav", "[%u] srv=%s %s -> %s why=%s", s->id,
-                  s->account.name, states[s->state].name, row->name, why);
+        log_write(is_news(s, next, why) ? LOG_LEVEL_NOTICE : LOG_LEVEL_DEBUG, "dav", "[%u] srv=%s %s -> %s why=%s",
+                  s->id, s->account.name, states[s->state].name, row->name, why);
         s->state = next;
         dav_call_cancel(&s->own);
         dav_discover_cancel(&s->discover);

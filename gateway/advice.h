@@ -10,8 +10,8 @@ struct gw_advice_names {
 
 /*
  * {server}, {account} and {person} of the advice replaced, so that a command in it can be copied: behind an apostrophe,
- * where PowerShell's texts begin, apostrophes of a name, also typographic ones, are doubled. The result is the caller's. `names` NULL: as it
- * is.
+ * where PowerShell's texts begin, apostrophes of a name, also typographic ones, are doubled. The result is the
+ * caller's. `names` NULL: as it is.
  */
 char *gw_advice(const char *advice, const struct gw_advice_names *names);
 

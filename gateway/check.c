@@ -186,8 +186,8 @@ static void print_step(void *arg, const struct dav_step_report *report)
 static void on_done(void *arg, const struct dav_result *result)
 {
     struct alone *a = arg;
-    a->result =
-        (struct dav_result){.err = result->err, .code = result->code, .count = result->count, .skipped = result->skipped};
+    a->result = (struct dav_result){
+        .err = result->err, .code = result->code, .count = result->count, .skipped = result->skipped};
     loop_stop(a->loop);
 }
 

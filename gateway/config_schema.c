@@ -60,9 +60,9 @@ static const struct gw_option server_options[] = {
          "What it speaks: exchange is WebDAV as in Exchange 2000, 2003 and 2007; caldav is RFC 4791; ifb is any "
          "web server with a free/busy file for each person; relay asks nobody: others PUT free/busy to us."},
     {"url", GW_OPT_TEXT, IN(gw_config_server, url),
-     .sentence =
-         "Needed, but for kind relay: where mailboxes or calendars begin, such as https://mail.example.com/exchange/; with caldav also a domain "
-         "alone, whose DNS says where (RFC 6764)."},
+     .sentence = "Needed, but for kind relay: where mailboxes or calendars begin, such as "
+                 "https://mail.example.com/exchange/; with caldav also a domain "
+                 "alone, whose DNS says where (RFC 6764)."},
     {"account", GW_OPT_TEXT, IN(gw_config_server, account),
      .sentence = "Needed, but for kind relay: the service account: DOMAIN\\user, user@domain or user."},
     {"password_file", GW_OPT_FILE, IN(gw_config_server, password_file),
@@ -113,7 +113,8 @@ static const struct gw_option server_options[] = {
      .sentence = "Zone of floating times and all-day events where the calendar names none, such as Europe/Berlin; "
                  "without it UTC."},
 };
-static const struct gw_section *const server_sections[] = {&tls_section, &changes_section, &gw_config_relay_from_section};
+static const struct gw_section *const server_sections[] = {&tls_section, &changes_section,
+                                                           &gw_config_relay_from_section};
 static const struct gw_section servers_section = {.key = "servers",
                                                   .sentence = "The servers with the calendars.",
                                                   .list = true,
@@ -160,8 +161,9 @@ static const struct gw_option poll_options[] = {
     {"window", GW_OPT_S, .dflt = "14d", .min = 3600000, .max = 31622400000, IN(gw_config, poll_window_s),
      .sentence = "How far ahead calendars are read."},
     {"demand", GW_OPT_SECOND, .dflt = "all", .words = "all watched", IN(gw_config, demand_watched),
-     .sentence = "Whom to ask about: everybody, or only those whom an open event stream or an outlet watches. XMPP and the "
-                 "SIP presence server know whom; MQTT, a SIP server that is published to, and webhooks tell of everybody."},
+     .sentence =
+         "Whom to ask about: everybody, or only those whom an open event stream or an outlet watches. XMPP and the "
+         "SIP presence server know whom; MQTT, a SIP server that is published to, and webhooks tell of everybody."},
 };
 static const struct gw_section poll_section = {.key = "poll",
                                                .sentence = "When people are asked about.",

@@ -31,8 +31,9 @@ static const struct gw_option options[] = {
     {"sign_key_file", GW_OPT_FILE, IN(gw_config_relay, sign_key_file),
      .sentence = "A private Ed25519 key (PEM) that signs every message, readable by the daemon alone."},
     {"pseudonym_key_file", GW_OPT_FILE, IN(gw_config_relay, pseudonym_key_file),
-     .sentence = "A file with the secret from which people get other names for this far end; without it their addresses "
-                 "are told."},
+     .sentence =
+         "A file with the secret from which people get other names for this far end; without it their addresses "
+         "are told."},
     {"pseudonym_domain", GW_OPT_TEXT, .dflt = "pseudonym.invalid", IN(gw_config_relay, pseudonym_domain),
      .sentence = "The domain of those names."},
     {"digest", GW_OPT_MS, .dflt = "60s", .min = 1000, .max = 86400000, IN(gw_config_relay, digest_ms),

@@ -62,7 +62,8 @@ ctl_command_fn ctl_status, ctl_show, ctl_servers, ctl_users, ctl_subscribers, ct
     ctl_watch, ctl_check, ctl_why, ctl_log, ctl_trace, ctl_bundle, ctl_setup, ctl_identity, ctl_audit,
     ctl_privacy, ctl_forget, ctl_policy, ctl_audience;
 
-/* The check from o->config alone, printed as it goes. `step` and `code` become those of the step that failed, else "". */
+/* The check from o->config alone, printed as it goes. `step` and `code` become those of the step that failed, else "".
+ */
 enum ctl_exit ctl_check_file(const struct ctl_options *o, char step[32], char code[64]);
 
 /*

@@ -30,7 +30,8 @@ struct gateway *gw_new(struct loop *loop, struct gw_config *config, char *why, s
 /* Stops: listeners first, then polls, then sessions. */
 void gw_free(struct gateway **g);
 
-/* Reads the file again; whole or not at all. A policy that tells anybody more must be confirmed. False with the reason in why; true with a line of what changed in it. */
+/* Reads the file again; whole or not at all. A policy that tells anybody more must be confirmed. False with the reason
+ * in why; true with a line of what changed in it. */
 bool gw_reload(struct gateway *g, bool confirmed, char *why, size_t why_size);
 
 struct loop *gw_loop(const struct gateway *g);

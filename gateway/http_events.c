@@ -288,7 +288,8 @@ static size_t event_at(const struct stream *s, const struct pres_event *event, c
 {
     static const char kind[] = "\nevent: presence\ndata: ";
     size_t len = strlen(event->cursor), json;
-    const char *address = event->removed ? event->removed : pres_table_publish_as(gw_table(s->owner->gateway), event->id);
+    const char *address =
+        event->removed ? event->removed : pres_table_publish_as(gw_table(s->owner->gateway), event->id);
     char *at = out;
     if (room < EVENT_AT_MIN)
         return 0;

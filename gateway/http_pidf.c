@@ -1,6 +1,6 @@
 /*
- * http_pidf: GET /v1/presence/ADDRESS for those who ask for application/pidf+xml: the document that SIP phones read, as the
- * site has set it for them.
+ * http_pidf: GET /v1/presence/ADDRESS for those who ask for application/pidf+xml: the document that SIP phones read, as
+ * the site has set it for them.
  */
 #include <math.h>
 #include <stdlib.h>

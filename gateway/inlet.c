@@ -172,8 +172,9 @@ void gw_inlet_metrics(struct buf *b, const struct gateway *g)
         if (!r)
             continue;
         if (first)
-            buf_adds(b, "# HELP freebusyd_relay_refused_total What a relay's exporter sent and was refused, by reason.\n"
-                        "# TYPE freebusyd_relay_refused_total counter\n");
+            buf_adds(b,
+                     "# HELP freebusyd_relay_refused_total What a relay's exporter sent and was refused, by reason.\n"
+                     "# TYPE freebusyd_relay_refused_total counter\n");
         first = false;
         for (int i = GW_INLET_WELL + 1; i < GW_INLET_REFUSALS; i++)
             buf_addf(b, "freebusyd_relay_refused_total{server=\"%s\",reason=\"%s\"} %" PRIu64 "\n",
@@ -230,7 +231,8 @@ void gw_inlet_check(struct gw_reading *reading, const struct gw_config_server *s
     char why[300], key[60];
     snprintf(key, sizeof key, "servers[%u].relay", i);
     if (s->url || s->account || s->password_file)
-        gw_problem_at(reading, "config-value", key, "nobody is asked: url, account and password_file have no place here");
+        gw_problem_at(reading, "config-value", key,
+                      "nobody is asked: url, account and password_file have no place here");
     if (s->relay.keys_count == 0 && !s->relay.from)
         gw_problem_at(reading, "config-missing", key, "needs keys, or from, or both: else anybody could PUT");
     for (unsigned k = 0; k < s->relay.keys_count; k++) {

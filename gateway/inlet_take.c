@@ -137,8 +137,8 @@ static enum gw_inlet_refusal judge_key(const struct gw_inlet *r, const struct gw
     return GW_INLET_UNKNOWN_KEY;
 }
 
-/* A message of ours may have nobody in it: it says that the line is up. What it says of people for whom it may not speak
- * is left out; where it speaks of one only, that is an answer. */
+/* A message of ours may have nobody in it: it says that the line is up. What it says of people for whom it may not
+ * speak is left out; where it speaks of one only, that is an answer. */
 static enum gw_inlet_refusal take_people(struct gw_inlet *r, const struct gw_relay_head *head, const char *only,
                                          const char *body, size_t len)
 {

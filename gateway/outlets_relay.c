@@ -54,9 +54,9 @@ static void check_one(struct gw_reading *r, const struct gw_config *c, unsigned 
                  KEY("pinned_key"));
     gw_check_say(r, !x->user != !x->password_file ? "needs user and password_file together" : NULL, at);
     gw_check_say(r, x->user && x->token_file ? "has both a password and a token" : NULL, at);
-    gw_check_say(r, plain && (x->user || x->token_file) && !strstr(x->url, "://127.") ? "would tell a secret without TLS"
-                                                                                       : NULL,
-                 KEY("url"));
+    gw_check_say(
+        r, plain && (x->user || x->token_file) && !strstr(x->url, "://127.") ? "would tell a secret without TLS" : NULL,
+        KEY("url"));
     gw_check_say(r, x->pad_bytes && x->pad_bytes < PAD_MIN ? "must be 0 or at least 4096" : NULL, KEY("pad_bytes"));
     gw_check_say(r, x->digest_ms * 2 > c->stale_after_s * 1000
                         ? "is longer than half of presence.stale_after: people would become unknown outside"

@@ -108,7 +108,8 @@ static bool same(const struct gw_config *a, unsigned i, const struct gw_config *
 static struct pres_publisher *make(struct gateway *g, struct gw_outlet *o)
 {
     const struct gw_config_webhook *w = &g->config->webhooks[o->index];
-    struct pres_publisher_settings publisher = {.name = o->label, .viewer = &o->viewer, .rate = w->rate, .ceiling = w->queue};
+    struct pres_publisher_settings publisher = {
+        .name = o->label, .viewer = &o->viewer, .rate = w->rate, .ceiling = w->queue};
     struct pres_webhook_settings s = {.name = o->label,
                                       .ready = w->ready,
                                       .url = w->url,

@@ -41,8 +41,8 @@ struct gw_policy_lines {
 };
 
 static struct gw_asker asker_of(const struct gw_who *who, const char *part);
-static void grant_at(const struct gateway *g, const struct gw_policy_lines *lines, const struct gw_asker *who, pres_id id,
-                     int64_t at, struct pres_grant *ret);
+static void grant_at(const struct gateway *g, const struct gw_policy_lines *lines, const struct gw_asker *who,
+                     pres_id id, int64_t at, struct pres_grant *ret);
 static bool presence_of(const struct gateway *g, const struct gw_who *who, const struct pres_grant *grant, pres_id id,
                         int64_t at, struct pres_presence *ret);
 static void look_up_lines(const struct gateway *g, struct gw_policy_lines *l);
@@ -204,8 +204,8 @@ static struct gw_asker asker_of(const struct gw_who *who, const char *part)
 }
 
 /* The person's own choice and marker are the last word, but for widening. `lines` NULL: all of them. */
-static void grant_at(const struct gateway *g, const struct gw_policy_lines *lines, const struct gw_asker *who, pres_id id,
-                     int64_t at, struct pres_grant *ret)
+static void grant_at(const struct gateway *g, const struct gw_policy_lines *lines, const struct gw_asker *who,
+                     pres_id id, int64_t at, struct pres_grant *ret)
 {
     const struct gw_policy_table *t = g->config->policy.table;
     struct gw_subject whom = {.address = pres_table_address(g->table, id),

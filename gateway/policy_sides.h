@@ -1,6 +1,7 @@
 /*
  * policy_sides: who asks and who is asked about, for policy_compare.c: as few of each as no line of either table can
- * tell apart. Everything is copied, because people, identities and configurations come and go while a comparison goes on.
+ * tell apart. Everything is copied, because people, identities and configurations come and go while a comparison goes
+ * on.
  */
 #ifndef GATEWAY_POLICY_SIDES_H
 #define GATEWAY_POLICY_SIDES_H

@@ -3,7 +3,8 @@
  * server has a list of those of its people whom one question may be about, and a timer that goes through it once an
  * interval: as many questions as the people need, evenly spread, each about as many as fit. Who is both asked about
  * alone and with others (enum gw_poller_way) is in both, and with others only every few minutes while the answers about
- * them alone are good, and when the owner knows a reason (batch_due): that nothing has changed is a good one not to ask.
+ * them alone are good, and when the owner knows a reason (batch_due): that nothing has changed is a good one not to
+ * ask.
  *
  * A list's members are in no order that matters. Those whom to ask next stand in `waiting` until the session has room;
  * questions take them from its front. While the server fails as a whole the members are told so in their turn, and when

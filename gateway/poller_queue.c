@@ -81,8 +81,10 @@ uint32_t gw_poll_next(struct poll_server *s)
 {
     struct gw_poller *p = s->poller;
     uint32_t id = gw_poll_head(s);
-    for (unsigned i = 0; id != POLL_NOBODY && (p->persons[id].queue == POLL_NEW || p->persons[id].queue == POLL_MISSED) &&
-                         gw_poll_rank(p, id) == GW_RANK_NOT; i++) {
+    for (unsigned i = 0;
+         id != POLL_NOBODY && (p->persons[id].queue == POLL_NEW || p->persons[id].queue == POLL_MISSED) &&
+         gw_poll_rank(p, id) == GW_RANK_NOT;
+         i++) {
         if (i == UNWANTED_AT_ONCE)
             return POLL_NOBODY;
         gw_poll_leave(p, id);

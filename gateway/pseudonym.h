@@ -1,7 +1,7 @@
 /*
- * pseudonym: texts in which nobody is named, for those who help from outside. Every mail address (also with %40) becomes
- * "person-" and ten hexadecimal digits, the same for the same address within one text, and worthless outside of it: the
- * key is forgotten.
+ * pseudonym: texts in which nobody is named, for those who help from outside. Every mail address (also with %40)
+ * becomes "person-" and ten hexadecimal digits, the same for the same address within one text, and worthless outside of
+ * it: the key is forgotten.
  */
 #ifndef GATEWAY_PSEUDONYM_H
 #define GATEWAY_PSEUDONYM_H

@@ -170,8 +170,9 @@ bool gw_relay_next_has(const char **at, const char *end, char address[GW_RELAY_A
         long long age = *rest == ' ' ? strtoll(rest + 1, &rest, 10) : -1;
         *ret_age_s = age;
         buf_init(&plain, GW_RELAY_ADDRESS_MAX);
-        *ret_bad = age < 0 || age > UINT32_MAX || *rest != ' ' || !str_percent_decode(&plain, rest + 1, strlen(rest + 1)) ||
-                   plain.len == 0 || !str_is_utf8(plain.data, plain.len);
+        *ret_bad = age < 0 || age > UINT32_MAX || *rest != ' ' ||
+                   !str_percent_decode(&plain, rest + 1, strlen(rest + 1)) || plain.len == 0 ||
+                   !str_is_utf8(plain.data, plain.len);
         if (!*ret_bad)
             memcpy(address, plain.data, plain.len + 1);
         buf_free(&plain);

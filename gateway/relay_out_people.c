@@ -242,7 +242,8 @@ static enum relay_news put(struct relay_out *r, struct relay_person *p, const st
         r->waiting = mem_realloc(r->waiting, r->waiting_room, sizeof(struct relay_person *));
     }
     r->waiting[r->waiting_count++] = p;
-    p->next = (struct relay_told){copy_of(known->set, known->from, known->until), known->from, known->until, known->as_of};
+    p->next =
+        (struct relay_told){copy_of(known->set, known->from, known->until), known->from, known->until, known->as_of};
     p->flying = true;
     gw_relay_send_soon(r);
     return RELAY_DIFFERS;

@@ -160,8 +160,9 @@ static bool plan_one_server(struct gateway *g, struct plan *plan, unsigned i, ch
     }
     const struct gw_config_server *before = p->server->config;
     if ((before->kind == GW_KIND_RELAY) != (now->kind == GW_KIND_RELAY)) {
-        snprintf(why, why_size, "%s:%u: server %s: a relay is not made of another kind, nor the other way round: give it "
-                                "another name",
+        snprintf(why, why_size,
+                 "%s:%u: server %s: a relay is not made of another kind, nor the other way round: give it "
+                 "another name",
                  plan->config->path, now->line, now->name);
         return false;
     }

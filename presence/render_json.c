@@ -1,8 +1,8 @@
 /*
  * render_json: a presence as one JSON object, for the HTTP interface, the event stream and the control socket. Written
- * without a tree, because at nine o'clock it runs once for every change of a million people; dates are reckoned here for
- * the same reason, and each is remembered, by the field that it stands in: those who change at one second have most of
- * them in common.
+ * without a tree, because at nine o'clock it runs once for every change of a million people; dates are reckoned here
+ * for the same reason, and each is remembered, by the field that it stands in: those who change at one second have most
+ * of them in common.
  *
  * pres_render_json_at() writes where the bytes are to go, for those whose address stands in JSON as it is: nearly all.
  */

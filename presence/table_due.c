@@ -4,9 +4,9 @@
  * comparing touches no record; the record knows its place, so that it can be moved when an answer changes its moment.
  *
  * Everybody who is due at one second is taken out of the way at once: they are the top of the heap, and gathered as a
- * list. Whoever is last in the heap is settled first. Then nobody who gets a later moment has anybody below who is still
- * due, and the million who change at nine o'clock cost no sinking through twenty levels each, but one comparison. The
- * list also tells whose record will be needed soon, so that memory is asked for ahead.
+ * list. Whoever is last in the heap is settled first. Then nobody who gets a later moment has anybody below who is
+ * still due, and the million who change at nine o'clock cost no sinking through twenty levels each, but one comparison.
+ * The list also tells whose record will be needed soon, so that memory is asked for ahead.
  */
 #include <stdlib.h>
 

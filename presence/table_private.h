@@ -141,7 +141,8 @@ static inline bool pres_table_has(const struct pres_table *t, pres_id id)
 struct loop *pres_table_loop(const struct pres_table *t);
 uint32_t pres_table_generation(const struct pres_table *t, pres_id id);                  /* 0: nobody has this id */
 
-/* Has the processor load what will be asked soon: the record, and when that is there, the names. Anybody's id or nobody's. */
+/* Has the processor load what will be asked soon: the record, and when that is there, the names. Anybody's id or
+ * nobody's. */
 void pres_table_fetch(const struct pres_table *t, pres_id id);
 void pres_table_fetch_names(const struct pres_table *t, pres_id id);
 

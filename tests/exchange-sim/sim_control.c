@@ -222,7 +222,8 @@ static struct jv *get_accounts(struct sim_control *c)
     return jv_set(out, "accounts", list);
 }
 
-/* {"account": NAME, "state": STATE, "password": TEXT, "receive_as_all": BOOL}; "normal" also forgets the wrong passwords. */
+/* {"account": NAME, "state": STATE, "password": TEXT, "receive_as_all": BOOL}; "normal" also forgets the wrong
+ * passwords. */
 static struct jv *put_accounts(struct sim_control *c)
 {
     struct sim_account *a = sim_store_account(c->sim->store, jv_str(jv_get(c->in, "account"), ""));

@@ -1,6 +1,6 @@
 /*
- * sim_repl: replication by collblob: a SEARCH that shows the blob of an earlier one is told only what has changed since.
- * The blob names a calendar and its revision at that time.
+ * sim_repl: replication by collblob: a SEARCH that shows the blob of an earlier one is told only what has changed
+ * since. The blob names a calendar and its revision at that time.
  */
 #ifndef SIM_REPL_H
 #define SIM_REPL_H

@@ -1,7 +1,7 @@
 /*
  * bare_stream: see bare_stream.h. The connections are suspended until all are there; then every one is asked for bytes
- * until it has written its share of a text that lies ready in memory, all of it: nothing is put together, nobody's state
- * is looked up, and who gets what was known before. Or, without a text, it prints every event with snprintf().
+ * until it has written its share of a text that lies ready in memory, all of it: nothing is put together, nobody's
+ * state is looked up, and who gets what was known before. Or, without a text, it prints every event with snprintf().
  */
 #include "bare_stream.h"
 
@@ -44,12 +44,13 @@ static size_t print_one(char *out, size_t max, unsigned number, int width)
 {
     static const char *const times[] = {"2026-11-23T09:00:00Z", "2026-11-23T10:00:00Z", "2026-11-23T11:00:00Z",
                                         "2026-11-23T08:55:00Z"};
-    return (size_t)snprintf(out, max,
-                            "id: %016llx-%u\nevent: presence\ndata: {\"address\":\"u%0*u@x.test\",\"state\":\"%s\","
-                            "\"since\":\"%s\",\"until\":\"%s\",\"next\":{\"state\":\"%s\",\"start\":\"%s\",\"end\":\"%s\"},"
-                            "\"as_of\":\"%s\",\"valid_until\":\"%s\",\"reason\":null}\n\n",
-                            0x123456789abcdefULL, number, width, number, "busy", times[0], times[1], "free", times[1],
-                            times[2], times[3], times[1]);
+    return (size_t)snprintf(
+        out, max,
+        "id: %016llx-%u\nevent: presence\ndata: {\"address\":\"u%0*u@x.test\",\"state\":\"%s\","
+        "\"since\":\"%s\",\"until\":\"%s\",\"next\":{\"state\":\"%s\",\"start\":\"%s\",\"end\":\"%s\"},"
+        "\"as_of\":\"%s\",\"valid_until\":\"%s\",\"reason\":null}\n\n",
+        0x123456789abcdefULL, number, width, number, "busy", times[0], times[1], "free", times[1], times[2], times[3],
+        times[1]);
 }
 
 /* Events of about `bytes` each, as long as there is room for one more. */
@@ -134,7 +135,8 @@ static void stop(struct bare *b)
     free(b->streams);
 }
 
-struct bare_stream_time bare_stream(unsigned connections, const char *text, unsigned events, unsigned bytes, size_t pool)
+struct bare_stream_time bare_stream(unsigned connections, const char *text, unsigned events, unsigned bytes,
+                                    size_t pool)
 {
     struct bare b;
     size_t share = (size_t)(events / connections) * bytes;

@@ -1,7 +1,7 @@
 /*
  * load-growth: CPU time of one poll, of one change and of one look at the status, at ten thousand, a hundred thousand
- * and a million people. Each line's limit is what it took with the fewest people; linear growth is a ratio of 1 of polls
- * and changes, and 1.3 is allowed; a look costs the same whoever is there.
+ * and a million people. Each line's limit is what it took with the fewest people; linear growth is a ratio of 1 of
+ * polls and changes, and 1.3 is allowed; a look costs the same whoever is there.
  *
  * A poll is the whole way: the poller's choice, request, answer of 20 appointments, table. Twenty thousand of them are
  * measured at each size: a cycle is as many as there are people. A change is everybody's at one second, from the

@@ -1,10 +1,10 @@
 /*
  * load-idle-subscribers: twenty thousand open event streams, each to a person of its own and to one whom all have asked
  * for. What a stream holds of this process's memory; what they cost while nothing changes, which is the comment that
- * each is sent every fifteen seconds, and in the seconds between two of those; and how long it takes until all of them have read of the one change of the one
- * person. The limit is libmicrohttpd alone: as many suspended connections with a response block of 16 KiB, and as many
- * that are each sent one event of as many bytes. What is ours of a stream is what it holds above libmicrohttpd's, when
- * that has the same pool as ours and no block.
+ * each is sent every fifteen seconds, and in the seconds between two of those; and how long it takes until all of them
+ * have read of the one change of the one person. The limit is libmicrohttpd alone: as many suspended connections with a
+ * response block of 16 KiB, and as many that are each sent one event of as many bytes. What is ours of a stream is what
+ * it holds above libmicrohttpd's, when that has the same pool as ours and no block.
  *
  * Each measurement of memory is a process of its own.
  */

@@ -3,9 +3,8 @@
  *
  * xmpp: stanzas handed to a component stream, 1,000 contacts with 100 watchers each, from the change in the table to
  * the last byte in the kernel's hands; the limit is a bare bufferevent that is given the same stanzas, one by one. Both
- * write to a thread that reads and throws away. A round of either takes 20 ms of the processor, most of it the kernel's,
- * and differs from the next by half: so there are many, in turns, and the one with the median
- * ratio counts.
+ * write to a thread that reads and throws away. A round of either takes 20 ms of the processor, most of it the
+ * kernel's, and differs from the next by half: so there are many, in turns, and the one with the median ratio counts.
  *
  * mqtt: retained messages with QoS 1, until the broker has acknowledged the last; the limit is `mosquitto_pub -l` with
  * messages of the same size at the same broker.

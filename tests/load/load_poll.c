@@ -5,10 +5,10 @@
  *
  * Ours is the whole way from the question to the table of persons: URL, request, 207 as a stream, dates, rules' traits,
  * intervals packed. The table has a million people with known calendars, and each answer is about another one; the way
- * through the poller and the rules is load-growth's matter. The server is canned and runs on the other core. Speed is users per second of CPU time of the
- * client's core, so that neither the server nor a neighbour on the machine is measured. The two take turns, several
- * rounds; the round with the median ratio counts, because what disturbs a shared machine disturbs one of the two as
- * easily as the other.
+ * through the poller and the rules is load-growth's matter. The server is canned and runs on the other core. Speed is
+ * users per second of CPU time of the client's core, so that neither the server nor a neighbour on the machine is
+ * measured. The two take turns, several rounds; the round with the median ratio counts, because what disturbs a shared
+ * machine disturbs one of the two as easily as the other.
  */
 #include <inttypes.h>
 #include <stdio.h>

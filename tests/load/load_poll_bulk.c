@@ -5,8 +5,8 @@
  *
  * Ours is the whole way from the question about many to the table of persons: URL, request, rows, whose they are,
  * digits to spans, intervals packed. The table has a million people with known calendars, and each answer is about
- * others. The server is canned and runs on the other core. As in load-poll, the two take turns, CPU time counts, and the
- * round with the median ratio is told.
+ * others. The server is canned and runs on the other core. As in load-poll, the two take turns, CPU time counts, and
+ * the round with the median ratio is told.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -47,8 +47,8 @@ static void answered(void *arg, const struct dav_batch_result *result)
             fprintf(stderr, "load-poll-bulk: %s: %s\n", r->code, r->evidence ? r->evidence : "");
         for (size_t k = 0; k < r->count && k < MEETINGS; k++)
             intervals[k] = (struct pres_interval){r->spans[k].start, r->spans[k].end, (enum pres_kind)r->spans[k].kind};
-        pres_table_update(o->side.table, first + (pres_id)i, intervals, r->count < MEETINGS ? r->count : MEETINGS, r->from,
-                          r->until, r->as_of);
+        pres_table_update(o->side.table, first + (pres_id)i, intervals, r->count < MEETINGS ? r->count : MEETINGS,
+                          r->from, r->until, r->as_of);
         o->spans += r->count;
     }
     ask(o);

@@ -55,11 +55,13 @@ static FILE *create(const struct pair *p, const char *name)
 
 static void write_keys(const struct pair *p)
 {
-    run(p, "umask 077; openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=127.0.0.1 "
-           "-addext subjectAltName=IP:127.0.0.1 -keyout tls.key -out tls.pem 2>/dev/null && openssl genpkey -algorithm "
-           "ed25519 -out sign.key && openssl pkey -in sign.key -pubout -out sign.pub");
-    run(p, "printf 'sha256//%s' \"$(openssl x509 -in tls.pem -noout -pubkey | openssl pkey -pubin -outform DER | openssl "
-           "dgst -sha256 -binary | openssl base64 -A)\" > pin");
+    run(p,
+        "umask 077; openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=127.0.0.1 "
+        "-addext subjectAltName=IP:127.0.0.1 -keyout tls.key -out tls.pem 2>/dev/null && openssl genpkey -algorithm "
+        "ed25519 -out sign.key && openssl pkey -in sign.key -pubout -out sign.pub");
+    run(p,
+        "printf 'sha256//%s' \"$(openssl x509 -in tls.pem -noout -pubkey | openssl pkey -pubin -outform DER | openssl "
+        "dgst -sha256 -binary | openssl base64 -A)\" > pin");
     FILE *file = create(p, "people.csv");
     fputs("address\n", file);
     for (unsigned i = 0; i < p->people; i++)
@@ -115,7 +117,8 @@ static void meet(struct gateway *g, pres_id id, int64_t now, unsigned salt, int6
     int64_t day = now / DAY_S * DAY_S;
     for (unsigned i = 0; i < DAYS * A_DAY; i++) {
         int64_t begin = day + (int64_t)(i / A_DAY) * DAY_S + (i % A_DAY ? 50400 : 32400) + (int64_t)(salt % 8) * 900;
-        in[i] = (struct pres_interval){begin, begin + 1800 + (int64_t)(salt % 3) * 900, i % 7 ? PRES_BUSY : PRES_TENTATIVE};
+        in[i] =
+            (struct pres_interval){begin, begin + 1800 + (int64_t)(salt % 3) * 900, i % 7 ? PRES_BUSY : PRES_TENTATIVE};
     }
     in[A_DAY].start += late;
     in[A_DAY].end += late;

@@ -1,4 +1,5 @@
-/* busytext: whose each VFREEBUSY is and what it says, whatever stands beside it; what is broken is nobody's free time. */
+/* busytext: whose each VFREEBUSY is and what it says, whatever stands beside it; what is broken is nobody's free time.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

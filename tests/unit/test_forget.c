@@ -19,7 +19,8 @@ static void write_world(struct fixture *f, bool with_state)
              "users:\n  - { address: anna@a.test, server: hq, aliases: [a.smith@a.test] }\n"
              "  - { file: people.csv, server: hq }\n"
              "publish: { http: { listen: [] } }\ncontrol: { socket: %s/control.sock }\n%s%s%s",
-             f->folder, with_state ? "state: { directory: " : "", with_state ? f->folder : "", with_state ? " }\n" : "");
+             f->folder, with_state ? "state: { directory: " : "", with_state ? f->folder : "",
+             with_state ? " }\n" : "");
     files_write(f->folder, "c.yaml", 0600, text);
 }
 

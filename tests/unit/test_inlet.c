@@ -100,7 +100,8 @@ static void add_busy(struct fixture *f, struct buf *out, const char *address)
     free(set);
 }
 
-static enum gw_inlet_refusal tell(struct fixture *f, const struct gw_relay_head *head, const char *about, const char *only)
+static enum gw_inlet_refusal tell(struct fixture *f, const struct gw_relay_head *head, const char *about,
+                                  const char *only)
 {
     struct buf out;
     buf_init(&out, GW_RELAY_MESSAGE_MAX);
@@ -218,7 +219,8 @@ static void digests(void **state)
     tell(f, &head, "anna@example.test", NULL);
     second = head_of(f);
     tell(f, &second, "bert@example.test", NULL);
-    assert_int_equal(digest(f, "anna@example.test", head.sequence + 1, 0), GW_INLET_MISSED); /* he is not in it, either */
+    assert_int_equal(digest(f, "anna@example.test", head.sequence + 1, 0),
+                     GW_INLET_MISSED); /* he is not in it, either */
     assert_int_equal(state_of(f, f->anna), PRES_BUSY);
     assert_int_equal(state_of(f, f->bert), PRES_UNKNOWN);
     assert_int_equal(digest(f, "anna@example.test", 0, 0), GW_INLET_WELL); /* "leave it as it is" */

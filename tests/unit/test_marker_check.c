@@ -17,15 +17,17 @@ static struct gw_config *read_with(const char *markers, struct gw_config_error *
 {
     char text[4000];
     char *folder = files_folder();
-    snprintf(text, sizeof text,
-             "servers:\n"
-             "  - { name: hq, kind: exchange, url: 'https://h/', account: a, password_file: pw, read: freebusy }\n"
-             "  - { name: cal, kind: caldav, url: 'https://c/', account: a, password_file: pw }\n"
-             "  - { name: files, kind: ifb, url: 'https://f/', account: a, password_file: pw, calendars: ['/{local}'] }\n"
-             "users:\n"
-             "  - { address: alice@example.com, server: hq }\n"
-             "  - { address: carol@example.com, server: cal }\n"
-             "markers: [ %s ]\n", markers);
+    snprintf(
+        text, sizeof text,
+        "servers:\n"
+        "  - { name: hq, kind: exchange, url: 'https://h/', account: a, password_file: pw, read: freebusy }\n"
+        "  - { name: cal, kind: caldav, url: 'https://c/', account: a, password_file: pw }\n"
+        "  - { name: files, kind: ifb, url: 'https://f/', account: a, password_file: pw, calendars: ['/{local}'] }\n"
+        "users:\n"
+        "  - { address: alice@example.com, server: hq }\n"
+        "  - { address: carol@example.com, server: cal }\n"
+        "markers: [ %s ]\n",
+        markers);
     files_write(folder, "pw", 0600, "x");
     files_write(folder, "c.yaml", 0600, text);
     struct gw_config *c = gw_config_read(files_path(folder, "c.yaml"), err);

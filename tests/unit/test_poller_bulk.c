@@ -327,8 +327,8 @@ static void failing_server(void **state)
     assert_true(w.answers[5] > answers);
 }
 
-/* Somebody whom the server does not survive, so that it cuts off each question they are in: nobody else is later for it,
- * or is told that the server fails, and it takes a handful of questions to find them. */
+/* Somebody whom the server does not survive, so that it cuts off each question they are in: nobody else is later for
+ * it, or is told that the server fails, and it takes a handful of questions to find them. */
 static void one_bad_batch(void **state)
 {
     static const struct {
@@ -387,7 +387,8 @@ static void comings_and_goings(void **state)
     assert_true(w.answers[3] > 0);
 }
 
-/* The answer on its way may be of before: who asks by name waits for the next. So, too, about whom both ways are used. */
+/* The answer on its way may be of before: who asks by name waits for the next. So, too, about whom both ways are used.
+ */
 static void refresh_in_the_middle(void **state)
 {
     (void)state;

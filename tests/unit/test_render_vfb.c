@@ -261,8 +261,9 @@ static void test_event(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_part), cmocka_unit_test(test_exact), cmocka_unit_test(test_edges),           cmocka_unit_test(test_reply),
-        cmocka_unit_test(test_event), cmocka_unit_test(test_every_character), cmocka_unit_test(test_no_room),
+        cmocka_unit_test(test_part),    cmocka_unit_test(test_exact), cmocka_unit_test(test_edges),
+        cmocka_unit_test(test_reply),   cmocka_unit_test(test_event), cmocka_unit_test(test_every_character),
+        cmocka_unit_test(test_no_room),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -33,12 +33,13 @@ static bool reads(const char *doc, unsigned max_depth)
 static void test_answers_are_plain(void **state)
 {
     static const char *const docs[] = {
-        "<?xml version=\"1.0\"?><a:multistatus xmlns:b=\"urn:uuid:c2f41010-65b3-11d1-a29f-00aa00c14882/\" xmlns:c=\"xml:\""
+        "<?xml version=\"1.0\"?><a:multistatus xmlns:b=\"urn:uuid:c2f41010-65b3-11d1-a29f-00aa00c14882/\" "
+        "xmlns:c=\"xml:\""
         " xmlns:d=\"urn:schemas:calendar:\" xmlns:a=\"DAV:\"><a:response><a:href>http://x/a&amp;b~1%20c</a:href>"
         "<a:propstat><a:status>HTTP/1.1 200 OK</a:status><a:prop><d:dtstart b:dt=\"dateTime.tz\">2008</d:dtstart>"
         "<busymapi b:dt=\"int\">2</busymapi></a:prop></a:propstat></a:response></a:multistatus>",
         ("<?xml version='1.0' encoding='utf-8'?>\n<multistatus xmlns=\"DAV:\" xmlns:C=\"urn:caldav\">\n"
-        " <response><href>/\xC3\xA9/</href>\n </response>\n</multistatus>\r\n"),
+         " <response><href>/\xC3\xA9/</href>\n </response>\n</multistatus>\r\n"),
         "<a\n x='1'\r\n  y = \"2\" ><b/><c /></a >",
         "<a>] ]]]x &lt;&gt;&quot;&apos;</a>",
         "<a xmlns='u'><b xmlns='v' xmlns:p='w' p:q='1' q='1'><p:c/></b><c/></a>",

@@ -60,7 +60,8 @@ struct pres_outlet_ops {
     /* Persons were removed or renamed; NULL: nothing to do. */
     void (*people_changed)(void *outlet);
     /* Somebody is gone for good: what was agreed with those who watched this address ends, and what is kept of it goes
-     * as soon as they were told. Called again and again while something is left; NULL: people_changed does all of it. */
+     * as soon as they were told. Called again and again while something is left; NULL: people_changed does all of it.
+     */
     void (*forget)(void *outlet, const char *address);
     /* Further numbers for status and metrics, at most `max`; returns how many. NULL: none. */
     size_t (*counts)(const void *outlet, struct pres_count *rows, size_t max);

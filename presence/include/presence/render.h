@@ -46,9 +46,9 @@ bool pres_render_vfb_part(struct buf *out, const char *address, const struct pre
                           int64_t as_of);
 
 /*
- * One stretch of busy time as a calendar with one VEVENT, for programs that only know how to subscribe to calendars. Its
- * words are the kind's, never a meeting's; the same stretch is the same text whenever it is asked for. False also for a
- * kind that is not busy. With `bare` the event alone, to stand in a calendar with others.
+ * One stretch of busy time as a calendar with one VEVENT, for programs that only know how to subscribe to calendars.
+ * Its words are the kind's, never a meeting's; the same stretch is the same text whenever it is asked for. False also
+ * for a kind that is not busy. With `bare` the event alone, to stand in a calendar with others.
  */
 bool pres_render_event(struct buf *out, const char *address, const struct pres_interval *busy, bool bare);
 

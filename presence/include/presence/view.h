@@ -52,9 +52,9 @@ bool pres_grant_is_all(const struct pres_grant *grant);
  * `full` is the presence made of it. False: nothing may be told, the person does not exist for this viewer.
  *
  * It is made of the very set that pres_view_known tells, so the two never contradict each other. Below PRES_SEE_TIMES
- * since, until and as_of are not known, valid_until is to five minutes, and there is no `next`. The reason of somebody unknown is
- * "never-read", "stale" or "outside-hours"; which failure stands behind an answer is not told. What remains: who sees
- * states without a grid sees when they change, to the second.
+ * since, until and as_of are not known, valid_until is to five minutes, and there is no `next`. The reason of somebody
+ * unknown is "never-read", "stale" or "outside-hours"; which failure stands behind an answer is not told. What remains:
+ * who sees states without a grid sees when they change, to the second.
  */
 bool pres_view_presence(const struct pres_grant *grant, const struct pres_known *known,
                         const struct pres_presence *full, int64_t now, struct pres_presence *ret);
