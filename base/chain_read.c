@@ -22,6 +22,7 @@ struct verifying {
 
 static bool each_of(const char *file, chain_line_fn *fn, void *arg, char *why, size_t why_size);
 static bool verify_line(void *arg, const char *file, unsigned number, char *line);
+static bool take_beginning(void *arg, const char *file, unsigned number, char *line);
 static const char *line_wrong(struct verifying *v, unsigned number, const char *line, size_t len, const char *chain);
 static bool seals_hold(const char *text, size_t len);
 static bool forget_in(const char *file, const char *safe, uint64_t *lines, char *why, size_t why_size);
@@ -67,6 +68,14 @@ void chain_verify(const char *path, unsigned keep, struct chain_report *ret)
     ret->whole = ok;
 }
 
+bool chain_oldest(const char *path, unsigned keep, char ret[CHAIN_HEX])
+{
+    char why[300];
+    ret[0] = '\0';
+    chain_each(path, keep, take_beginning, ret, why, sizeof why);
+    return ret[0] != '\0';
+}
+
 bool chain_forget(const char *path, unsigned keep, const char *value, uint64_t *ret_lines, char *why, size_t why_size)
 {
     struct buf safe;
@@ -74,9 +83,10 @@ bool chain_forget(const char *path, unsigned keep, const char *value, uint64_t *
     buf_init(&safe, CHAIN_LINE_MAX / 4);
     str_percent_encode(&safe, value, strlen(value), "@+");
     *ret_lines = 0;
-    for (unsigned i = 0; i <= keep && ok; i++) {
+    for (unsigned i = 0, there = 1; (i <= keep || there) && ok; i++) { /* more may be left of a greater `keep` */
         char *file = chain_file(path, i);
-        ok = access(file, F_OK) != 0 || forget_in(file, safe.data, ret_lines, why, why_size);
+        there = access(file, F_OK) == 0;
+        ok = !there || forget_in(file, safe.data, ret_lines, why, why_size);
         free(file);
     }
     buf_free(&safe);
@@ -118,6 +128,14 @@ static bool verify_line(void *arg, const char *file, unsigned number, char *line
     v->report->lines++;
     v->any = true;
     return true;
+}
+
+static bool take_beginning(void *arg, const char *file, unsigned number, char *line)
+{
+    (void)file, (void)number;
+    if (str_starts(line, CHAIN_BEGIN) && strlen(line) > strlen(CHAIN_BEGIN) + CHAIN_HEX)
+        snprintf(arg, CHAIN_HEX, "%s", line + strlen(CHAIN_BEGIN));
+    return false;
 }
 
 static const char *line_wrong(struct verifying *v, unsigned number, const char *line, size_t len, const char *chain)

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "audit_end.h"
 #include "base/buf.h"
@@ -30,6 +31,7 @@
 
 enum { DECISIONS_MAX = 100000, PENDING_MAX = 16 << 20, WRITE_MS = 200, RETRY_MS = 5000, KEY_MAX = 2400, FIELDS = 6 };
 #define BY_LINE "line"
+#define GONE "%s: lines that we wrote are not there any more; that is a line, too"
 enum { MEGABYTE = 1000 * 1000, FAREWELL_MS = 2000, TURN_MS = 5 };
 
 struct repeats {
@@ -53,16 +55,16 @@ struct forgotten {
 struct job {
     struct gw_audit *audit; /* NULL: nobody waits any more */
     struct chain *chain;    /* NULL: not opened yet */
-    char *path, *text;
+    char *path, *text, *state; /* state: the directory, NULL: none */
     size_t len, done; /* of text */
     int64_t max_size;
     unsigned keep;
     struct forgotten *forget;
     struct waiter *waiters;
-    bool ok, last, gone;
-    char why[300], head[CHAIN_HEX];
+    bool ok, gone;
+    char why[300], ends_why[300], head[CHAIN_HEX], oldest[CHAIN_HEX];
     char end[CHAIN_HEX]; /* of the file as we left it, when it is to be opened; "": not known */
-    char *alarm;         /* what is written where that is gone */
+    char at[UTC_TEXT_MAX];
 };
 
 struct gw_audit {
@@ -76,8 +78,8 @@ struct gw_audit {
     struct job *job;
     struct loop_timer *write, *repeat;
     uint64_t lines, lost, lost_told;
-    bool failing;
-    char trouble[300], head[CHAIN_HEX];
+    bool failing, ends_failing;
+    char trouble[300], head[CHAIN_HEX], oldest[CHAIN_HEX];
 };
 
 static void decide(struct gw_audit *a, const struct gw_who *who, const char *whom, const struct pres_grant *grant);
@@ -89,8 +91,12 @@ static void start(void *arg);
 static struct job *job_new(struct gw_audit *a);
 static void work(void *arg);
 static bool open_chain(struct job *job);
+static bool look_behind(struct job *job);
+static bool write_alarm(struct job *job, const char *what, const char *head);
 static bool write_lines(struct job *job);
 static bool take_out(struct job *job);
+static void keep_ends(struct job *job);
+static void tell_trouble(struct gw_audit *a, const struct job *job);
 static void done(void *arg);
 static void keep_rest(struct gw_audit *a, struct job *job);
 static void tell_waiters(struct waiter *first, bool ok);
@@ -243,11 +249,9 @@ struct jv *gw_audit_report(const struct gateway *g)
     const struct gw_audit *a = g->audit;
     if (!a->path)
         return jv_null();
-    struct jv *v = jv_set_str(jv_object(), "file", a->path);
-    jv_set_int(v, "keep", g->config->audit.keep);
+    struct jv *v = gw_audit_ends(a->path, g->config->audit.keep, a->head, a->oldest);
     jv_set_int(v, "lines", (int64_t)a->lines);
     jv_set_int(v, "lost", (int64_t)a->lost);
-    jv_set_str(v, "head", a->head[0] ? a->head : NULL);
     return jv_set_str(v, "trouble", a->failing ? a->trouble : NULL);
 }
 
@@ -335,17 +339,17 @@ static struct job *job_new(struct gw_audit *a)
     *job = (struct job){.audit = a,
                         .chain = a->chain,
                         .path = mem_strdup(a->path),
+                        .state = mem_strdup_or_null(a->g->config->state_directory),
                         .len = a->pending.len,
                         .max_size = (int64_t)a->g->config->audit.max_size * MEGABYTE,
                         .keep = a->g->config->audit.keep,
                         .forget = a->forget,
                         .waiters = a->waiters};
     job->text = buf_take(&a->pending);
-    if (!a->chain && gw_audit_end_kept(a->g, a->path, job->end)) {
-        char at[UTC_TEXT_MAX];
-        utc_rfc3339(clk_wall_s(loop_clk(a->g->loop)), at);
-        job->alarm = mem_printf("%s event=cut-off missing=%s", at, job->end);
-    }
+    utc_rfc3339(clk_wall_s(loop_clk(a->g->loop)), job->at);
+    if (!a->chain)
+        gw_audit_end_kept(a->g, a->path, job->end);
+    memcpy(job->oldest, a->oldest, sizeof job->oldest);
     a->chain = NULL;
     a->forget = NULL;
     a->waiters = NULL;
@@ -356,20 +360,43 @@ static struct job *job_new(struct gw_audit *a)
 static void work(void *arg)
 {
     struct job *job = arg;
-    job->ok = (job->chain || open_chain(job)) && write_lines(job) && chain_sync(job->chain, job->why, sizeof job->why);
+    job->ok = (job->chain || open_chain(job)) && look_behind(job) && write_lines(job) &&
+              chain_sync(job->chain, job->why, sizeof job->why);
     if (job->chain)
         snprintf(job->head, sizeof job->head, "%s", chain_head(job->chain));
     job->ok = job->ok && take_out(job);
+    keep_ends(job);
 }
 
 /* Somebody may have cut off its end meanwhile, which no chain shows. */
 static bool open_chain(struct job *job)
 {
     job->chain = chain_open(job->path, job->max_size, job->keep, job->why, sizeof job->why);
-    if (!job->chain || !job->alarm || strcmp(chain_head(job->chain), job->end) == 0)
+    if (job->state && !job->oldest[0])
+        gw_audit_ends_read(job->state, job->path, job->oldest);
+    if (!job->chain || !job->end[0] || strcmp(chain_head(job->chain), job->end) == 0)
         return job->chain != NULL;
-    job->gone = gw_audit_end_is_gone(job->path, job->keep, job->end);
-    return !job->gone || chain_add(job->chain, job->alarm, job->why, sizeof job->why);
+    return !gw_audit_end_is_gone(job->path, job->keep, job->end) || write_alarm(job, "missing", job->end);
+}
+
+/* Older files only go when there are as many as are to be kept. */
+static bool look_behind(struct job *job)
+{
+    char now[CHAIN_HEX];
+    char *last = mem_printf("%s.%u", job->path, job->keep);
+    bool full = job->keep == 0 || access(last, F_OK) == 0;
+    free(last);
+    bool same = full || !job->oldest[0] || !chain_oldest(job->path, job->keep, now) || strcmp(now, job->oldest) == 0;
+    return same || write_alarm(job, "older", job->oldest);
+}
+
+static bool write_alarm(struct job *job, const char *what, const char *head)
+{
+    char *line = mem_printf("%s event=cut-off %s=%s", job->at, what, head);
+    bool ok = chain_add(job->chain, line, job->why, sizeof job->why);
+    job->gone = true;
+    free(line);
+    return ok;
 }
 
 static bool write_lines(struct job *job)
@@ -405,6 +432,16 @@ static bool take_out(struct job *job)
     return true;
 }
 
+/* Of the lines as they are on the disk. Without them there would be nothing to compare with, which is no reason to stop
+ * writing. */
+static void keep_ends(struct job *job)
+{
+    if ((job->done == 0 && !job->gone) || !job->head[0] || !chain_oldest(job->path, job->keep, job->oldest) ||
+        !job->state)
+        return;
+    gw_audit_ends_write(job->state, job->path, job->keep, job->head, job->oldest, job->ends_why, sizeof job->ends_why);
+}
+
 static void done(void *arg)
 {
     struct job *job = arg;
@@ -412,21 +449,20 @@ static void done(void *arg)
     if (!a) {
         if (!job->ok)
             log_error("audit", "%s; the last lines are lost", job->why);
+        else if (job->gone)
+            log_error("audit", GONE, job->path);
         job_free(job);
         return;
     }
     a->job = NULL;
-    if (!job->ok && !a->failing)
-        log_error("audit", "%s: what is to be written is kept, and tried again", job->why);
-    if (job->ok && a->failing)
-        log_notice("audit", "%s can be written again", job->path);
-    if (job->gone)
-        log_error("audit", "%s: the last lines that we wrote are not there any more; that is a line, too", job->path);
+    tell_trouble(a, job);
     if (job->done > 0)
         gw_audit_end_keep(a->g, job->path, job->head);
     a->failing = !job->ok;
     snprintf(a->trouble, sizeof a->trouble, "%s", job->why);
     memcpy(a->head, job->head, sizeof a->head);
+    if (job->oldest[0])
+        memcpy(a->oldest, job->oldest, sizeof a->oldest);
     keep_rest(a, job);
     struct waiter *waiters = job->waiters;
     job->waiters = NULL;
@@ -435,6 +471,20 @@ static void done(void *arg)
     if (a->pending.len > 0 || a->waiters || a->forget)
         loop_timer_in(a->write, !ok ? RETRY_MS : a->waiters ? 0 : WRITE_MS);
     tell_waiters(waiters, ok);
+}
+
+static void tell_trouble(struct gw_audit *a, const struct job *job)
+{
+    bool ends_failing = job->ends_why[0] != '\0';
+    if (!job->ok && !a->failing)
+        log_error("audit", "%s: what is to be written is kept, and tried again", job->why);
+    if (job->ok && a->failing)
+        log_notice("audit", "%s can be written again", job->path);
+    if (job->gone)
+        log_error("audit", GONE, job->path);
+    if (ends_failing && !a->ends_failing)
+        log_error("audit", "%s: who verifies the audit without us cannot see that its end is missing", job->ends_why);
+    a->ends_failing = ends_failing;
 }
 
 /* The chain, and what it did not take, which goes before what came meanwhile. */
@@ -479,7 +529,7 @@ static void job_free(struct job *job)
     forgotten_free(&job->forget);
     free(job->path);
     free(job->text);
-    free(job->alarm);
+    free(job->state);
     free(job);
 }
 

@@ -37,6 +37,7 @@ struct ctl_options {
     bool names;               /* bundle */
     int64_t changes;          /* watch --changes N: end after so many, 0: never */
     const char *file;         /* identity, audit --file */
+    const char *head;         /* audit --head */
     const char *role, *group; /* identity */
     bool undo;                /* forget */
     bool verify;              /* audit */

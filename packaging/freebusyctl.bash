@@ -4,19 +4,19 @@ _freebusyctl() {
     _init_completion || return
     for ((i = 1; i < cword; i++)); do
         case ${words[i]} in
-        --socket | --config | --user | --state | --changes | --at | --for | --kind | --url | --account | --password-file | --calendars | --output | --file | --role | --group) ((i++)) ;;
+        --socket | --config | --user | --state | --changes | --at | --for | --kind | --url | --account | --password-file | --calendars | --output | --file | --head | --role | --group) ((i++)) ;;
         -*) ;;
         *) command=${words[i]}; break ;;
         esac
     done
     case $prev in
-    --socket | --config | --file | --password-file | --output) _filedir; return ;;
+    --socket | --config | --file | --head | --password-file | --output) _filedir; return ;;
     --kind) mapfile -t COMPREPLY < <(compgen -W "exchange caldav" -- "$cur"); return ;;
     --role) mapfile -t COMPREPLY < <(compgen -W "none reader admin" -- "$cur"); return ;;
     --state) mapfile -t COMPREPLY < <(compgen -W "free elsewhere tentative busy oof unknown" -- "$cur"); return ;;
     esac
     if [[ $cur == -* ]]; then
-        mapfile -t COMPREPLY < <(compgen -W "--socket --config --user --state --changes --at --for --names --kind --url --account --password-file --calendars --output --file --role --group --undo --verify --confirm --json --help --version" -- "$cur")
+        mapfile -t COMPREPLY < <(compgen -W "--socket --config --user --state --changes --at --for --names --kind --url --account --password-file --calendars --output --file --head --role --group --undo --verify --confirm --json --help --version" -- "$cur")
     elif [[ -z $command ]]; then
         mapfile -t COMPREPLY < <(compgen -W "$(freebusyctl --print-commands 2>/dev/null | cut -f1)" -- "$cur")
     else

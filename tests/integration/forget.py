@@ -1,6 +1,8 @@
 """The audit, and forgetting: what was told is on record, changes of the record show, and who is forgotten is nowhere, not
 even in it."""
+import json
 import os
+import shutil
 import subprocess
 import urllib.parse
 
@@ -69,6 +71,7 @@ def record(folder):
         check("audit:" in done.stdout, f"with its line: {done.stdout}")
     with open(path, "w", encoding="utf-8") as file:
         file.write(text)
+    alone(path, os.path.join(folder, "state"), text)
     daemon.start()
     check_equal(daemon.ctl("audit", "--verify")[0], 0, "whole again, nothing is missing")
     with open(path, "r+", encoding="utf-8") as file:
@@ -82,6 +85,70 @@ def record(folder):
     daemon.start()
     code, out, _ = daemon.ctl("audit", "--verify")
     check(code == 1 and "had been cut off" in out, f"an end cut off while there was no daemon: {out}")
+
+
+def alone(path, state, text):
+    """Without the daemon: an end that is missing shows wherever something says how it ended, and the answer says so where
+    nothing does."""
+    head = os.path.join(state, "audit.head")
+
+    def verify(*args, where=state):
+        done = subprocess.run([harness.FREEBUSYCTL, "--json", "audit", "--verify", "--file", path, *args], text=True,
+                              capture_output=True, check=False, env={**os.environ, "STATE_DIRECTORY": where})
+        answer = json.loads(done.stdout) if done.returncode in (0, 1) else {}
+        return done.returncode, answer.get("end_compared"), answer.get("broken") or answer.get("end_unknown") or done.stderr
+
+    check_equal(os.stat(head).st_mode & 0o777, 0o600, "what says how it ended is the daemon's")
+    check_equal(verify()[:2], (0, True), "with what the daemon kept")
+    shutil.copy(head, head + ".copy")
+    for missing in range(1, text.count("\n")):
+        with open(path, "w", encoding="utf-8") as file:
+            file.writelines(text.splitlines(True)[:-missing])
+        for args, where in [((), state), (("--head", head + ".copy"), "/nonexistent")]:
+            code, compared, broken = verify(*args, where=where)
+            check(code == 1 and compared and "last lines" in broken, f"{missing} lines less: {code} {broken}")
+    code, compared, why = verify(where="/nonexistent")
+    check(code == 0 and compared is False and "/nonexistent/audit.head" in why, f"nothing to compare with: {why}")
+    check_equal(verify("--head", "/nonexistent")[0], 2, "nor where it was told to look")
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
+    for spoilt, why in [("", "does not say"), ("{}", "does not say"), ("[[", "does not say"),
+                        (json.dumps({"file": "/etc/passwd", "head": "0" * 64}), "another file")]:
+        with open(head + ".copy", encoding="utf-8") as file:
+            kept = file.read()
+        with open(head, "w", encoding="utf-8") as file:
+            file.write(spoilt)
+        code, compared, said = verify()
+        check(code == 0 and compared is False and why in said, f"{spoilt!r} is no comparison: {said}")
+        with open(head, "w", encoding="utf-8") as file:
+            file.write(kept)
+    check_equal(verify()[:2], (0, True), "all is there again")
+    os.unlink(head + ".copy")
+
+
+def older(folder):
+    """Older files that are gone, though fewer were there than are kept."""
+    _, daemon = start(folder, [ANNA])
+    daemon.stop()
+    path = os.path.join(folder, "state", "audit")
+    os.rename(path, path + ".1")
+    daemon.start()
+    check_equal(daemon.ctl("audit", "--verify")[0], 0, "a new file is no fault")
+    daemon.stop()
+
+    def verify():
+        done = subprocess.run([harness.FREEBUSYCTL, "audit", "--verify", "--file", path], text=True, capture_output=True,
+                              check=False, env={**os.environ, "STATE_DIRECTORY": os.path.join(folder, "state")})
+        return done.returncode, done.stdout
+
+    check_equal(verify()[0], 0, "whole without the daemon, too")
+    os.unlink(path + ".1")
+    code, said = verify()
+    check(code == 1 and "older files that the daemon wrote are not there" in said, f"the older one is missing: {said}")
+    daemon.start()
+    code, said, _ = daemon.ctl("audit", "--verify")
+    check(code == 1 and "had been cut off" in said, f"and the daemon says so for good: {said}")
+    daemon.stop()
 
 
 def found(folder, text):
@@ -162,4 +229,4 @@ def unreachable(folder):
 
 
 if __name__ == "__main__":
-    harness.run(record, forget, unreachable)
+    harness.run(record, older, forget, unreachable)

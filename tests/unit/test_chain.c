@@ -198,6 +198,15 @@ static void somebody_forgotten_leaves_no_gap(void **state)
 }
 
 /* Who is put in the place of somebody forgotten, or of somebody else, shows. */
+static void what_a_greater_keep_left_is_forgotten_too(void **state)
+{
+    (void)state;
+    uint64_t lines;
+    write_some(40, 2000);
+    assert_true(chain_forget(path, 1, "Bob Bold@example.com", &lines, why, sizeof why));
+    assert_int_equal(lines, 14);
+}
+
 static void another_name_is_seen(void **state)
 {
     (void)state;
@@ -271,7 +280,7 @@ int main(void)
         T(it_goes_on_where_it_ended),  T(rotation_carries_the_chain_over),      T(what_is_older_than_keep_goes),
         T(any_changed_byte_is_seen),   T(taken_out_and_swapped_lines_are_seen), T(somebody_forgotten_leaves_no_gap),
         T(another_name_is_seen),       T(half_a_line_of_a_crash_is_cut_off),    T(lines_about_somebody_are_found),
-        T(what_is_no_line_is_refused),
+        T(what_is_no_line_is_refused), T(what_a_greater_keep_left_is_forgotten_too),
     };
     return cmocka_run_group_tests_name("chain", tests, NULL, NULL);
 }

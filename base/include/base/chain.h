@@ -51,4 +51,7 @@ struct chain_report {
 };
 void chain_verify(const char *path, unsigned keep, struct chain_report *ret);
 
+/* What the oldest file says was before it; all zero: nothing. False: there is no such line. */
+bool chain_oldest(const char *path, unsigned keep, char ret[CHAIN_HEX]);
+
 #endif
