@@ -11,6 +11,7 @@
 #include "base/secret.h"
 #include "base/tls.h"
 #include "base/udp.h"
+#include "forget.h"
 #include "outlets.h"
 #include "outlets_check.h"
 #include "outlets_private.h"
@@ -36,6 +37,7 @@ static void check_watchers(struct gw_reading *r, const char *path);
 static struct pres_sip_looks looks(const struct gw_config_sip *s);
 static struct secret *read_password(void *arg, char *why, size_t why_size);
 static bool find_watcher(void *arg, const char *name, char out[PRES_SIP_PASSWORD_MAX]);
+static bool is_forgotten(void *arg, const char *address);
 static bool line_next(FILE *file, char line[LINE_MAX_BYTES], char **ret_password, bool *ret_good);
 
 const struct gw_outlet_kind gw_outlet_sip = {"sip", count, label, same, make};
@@ -214,6 +216,9 @@ static struct pres_publisher *server_make(struct gateway *g, struct gw_outlet *o
                                          .password_arg = g,
                                          .max_watchers = c->max_watchers,
                                          .looks = looks(c),
+                                         .store = gw_outlets_store(g),
+                                         .forgotten = is_forgotten,
+                                         .forgotten_arg = g,
                                          .quiet = g->alone};
     if (c->certificate_file && c->key_file &&
         !(o->tls = tls_server_new(c->certificate_file, c->key_file, o->why, sizeof o->why)))
@@ -257,6 +262,11 @@ static bool find_watcher(void *arg, const char *name, char out[PRES_SIP_PASSWORD
         fclose(file);
     mem_wipe(line, sizeof line);
     return found;
+}
+
+static bool is_forgotten(void *arg, const char *address)
+{
+    return gw_forgotten_has(arg, address);
 }
 
 /* The next entry, name and password apart. False: there is none; *ret_good false: the line is none. */

@@ -22,6 +22,8 @@ enum { GUESSES_PER_SECOND = 50 };
 
 static bool is_trusted(const struct sip_server *s, const char *host);
 static bool guessed_often(struct sip_server *s, bool again);
+static void write_answer(const struct sip_server *s, const struct pres_sip_message *m, unsigned status,
+                         const char *reason, const char *more, struct buf *out);
 
 bool pres_sip_server_admit(struct sip_server *s, const struct pres_sip_path *path, const struct pres_sip_message *m,
                            const char **ret_account)
@@ -63,14 +65,31 @@ bool pres_sip_server_admit(struct sip_server *s, const struct pres_sip_path *pat
 void pres_sip_server_answer(struct sip_server *s, const struct pres_sip_path *path, const struct pres_sip_message *m,
                             unsigned status, const char *reason, const char *more)
 {
-    char tag[SIP_TAG_MAX];
     struct buf out;
-    buf_init(&out, 40000);
-    pres_sip_answer_begin(&out, m, status, reason, pres_sip_server_tag(s, m, tag));
-    buf_addf(&out, "%sServer: freebusyd/%s\r\nContent-Length: 0\r\n\r\n", more, FB_VERSION);
+    write_answer(s, m, status, reason, more, &out);
     if (!out.failed)
         pres_sip_answers_send(s->answers, path, m, out.data, out.len);
     buf_free(&out);
+}
+
+void pres_sip_server_owe(struct sip_server *s, struct pres_sip_owed **list, const struct pres_sip_path *path,
+                         const struct pres_sip_message *m, unsigned status, const char *reason, const char *more)
+{
+    struct buf out;
+    write_answer(s, m, status, reason, more, &out);
+    if (!out.failed)
+        pres_sip_answers_owe(s->answers, list, path, m, out.data, out.len);
+    buf_free(&out);
+}
+
+bool pres_sip_server_knows(const struct sip_server *s, const char *account, const char *host)
+{
+    char password[PRES_SIP_PASSWORD_MAX] = "";
+    if (!account[0])
+        return is_trusted(s, host);
+    bool known = s->password && s->password(s->password_arg, account, password);
+    mem_wipe(password, sizeof password);
+    return known;
 }
 
 char *pres_sip_server_tag(const struct sip_server *s, const struct pres_sip_message *m, char out[SIP_TAG_MAX])
@@ -108,4 +127,13 @@ static bool guessed_often(struct sip_server *s, bool again)
     s->guess_at = second;
     s->guesses += again;
     return s->guesses >= GUESSES_PER_SECOND;
+}
+
+static void write_answer(const struct sip_server *s, const struct pres_sip_message *m, unsigned status,
+                         const char *reason, const char *more, struct buf *out)
+{
+    char tag[SIP_TAG_MAX];
+    buf_init(out, 40000);
+    pres_sip_answer_begin(out, m, status, reason, pres_sip_server_tag(s, m, tag));
+    buf_addf(out, "%sServer: freebusyd/%s\r\nContent-Length: 0\r\n\r\n", more, FB_VERSION);
 }

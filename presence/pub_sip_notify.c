@@ -14,10 +14,12 @@
 #include "presence/viewer.h"
 #include "pub_sip_server.h"
 
-enum { GAP_MS = 5000, RETRY_MS = 1000, AFTER_MAX_S = 300 };
+enum { GAP_MS = 5000, RETRY_MS = 1000, AFTER_MAX_S = 300, SAFE_MS = 2000 };
 
 static bool tell(struct sip_watch *w);
+static bool unnumbered(const struct sip_watch *w);
 static bool reach(struct sip_watch *w);
+static void look_again(struct sip_watch *w);
 static bool add_state(struct sip_watch *w, struct buf *head);
 static void on_done(void *arg, enum pres_sip_end end, const struct pres_sip_message *answer);
 static int64_t now_ms(const struct sip_watch *w);
@@ -25,15 +27,18 @@ static int64_t now_ms(const struct sip_watch *w);
 bool pres_sip_notify(struct sip_watch *w, bool now)
 {
     w->changed = true;
-    if (w->call || (!now && !w->ending && now_ms(w) < w->told_ms + GAP_MS)) {
+    if (w->call || w->owed || unnumbered(w) || (!now && !w->ending && now_ms(w) < w->told_ms + GAP_MS)) {
         pres_sip_watch_arm(w);
         return false;
     }
     if (!reach(w)) { /* the next SUBSCRIBE brings a new way */
         if (w->ending)
             pres_sip_watch_end(w);
+        else
+            loop_timer_in(w->timer, w->ends_ms - now_ms(w));
         return false;
     }
+    look_again(w);
     bool sent = tell(w);
     if (sent)
         w->server->notified++;
@@ -53,11 +58,13 @@ void pres_sip_notify_beside(struct sip_watch *w, bool now)
 void pres_sip_watch_arm(struct sip_watch *w)
 {
     int64_t at = w->ends_ms;
-    if (w->changed && !w->call && w->told_ms + GAP_MS < at)
+    if (w->changed && !w->call && !unnumbered(w) && w->told_ms + GAP_MS < at)
         at = w->told_ms + GAP_MS;
-    if (w->ending && !w->call)
+    if (w->ending && !w->call && !unnumbered(w))
         at = now_ms(w) + RETRY_MS;
-    if (w->call)
+    if (w->owed)
+        loop_timer_in(w->timer, SAFE_MS);
+    else if (w->call)
         loop_timer_stop(w->timer); /* its answer is next */
     else
         loop_timer_in(w->timer, at - now_ms(w));
@@ -65,9 +72,19 @@ void pres_sip_watch_arm(struct sip_watch *w)
 
 void pres_sip_watch_end(struct sip_watch *w)
 {
+    w->server->ended++;
+    pres_sip_answers_pay(w->server->answers, &w->owed);
+    pres_sip_watch_unkeep(w);
+    pres_sip_watch_free(w);
+}
+
+void pres_sip_watch_free(struct sip_watch *w)
+{
     struct sip_server *s = w->server;
     struct sip_watched *of = w->watched;
-    s->ended++;
+    if (s->store && w->unsafe > 0)
+        s->store->forget(s->store->impl, w);
+    pres_sip_answers_waive(s->answers, &w->owed);
     pres_sip_call_cancel(&w->call);
     pres_sip_net_need(s->net, w->path.connection, -1);
     map_del(s->watches, w->key);
@@ -86,17 +103,19 @@ void pres_sip_watch_end(struct sip_watch *w)
     free(w->target);
     free(w->routes);
     free(w->event);
+    free(w->contact);
+    free(w->account);
     free(w);
 }
 
 static bool tell(struct sip_watch *w)
 {
     struct sip_server *s = w->server;
-    char *contact = pres_sip_server_contact(s, &w->path);
     struct buf head;
     buf_init(&head, 32768);
     buf_addf(&head, "%sFrom: %s\r\nTo: %s\r\nCall-ID: %s\r\nContact: %s\r\nEvent: %s\r\n", w->routes, w->local,
-             w->remote, w->call_id, contact, w->event);
+             w->remote, w->call_id, w->contact, w->event);
+    pres_sip_watch_keep_ahead(w);
     bool good = add_state(w, &head);
     struct pres_sip_request r = {.method = "NOTIFY",
                                  .uri = w->target,
@@ -111,8 +130,13 @@ static bool tell(struct sip_watch *w)
         w->told_ms = now_ms(w);
     }
     buf_free(&head);
-    free(contact);
     return w->call != NULL;
+}
+
+/* Restored, and what it is told may not be numbered before the disk knows. */
+static bool unnumbered(const struct sip_watch *w)
+{
+    return w->restored && w->unsafe > 0;
 }
 
 /* A TCP connection that went is made anew, but only to the host that it came from: nobody can send us to others. */
@@ -122,12 +146,22 @@ static bool reach(struct sip_watch *w)
     char host[UDP_TEXT_MAX];
     if (w->path.transport == PRES_SIP_UDP || pres_sip_net_alive(s->net, w->path.connection))
         return true;
-    if (w->path.transport != PRES_SIP_TCP || !w->call_back_port)
+    if (w->path.transport != PRES_SIP_TCP || !w->call_back_port || w->called_back)
         return false;
     w->path.connection =
         pres_sip_net_connect(s->net, udp_peer_host(&w->path.peer, host), w->call_back_port, NULL, NULL);
-    w->call_back_port = 0; /* once: one that cannot be reached is left alone until it asks */
+    w->called_back = true; /* once: one that cannot be reached is left alone until it asks */
     return true;
+}
+
+/* Who may watch can have changed while we were away. */
+static void look_again(struct sip_watch *w)
+{
+    char host[UDP_TEXT_MAX];
+    if (w->restored && !w->ending &&
+        !pres_sip_server_knows(w->server, w->account, udp_peer_host(&w->path.peer, host)))
+        w->ending = "rejected";
+    w->restored = false;
 }
 
 /* The document into the server's body, and what the subscription is. */
@@ -144,7 +178,8 @@ static bool add_state(struct sip_watch *w, struct buf *head)
     else
         buf_addf(head, "Subscription-State: active;expires=%lld\r\n", (long long)(left_s > 0 ? left_s : 0));
     buf_reset(&s->body);
-    bool leaving = w->ending && strcmp(w->ending, "deactivated") == 0; /* we go: nothing is known from now on */
+    /* We go, and nothing is known from now on; or it is not the watcher's business any more. */
+    bool leaving = w->ending && (strcmp(w->ending, "deactivated") == 0 || strcmp(w->ending, "rejected") == 0);
     if (leaving)
         now = (struct pres_presence){.state = PRES_UNKNOWN, .until = PRES_NEVER};
     buf_adds(head, "Content-Type: application/pidf+xml\r\n");

@@ -30,6 +30,7 @@ static void on_started(void *arg);
 static void outlet_disconnect(void *outlet, const char *why);
 static enum pres_delivered outlet_deliver(void *outlet, struct pres_delivery *d);
 static bool outlet_farewell(void *outlet);
+static void outlet_forget(void *outlet, const char *address);
 static size_t outlet_counts(const void *outlet, struct pres_count *rows, size_t max);
 static void outlet_free(void *outlet);
 static void on_message(void *arg, const struct pres_sip_path *path, const struct pres_sip_message *m);
@@ -45,6 +46,7 @@ static const struct pres_outlet_ops ops = {
     .disconnect = outlet_disconnect,
     .deliver = outlet_deliver,
     .farewell = outlet_farewell,
+    .forget = outlet_forget,
     .counts = outlet_counts,
     .watched = pres_sip_watch_each,
     .free = outlet_free,
@@ -55,6 +57,7 @@ struct pres_publisher *pres_sip_server_new(struct loop *loop, struct pres_table 
                                            const struct pres_sip_server_settings *settings, char *why, size_t why_size)
 {
     struct sip_server *s = server_new(loop, table, settings);
+    s->rate = publisher->rate;
     if (!pres_sip_doc_init(&s->doc, &settings->looks, why, why_size)) {
         outlet_free(s);
         return NULL;
@@ -99,6 +102,9 @@ static struct sip_server *server_new(struct loop *loop, struct pres_table *table
     s->quiet = c->quiet;
     s->password = c->password;
     s->password_arg = c->password_arg;
+    s->store = c->quiet ? NULL : c->store;
+    s->forgotten = c->forgotten;
+    s->forgotten_arg = c->forgotten_arg;
     s->max_watchers = c->max_watchers ? c->max_watchers : MAX_WATCHERS;
     s->expires_s = c->expires_s ? c->expires_s : EXPIRES_S;
     s->min_expires_s = c->min_expires_s ? c->min_expires_s : MIN_EXPIRES_S;
@@ -145,6 +151,7 @@ static void on_started(void *arg)
     struct sip_server *s = arg;
     char why[sizeof s->why];
     if (!s->why[0]) {
+        pres_sip_watch_load(s);
         pres_publisher_up(s->publisher);
         look_at_ourselves(s);
         return;
@@ -159,6 +166,7 @@ static void outlet_disconnect(void *outlet, const char *why)
     struct sip_server *s = outlet;
     log_debug("sip", "presence server closes why=%s", why);
     loop_timer_stop(s->start_timer);
+    s->loaded = false;
     pres_sip_call_cancel(&s->self_call);
     pres_sip_watch_free_all(s);
     pres_sip_answers_free(&s->answers);
@@ -176,6 +184,11 @@ static bool outlet_farewell(void *outlet)
     struct sip_server *s = outlet;
     s->leaving = true;
     return pres_sip_watch_farewell(s);
+}
+
+static void outlet_forget(void *outlet, const char *address)
+{
+    pres_sip_watch_forget(outlet, address);
 }
 
 static size_t outlet_counts(const void *outlet, struct pres_count *rows, size_t max)
@@ -228,6 +241,7 @@ static void on_request(struct sip_server *s, const struct pres_sip_path *path, c
 {
     static const char allow[] = "Allow: SUBSCRIBE, OPTIONS\r\nAllow-Events: presence\r\n";
     const char *account;
+    pres_sip_watch_load(s); /* a request may be here sooner than on_started() */
     if (strcmp(m->method, "OPTIONS") == 0) {
         pres_sip_server_answer(s, path, m, 200, "OK", allow);
     } else if (strcmp(m->method, "NOTIFY") == 0) { /* only what we told ourselves can be meant for us */
@@ -240,7 +254,7 @@ static void on_request(struct sip_server *s, const struct pres_sip_path *path, c
     } else if (s->leaving || (s->quiet && strcmp(m->call_id, s->self_id) != 0)) {
         pres_sip_server_answer(s, path, m, 503, "Service Unavailable", "Retry-After: 10\r\n");
     } else if (pres_sip_server_admit(s, path, m, &account)) {
-        pres_sip_watch_request(s, path, m);
+        pres_sip_watch_request(s, path, m, account);
     }
 }
 

@@ -1,6 +1,6 @@
 /*
- * pub_sip_watch: subscriptions from the notifier's side (RFC 6665 4.2): made, prolonged, ended. They are not kept over
- * a restart: a phone that prolongs one that we do not know is told 481, and subscribes anew.
+ * pub_sip_watch: subscriptions from the notifier's side (RFC 6665 4.2): made, prolonged, ended. What was agreed is kept
+ * (pub_sip_keep.c) before it is said: who was answered 200 is told of changes, whatever becomes of us.
  *
  * Notifications go back the way by which the last SUBSCRIBE came, never to an address that it merely names. Somebody
  * who does not exist is watched like somebody of whom nothing is known.
@@ -18,22 +18,23 @@
 #include "pub_sip_server.h"
 #include "pub_text.h"
 
-enum { USUAL_S = 3600, WATCHES_PER_PERSON = 5000, ADDRESS_MAX = 1000 };
+enum { USUAL_S = 3600, WATCHES_PER_PERSON = 5000, ADDRESS_MAX = 1000, UNSAFE_MAX = 8 };
 
 static bool sound(struct sip_server *s, const struct pres_sip_path *path, const struct pres_sip_message *m,
                   int64_t *ret_expires_s);
 static struct sip_watch *begin(struct sip_server *s, const struct pres_sip_path *path, const struct pres_sip_message *m,
                                const char *key);
-static struct sip_watched *watched_get(struct sip_server *s, const struct pres_sip_message *m);
+static struct sip_watched *watched_get(struct sip_server *s, const char *address, const char *entity);
 static char *routes_of(const struct pres_sip_message *m);
 static void go_on(struct sip_watch *w, const struct pres_sip_path *path, const struct pres_sip_message *m,
                   int64_t expires_s);
-static void agree(struct sip_watch *w, const struct pres_sip_message *m, int64_t expires_s);
+static void agree(struct sip_watch *w, const struct pres_sip_message *m, int64_t expires_s, bool later);
 static void on_timer(void *arg);
 static char *key_of(const struct sip_server *s, const struct pres_sip_message *m);
 static void set_text(char **text, char *by);
 
-void pres_sip_watch_request(struct sip_server *s, const struct pres_sip_path *path, const struct pres_sip_message *m)
+void pres_sip_watch_request(struct sip_server *s, const struct pres_sip_path *path, const struct pres_sip_message *m,
+                            const char *account)
 {
     int64_t expires_s;
     if (!sound(s, path, m, &expires_s))
@@ -46,10 +47,44 @@ void pres_sip_watch_request(struct sip_server *s, const struct pres_sip_path *pa
         pres_sip_server_answer(s, path, m, 500, "CSeq Out Of Order", "");
     } else {
         w = w ? w : begin(s, path, m, key);
-        if (w)
+        if (w) {
+            set_text(&w->account, mem_strdup(account));
             go_on(w, path, m, expires_s);
+        }
     }
     free(key);
+}
+
+struct sip_watch *pres_sip_watch_new(struct sip_server *s, const char *address, const char *entity, const char *key)
+{
+    struct sip_watched *of = map_count(s->watches) < s->max_watchers ? watched_get(s, address, entity) : NULL;
+    if (!of || of->count >= WATCHES_PER_PERSON)
+        return NULL;
+    size_t len = strlen(key) + 1;
+    struct sip_watch *w = mem_calloc(1, sizeof *w + len);
+    memcpy(w->key, key, len);
+    w->server = s;
+    w->watched = of;
+    w->next = of->first;
+    w->link = &of->first;
+    if (w->next)
+        w->next->link = &w->next;
+    of->first = w;
+    of->count++;
+    w->told_ms = -1000000;
+    w->timer = loop_timer_new(s->loop, "sip watch", on_timer, w);
+    map_put(s->watches, w->key, w);
+    return w;
+}
+
+void pres_sip_watch_settle(struct sip_watch *w)
+{
+    bool asked = w->owed != NULL;
+    pres_sip_answers_pay(w->server->answers, &w->owed);
+    if (asked)
+        pres_sip_notify_beside(w, true);
+    else
+        pres_sip_watch_arm(w);
 }
 
 enum pres_delivered pres_sip_watch_deliver(struct sip_server *s, struct pres_delivery *d)
@@ -103,7 +138,7 @@ void pres_sip_watch_free_all(struct sip_server *s)
 {
     size_t pos = 0;
     for (struct sip_watch *w; (w = map_next(s->watches, &pos));)
-        pres_sip_watch_end(w);
+        pres_sip_watch_free(w);
 }
 
 pres_id pres_sip_watch_person(const struct sip_server *s, const struct pres_sip_uri *uri, struct buf *out)
@@ -164,49 +199,36 @@ static struct sip_watch *begin(struct sip_server *s, const struct pres_sip_path 
                                const char *key)
 {
     char tag[SIP_TAG_MAX];
-    struct sip_watched *of = map_count(s->watches) < s->max_watchers ? watched_get(s, m) : NULL;
-    if (!of || of->count >= WATCHES_PER_PERSON) {
+    struct buf address;
+    buf_init(&address, ADDRESS_MAX);
+    pres_sip_watch_person(s, &m->uri, &address); /* for somebody who does not exist, what was asked for */
+    str_lower(address.data);
+    struct sip_watch *w = address.failed ? NULL : pres_sip_watch_new(s, address.data, m->uri.text, key);
+    if (w) {
+        w->unkept = pres_sip_watch_nameless(s, address.data, m);
+        w->local = mem_printf("%s;tag=%s", m->to, pres_sip_server_tag(s, m, tag));
+        w->remote = mem_strdup(m->from);
+        w->call_id = mem_strdup(m->call_id);
+        w->event = mem_strdup(pres_sip_head_get(&m->head, "Event"));
+        w->routes = routes_of(m);
+    } else {
         s->refused++;
         pres_sip_server_answer(s, path, m, 503, "Too Many Watchers", "Retry-After: 600\r\n");
-        return NULL;
     }
-    size_t len = strlen(key) + 1;
-    struct sip_watch *w = mem_calloc(1, sizeof *w + len);
-    memcpy(w->key, key, len);
-    w->server = s;
-    w->watched = of;
-    w->next = of->first;
-    w->link = &of->first;
-    if (w->next)
-        w->next->link = &w->next;
-    of->first = w;
-    of->count++;
-    w->local = mem_printf("%s;tag=%s", m->to, pres_sip_server_tag(s, m, tag));
-    w->remote = mem_strdup(m->from);
-    w->call_id = mem_strdup(m->call_id);
-    w->event = mem_strdup(pres_sip_head_get(&m->head, "Event"));
-    w->routes = routes_of(m);
-    w->told_ms = -1000000;
-    w->timer = loop_timer_new(s->loop, "sip watch", on_timer, w);
-    map_put(s->watches, w->key, w);
+    buf_free(&address);
     return w;
 }
 
-/* By the person's published address, or, for somebody who does not exist, by what was asked for. */
-static struct sip_watched *watched_get(struct sip_server *s, const struct pres_sip_message *m)
+static struct sip_watched *watched_get(struct sip_server *s, const char *address, const char *entity)
 {
-    struct buf address;
-    buf_init(&address, ADDRESS_MAX);
-    pres_sip_watch_person(s, &m->uri, &address);
-    str_lower(address.data);
-    struct sip_watched *of = address.failed ? NULL : map_get(s->watched, address.data);
-    if (!of && !address.failed) {
-        of = mem_calloc(1, sizeof *of + address.len + 1);
-        memcpy(of->address, address.data, address.len + 1);
-        of->entity = mem_strdup(m->uri.text);
-        map_put(s->watched, of->address, of);
-    }
-    buf_free(&address);
+    struct sip_watched *of = map_get(s->watched, address);
+    size_t len = strlen(address) + 1;
+    if (of)
+        return of;
+    of = mem_calloc(1, sizeof *of + len);
+    memcpy(of->address, address, len);
+    of->entity = mem_strdup(entity);
+    map_put(s->watched, of->address, of);
     return of;
 }
 
@@ -235,26 +257,44 @@ static void go_on(struct sip_watch *w, const struct pres_sip_path *path, const s
     w->call_back_port = same ? m->contact.port ? m->contact.port : 5060 : 0;
     w->ends_ms = clk_mono_ms(loop_clk(s->loop)) + expires_s * 1000;
     w->ending = expires_s == 0 ? "timeout" : NULL;
-    agree(w, m, expires_s);
-    pres_sip_notify_beside(w, true);
+    w->restored = w->called_back = false;
+    set_text(&w->contact, pres_sip_server_contact(s, &w->path));
+    if (expires_s == 0 || w->unsafe >= UNSAFE_MAX) { /* who asks so often is not heard out */
+        pres_sip_answers_pay(s->answers, &w->owed);
+        agree(w, m, expires_s, false);
+        pres_sip_notify_beside(w, true);
+        return;
+    }
+    bool later = pres_sip_watch_keep(w);
+    agree(w, m, expires_s, later);
+    if (later)
+        pres_sip_watch_arm(w);
+    else
+        pres_sip_notify_beside(w, true);
 }
 
-static void agree(struct sip_watch *w, const struct pres_sip_message *m, int64_t expires_s)
+static void agree(struct sip_watch *w, const struct pres_sip_message *m, int64_t expires_s, bool later)
 {
-    char *contact = pres_sip_server_contact(w->server, &w->path);
+    struct sip_server *s = w->server;
     struct buf more;
     buf_init(&more, 32768);
     for (unsigned i = 0; i < m->route_count; i++)
         buf_addf(&more, "Record-Route: %s\r\n", m->routes[i]);
-    buf_addf(&more, "Contact: %s\r\nExpires: %lld\r\n", contact, (long long)expires_s);
-    pres_sip_server_answer(w->server, &w->path, m, 200, "OK", more.data);
+    buf_addf(&more, "Contact: %s\r\nExpires: %lld\r\n", w->contact, (long long)expires_s);
+    if (later)
+        pres_sip_server_owe(s, &w->owed, &w->path, m, 200, "OK", more.data);
+    else
+        pres_sip_server_answer(s, &w->path, m, 200, "OK", more.data);
     buf_free(&more);
-    free(contact);
 }
 
 static void on_timer(void *arg)
 {
     struct sip_watch *w = arg;
+    if (w->owed) { /* the disk hangs: better an answer that a crash may undo than none */
+        pres_sip_watch_settle(w);
+        return;
+    }
     if (!w->ending && clk_mono_ms(loop_clk(w->server->loop)) >= w->ends_ms)
         w->ending = "timeout";
     if (w->changed || w->ending)

@@ -19,4 +19,12 @@ bool pres_sip_answers_again(struct pres_sip_answers *a, const struct pres_sip_pa
 void pres_sip_answers_send(struct pres_sip_answers *a, const struct pres_sip_path *path,
                            const struct pres_sip_message *m, const char *data, size_t len);
 
+/* An answer that waits for something, such as a disk: copies of its request do nothing meanwhile. A list. */
+struct pres_sip_owed;
+void pres_sip_answers_owe(struct pres_sip_answers *a, struct pres_sip_owed **list, const struct pres_sip_path *path,
+                          const struct pres_sip_message *m, const char *data, size_t len);
+/* Sends them all, in the order in which they were owed; *list is NULL afterwards. */
+void pres_sip_answers_pay(struct pres_sip_answers *a, struct pres_sip_owed **list);
+void pres_sip_answers_waive(struct pres_sip_answers *a, struct pres_sip_owed **list); /* none is sent */
+
 #endif

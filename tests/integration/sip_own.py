@@ -1,5 +1,5 @@
 """Our own presence server, through the whole program. With "baresip" as first argument: a phone watches us by UDP and
-TCP, passwords, both sides' restarts, what a phone must be told when; with "linphone" another kind of phone. With "sipp": fifty watchers at once with SIPp, a thousand without,
+TCP, passwords, our crash, what a phone must be told when; with "linphone" another kind of phone. With "sipp": fifty watchers at once with SIPp, a thousand without,
 floods and broken messages."""
 import os
 import re
@@ -12,10 +12,11 @@ import time
 
 import harness
 from harness import check, check_equal, wait_until
-from sip_world import CAROL, DOMAIN, Baresip, Linphone, Watcher, free_port, meeting, outlet, simulator, wait_up, yaml
+from sip_world import CAROL, DOMAIN, Baresip, Linphone, Watcher, free_port, meeting, outlet, remove, simulator, wait_up, yaml
 
 KIND = sys.argv.pop(1)
 NAME = "sip-server"
+DAVE = "dave@im.example"
 
 
 def start(folder, more=(), people=(CAROL,), trusted=True, demand=False):
@@ -40,8 +41,15 @@ def phone(folder):
     bob = Baresip(folder, [CAROL], f"127.0.0.1:{port}", password="secret")
     bob.wait_first(CAROL, "<basic>open</basic>")
     check_equal(outlet(daemon, NAME)["watchers"], 1, "watchers")
-    meeting(sim, CAROL)
+    made = meeting(sim, CAROL)
     bob.wait(CAROL, "Busy", "the meeting")
+    daemon.stop(signal.SIGKILL)
+    remove(sim, made)
+    daemon.start()
+    bob.wait(CAROL, "Online", "the end of the meeting, in the dialog of before our crash")
+    check_equal(outlet(daemon, NAME)["watchers"], 1, "watchers after it")
+    meeting(sim, CAROL)
+    bob.wait(CAROL, "Busy", "the next meeting")
     bob.stop()
     tcp = Baresip(folder, [CAROL], f"127.0.0.1:{port}", name="sipp", password="pw", transport="tcp")
     tcp.wait_first(CAROL, "<rpid:busy/>")
@@ -89,21 +97,123 @@ def dialog(folder):
     wait_until(lambda: gone.poll("481 Gone") or outlet(daemon, NAME)["watchers"] == before,
                "481 to end the subscription")
 
-    # after our crash the dialog is unknown: 481, and a new one works
-    daemon.stop(signal.SIGKILL)
-    daemon.start()
-    wait_up(daemon, NAME)
-    eve.subscribe()
-    eve.wait(lambda w: w.answers and w.answers[-1].startswith("SIP/2.0 481"), "481 after our restart")
     again = Watcher(port, CAROL, name="again")
     again.subscribe()
-    again.wait_document("<rpid:busy/>", "a new subscription after our restart")
+    again.wait_document("<rpid:busy/>", "a new subscription")
 
     # a clean stop says so
     check_equal(stop_watched(daemon, again), 0, "exit code")
     check(again.states[-1] == "terminated;reason=deactivated", f"told at the end: {again.states}")
     for w in (eve, nobody, once, wrong, gone, again):
         w.close()
+
+
+def killed(folder):
+    """kill -9: the watchers are told in their dialogs what is so when we are back, by UDP and by TCP; what they may not
+    see any more they are not told, and of who is forgotten nothing is kept."""
+    sim, daemon, port = start(folder, people=(CAROL, DAVE))
+    eve, dan = Watcher(port, CAROL), Watcher(port, DAVE, name="dan")
+    with TcpPhone(port, CAROL) as tcp:
+        for watcher in (eve, dan):
+            watcher.subscribe()
+            watcher.wait_document("<basic>open</basic>", "the first state")
+        tcp.wait_document("<basic>open</basic>", "the first state by TCP")
+        numbers = [cseq(eve), cseq(tcp)]
+        for _ in range(2):
+            meeting(sim, CAROL, length=7200)
+            daemon.stop(signal.SIGKILL)
+            told = [len(eve.notifies), len(tcp.notifies), len(eve.answers)]
+            daemon.start()
+            eve.wait(lambda w, n=told[0]: len(w.notifies) > n and "<rpid:busy/>" in w.documents[-1], "the meeting after our crash")
+            tcp.wait(lambda w, n=told[1]: len(w.notifies) > n and "<rpid:busy/>" in w.documents[-1], "the meeting by TCP")
+            for watcher in (eve, tcp):
+                check(f"\nCall-ID: {watcher.call}" in watcher.notifies[-1] and watcher.states[-1].startswith("active"),
+                      f"in its dialog: {watcher.notifies[-1]}")
+            check(cseq(eve) > numbers[0] and cseq(tcp) > numbers[1], f"numbers go up: {numbers} {eve.notifies[-1]}")
+            numbers = [cseq(eve), cseq(tcp)]
+            eve.subscribe()
+            eve.wait(lambda w, n=told[2]: len(w.answers) > n and w.answers[-1].startswith("SIP/2.0 200"), "a refresh after it")
+        check_equal(outlet(daemon, NAME)["watchers"], 3, "watchers")
+
+        # the end that was agreed holds, and so does a policy that tells less
+        expires = int(eve.states[-1].rsplit("=", 1)[1])
+        check(0 < expires <= 600, f"the end: {eve.states}")
+        daemon.stop(signal.SIGKILL)
+        with open(daemon.config, encoding="utf-8") as file:
+            usual = file.read()
+        daemon.write(usual + f'policy: {{ rules: [ {{ who: sip-server, whom: {DAVE}, level: times }}, {{ who: anonymous, whom: "*", level: times }} ] }}\n')
+        told = len(eve.notifies)
+        daemon.start()
+        eve.wait(lambda w: len(w.notifies) > told, "a notification under the new policy")
+        check("rpid:busy" not in eve.documents[-1] and "Calendar unknown" in eve.documents[-1], f"told: {eve.documents[-1]}")
+        dan.wait_document("<basic>open</basic>", "somebody whom phones may see")
+
+        # who is forgotten is in no row, on neither side
+        check(found_in_state(folder, "dan@"), "a row names the watcher")
+        answer = daemon.ctl_json("forget", CAROL)
+        check_equal(answer["outlets_untold"], 0, f"{answer}")
+        check_equal(daemon.ctl_json("forget", f"dan@{DOMAIN}")["outlets_untold"], 0, "a watcher")
+        check_equal([found_in_state(folder, name) for name in ("carol", "eve@", "dan@")], [[], [], []], "names left")
+        eve.subscribe()
+        eve.wait(lambda w: w.answers[-1].startswith("SIP/2.0 200"), "a refresh")
+        daemon.stop(signal.SIGKILL)
+        check_equal(found_in_state(folder, "carol"), [], "not even when the dialog goes on")
+    for w in (eve, dan):
+        w.close()
+
+
+def cseq(watcher):
+    return int(re.search(r"^CSeq: (\d+) NOTIFY", watcher.notifies[-1], re.M).group(1))
+
+
+def found_in_state(folder, text):
+    hits = []
+    for name in os.listdir(folder):
+        if name.startswith("state.sqlite"):
+            with open(os.path.join(folder, name), "rb") as file:
+                hits += [name] if text.encode() in file.read().lower() else []
+    return hits
+
+
+class TcpPhone(Watcher):
+    """By TCP, with a Contact that we can be called back at; it takes whoever connects."""
+
+    def __init__(self, port, person):
+        self.listening = socket.create_server(("127.0.0.1", 0))
+        self.listening.settimeout(0.05)
+        super().__init__(port, person, name="tcp")
+        self.socket.close()
+        self.here = "127.0.0.1:%d" % self.listening.getsockname()[1]
+        self.stream, self.got = socket.create_connection(("127.0.0.1", port), timeout=60), b""
+        self.stream.settimeout(0.05)
+        self.subscribe()
+
+    def send(self, text):
+        self.stream.sendall(text.replace("SIP/2.0/UDP", "SIP/2.0/TCP").replace(f"@{self.here}>", f"@{self.here};transport=tcp>").encode())
+
+    def poll(self, answer="200 OK"):
+        try:
+            more = self.stream.recv(65536)
+            if not more:  # they are gone, and may come to us
+                self.stream, _ = self.listening.accept()
+                self.stream.settimeout(0.05)
+            self.got += more
+        except (socket.timeout, ConnectionError):
+            pass
+        whole = re.match(rb"(.*?\r\n\r\n)", self.got, re.S)
+        length = whole and int(re.search(rb"Content-Length: (\d+)", whole.group(1)).group(1))
+        if not whole or len(self.got) < whole.end() + length:
+            return False
+        text, self.got = self.got[:whole.end() + length].decode(), self.got[whole.end() + length:]
+        self.take(text, answer)
+        return True
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stream.close()
+        self.listening.close()
 
 
 def stop_watched(daemon, watcher):
@@ -345,7 +455,7 @@ def over_http(folder):
 
 
 if KIND == "baresip":
-    harness.run(phone, dialog, tls)
+    harness.run(phone, dialog, killed, tls)
 elif KIND == "linphone":
     harness.run(linphone)
 else:

@@ -191,6 +191,10 @@ class Watcher:
                 self.asked_at = time.monotonic()
                 self.send(self.asked)
             return False
+        self.take(text, answer)
+        return True
+
+    def take(self, text, answer="200 OK"):
         head, _, body = text.partition("\r\n\r\n")
         if not head.startswith("NOTIFY "):
             self.answers.append(text)
@@ -203,14 +207,13 @@ class Watcher:
                 self.to_tag = tag.group(1)
                 contact = re.search(r"^Contact:\s*<([^>]+)>", head, re.M | re.I)
                 self.target = contact.group(1) if contact else self.target
-            return True
+            return
         self.notifies.append(text)
         self.states.append(re.search(r"^Subscription-State:\s*(.*?)\r?$", head, re.M | re.I).group(1))
         self.documents.append(body)
         if answer:
             wanted = [line for line in head.split("\r\n") if re.match(r"(Via|From|To|Call-ID|CSeq):", line, re.I)]
             self.send("SIP/2.0 " + answer + "\r\n" + "\r\n".join(wanted) + "\r\nContent-Length: 0\r\n\r\n")
-        return True
 
     def wait(self, condition, what, seconds=60):
         def look():

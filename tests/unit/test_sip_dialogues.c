@@ -9,6 +9,10 @@
  *   nothing      nothing was sent                   farewell  the outlet is asked to say goodbye
  *   code C       the outlet is down, and why (up: it is not)
  *   messages N   so many the status says that the outlet has sent
+ *   store        from now on what the server keeps is kept; `slow`: but not safe before `safe`
+ *   crash        the server is gone, with what was not safe; `server` starts the next one
+ *   rows N       so many are kept
+ *   forgotten A  nobody may write down A's name any more; forget A: and what was, goes
  *
  * `>> START LINE` and the lines behind it, up to one of a single dot, are sent; an empty line ends the head. In them
  * {dialog N} is Via, From, To, Call-ID, CSeq N SUBSCRIBE and Contact, {tag} the other side's tag, {auth NAME PW} an
@@ -42,7 +46,14 @@
 
 #define NOON INT64_C(1795348800)
 
-enum { QUEUE_MAX = 64, TEXT_MAX = 70000 };
+enum { QUEUE_MAX = 64, TEXT_MAX = 70000, ROWS_MAX = 16 };
+
+/* What was put and is not safe, or what is (value NULL: nothing). */
+struct row {
+    char *key, *value;
+    pres_store_done_fn *done;
+    void *arg;
+};
 
 struct world {
     struct clk *clk;
@@ -63,6 +74,10 @@ struct world {
     struct pres_sip_auth auth;
     char *password;
     unsigned branch;
+    bool stored, slow;
+    struct row rows[ROWS_MAX], put[ROWS_MAX];
+    unsigned put_count;
+    const char *forgotten;
 };
 
 static void on_change(void *arg, pres_id id, const struct pres_presence *now)
@@ -75,12 +90,89 @@ static void on_change(void *arg, pres_id id, const struct pres_presence *now)
 
 static void load(void *impl, const char *space, pres_store_row_fn *row, void *arg)
 {
-    (void)impl, (void)space, (void)row, (void)arg;
+    struct world *w = impl;
+    (void)space;
+    for (unsigned i = 0; w && i < ROWS_MAX; i++)
+        if (w->rows[i].value)
+            row(arg, w->rows[i].key, w->rows[i].value);
+}
+
+static void row_free(struct row *r)
+{
+    free(r->key);
+    free(r->value);
+    *r = (struct row){NULL, NULL, NULL, NULL};
+}
+
+static void make_safe(void *arg)
+{
+    struct world *w = arg;
+    while (w->put_count > 0) {
+        struct row now = w->put[0];
+        unsigned at = 0;
+        memmove(w->put, w->put + 1, --w->put_count * sizeof w->put[0]);
+        for (unsigned i = 0; i < ROWS_MAX; i++)
+            if (w->rows[i].key && strcmp(w->rows[i].key, now.key) == 0)
+                row_free(&w->rows[i]);
+        while (at < ROWS_MAX && w->rows[at].key)
+            at++;
+        assert_true(at < ROWS_MAX);
+        if (now.done)
+            now.done(now.arg, now.key, true);
+        if (now.value)
+            w->rows[at] = now;
+        else
+            row_free(&now);
+    }
 }
 
 static void put(void *impl, const char *space, const char *key, const char *value, pres_store_done_fn *done, void *arg)
 {
-    (void)impl, (void)space, (void)key, (void)value, (void)done, (void)arg;
+    struct world *w = impl;
+    (void)space;
+    if (!w)
+        return;
+    assert_null(value ? strpbrk(value, "\r\n") : strpbrk(key, "\r\n"));
+    assert_true(w->put_count < ROWS_MAX);
+    w->put[w->put_count++] = (struct row){mem_strdup(key), mem_strdup_or_null(value), done, arg};
+    if (!w->slow) {
+        loop_undefer(w->loop, make_safe, w);
+        loop_defer(w->loop, make_safe, w);
+    }
+}
+
+static void forget(void *impl, void *arg)
+{
+    struct world *w = impl;
+    for (unsigned i = 0; w && i < w->put_count; i++)
+        if (w->put[i].arg == arg)
+            w->put[i].done = NULL;
+}
+
+static bool is_forgotten(void *arg, const char *address)
+{
+    const struct world *w = arg;
+    return w->forgotten && strcmp(w->forgotten, address) == 0;
+}
+
+/* What was put is lost. */
+static void crash(struct world *w)
+{
+    pres_publisher_free(&w->publisher);
+    loop_undefer(w->loop, make_safe, w);
+    while (w->put_count > 0)
+        row_free(&w->put[--w->put_count]);
+    free(w->password);
+    w->password = NULL;
+}
+
+static void expect_rows(const struct world *w, unsigned expected)
+{
+    unsigned n = 0;
+    for (unsigned i = 0; i < ROWS_MAX; i++)
+        n += w->rows[i].value != NULL;
+    if (n != expected)
+        fail_msg("%s:%u: expected %u rows, but there are %u", file, line_number, expected, n);
 }
 
 static void quiet(void *arg, enum log_level level, const char *line)
@@ -155,8 +247,14 @@ static void start_server(struct world *w, char *account)
 {
     static const char *const listen[] = {"udp:127.0.0.1:0"}, *const trusted[] = {"127.0.0.1"};
     const struct pres_publisher_settings p = {.name = "sip-server"};
+    const struct pres_store store = {.impl = w, .load = load, .put = put, .forget = forget};
+    static struct pres_store rows;
     char why[200];
+    rows = store;
     const struct pres_sip_server_settings s = {.listen = listen,
+                                               .store = w->stored ? &rows : NULL,
+                                               .forgotten = is_forgotten,
+                                               .forgotten_arg = w,
                                                .listen_count = 1,
                                                .domain = "im.example",
                                                .trusted = trusted,
@@ -357,6 +455,24 @@ static void do_word(struct world *w, FILE *f, const char *word, char *rest)
         turns(w);
         if (w->count > 0)
             fail_msg("%s:%u: expected nothing, but there came\n%s", file, line_number, w->queue[0].text);
+    } else if (strcmp(word, "store") == 0 || strcmp(word, "slow") == 0) {
+        w->stored = true;
+        w->slow = word[1] == 'l';
+    } else if (strcmp(word, "safe") == 0) {
+        w->slow = false;
+        make_safe(w);
+        turns(w);
+    } else if (strcmp(word, "crash") == 0) {
+        crash(w);
+    } else if (strcmp(word, "rows") == 0) {
+        expect_rows(w, (unsigned)atoi(rest));
+    } else if (strcmp(word, "forget") == 0 || strcmp(word, "forgotten") == 0) {
+        static char name[100];
+        snprintf(name, sizeof name, "%s", rest);
+        w->forgotten = name;
+        if (strcmp(word, "forget") == 0)
+            pres_publisher_forget(w->publisher, name);
+        turns(w);
     } else if (strcmp(word, "farewell") == 0) {
         pres_publisher_farewell(w->publisher);
         turns(w);
@@ -395,7 +511,9 @@ static void play(const char *path)
     fclose(f);
     if (w->count > 0)
         fail_msg("%s: at the end there was left\n%s", file, w->queue[0].text);
-    pres_publisher_free(&w->publisher);
+    crash(w);
+    for (unsigned i = 0; i < ROWS_MAX; i++)
+        row_free(&w->rows[i]);
     udp_close(&w->udp);
     pres_sip_auth_clear(&w->auth);
     pres_table_free(&w->table);

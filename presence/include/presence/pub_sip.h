@@ -65,6 +65,9 @@ struct pres_sip_server_settings {
     int64_t expires_s;     /* the longest subscription [3600] */
     int64_t min_expires_s; /* the shortest [60] */
     struct pres_sip_looks looks;
+    const struct pres_store *store; /* what was subscribed lives on in it over a restart; NULL: nothing does */
+    bool (*forgotten)(void *arg, const char *address); /* whose name may not be written down; NULL: nobody's */
+    void *forgotten_arg;
     bool quiet; /* only to see that it works: nobody may watch but itself */
 };
 
