@@ -58,6 +58,8 @@ struct gw_person {
     uint8_t choice; /* enum pres_level + 1 that the person has chosen at the most, 0: none; see policy_choice.c */
     uint8_t used;
     uint32_t kept_hash, kept_as_of; /* of the row in the state file, see keep_person.c */
+    uint64_t seen_since; /* the journal's head when the person's own word about who may see them was last another, */
+    uint64_t seen_turn;  /* and gw_policy_turn */
 };
 
 /* A file as it was when it was last looked at; all zero: it was not there. */

@@ -11,11 +11,13 @@
 
 #include "audit.h"
 #include "base/buf.h"
+#include "base/clk.h"
 #include "base/httpd.h"
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/mem.h"
 #include "gateway.h"
+#include "http_cursor.h"
 #include "http_face.h"
 #include "http_view.h"
 #include "policy.h"
@@ -34,6 +36,7 @@ struct stream {
     struct gw_who *who;
     struct gw_view *view; /* NULL: sees everything as it is */
     unsigned epoch;       /* of the policy that `who` and `view` go by, and the snapshot was made with */
+    uint64_t turn;        /* likewise */
     unsigned silent;      /* events that this viewer was not told, since the last rest */
     bool again;           /* the policy has moved on: look at everybody anew */
     bool comment_due;
@@ -46,6 +49,7 @@ struct gw_events {
     struct stream *first;
     size_t count;
     struct buf event; /* where one event is put together */
+    struct gw_cursor_key key;
 };
 
 static void send_comments(void *arg);
@@ -56,9 +60,11 @@ static size_t put_comment(struct stream *s, char *out, size_t room);
 static size_t event_at(const struct stream *s, const struct pres_event *event, char *out, size_t room);
 static size_t put_event(struct stream *s, char *out, size_t room, bool *ret_idle);
 static pres_id *asked_for(struct gw_face *face, struct httpd_req *req, size_t *ret_n, bool *ret_ok);
+static void begin_watch(struct stream *s, struct httpd_req *req, const pres_id *ids, size_t n);
 static bool nobody_unknown(struct stream *s, struct httpd_req *req);
 static bool follow_policy(struct stream *s);
 static size_t put_viewed(struct stream *s, char *out, size_t room, bool *ret_idle);
+static const char *viewed_id(const struct stream *s, const char *cursor, char out[GW_CURSOR_TEXT]);
 static size_t put_behind(struct stream *s, char *out, size_t room);
 static size_t put_cut(struct stream *s, const char *why, const char *detail, char *out, size_t room);
 static void stream_free(struct stream *s);
@@ -69,6 +75,7 @@ struct gw_events *gw_events_new(struct gateway *g)
     e->gateway = g;
     e->comments = loop_timer_new(gw_loop(g), "http events comments", send_comments, e);
     buf_init(&e->event, EVENT_MAX);
+    gw_cursor_key_make(&e->key);
     return e;
 }
 
@@ -123,26 +130,19 @@ void gw_http_get_events(struct gw_face *face, struct httpd_req *req, const char 
     pres_id *ids = asked_for(face, req, &n, &ok);
     if (!ok)
         return;
-    const char *cursor = httpd_header(req, "Last-Event-ID");
-    if (!cursor)
-        cursor = httpd_param(req, "last_event_id", 0, &bad); /* for clients that cannot set a header */
-
     struct gw_events *e = face->events;
     struct stream *s = mem_calloc(1, sizeof(*s));
     s->owner = e;
     snprintf(s->peer, sizeof(s->peer), "%s", httpd_peer(req));
     s->who = gw_who_ref(who);
     s->epoch = gw_policy_epoch(e->gateway);
-    if (!gw_policy_sees_all(e->gateway, who)) {
-        s->view = gw_view_new(e->gateway, s->who);
-        cursor = NULL; /* see http_view.h */
-    } else if (!ids) {
+    s->turn = gw_policy_turn(e->gateway);
+    begin_watch(s, req, ids, n);
+    if (!s->view && !ids)
         gw_audit_everybody(e->gateway, who);
-    }
     for (size_t i = 0; !s->view && i < n; i++)
         if (ids[i] != PRES_NOBODY)
             gw_audit(e->gateway, who, ids[i], &pres_grant_all);
-    s->watch = pres_watch_new(gw_journal(e->gateway), ids, n, cursor, wake, s);
     free(ids);
     const char *group = httpd_param(req, "group", 0, &bad);
     if (group)
@@ -163,6 +163,34 @@ void gw_http_get_events(struct gw_face *face, struct httpd_req *req, const char 
     s->comment_due = true; /* the first bytes go out at once, so that the client knows it is connected */
     log_debug("http", "events open peer=%s watching=%zu resumed=%d", s->peer, n, pres_watch_resumed(s->watch));
     s->http = httpd_stream_start(req, 200, headers, pull, gone, s);
+}
+
+/* From where the client was, as far as that is still its to know; see http_view.h. */
+static void begin_watch(struct stream *s, struct httpd_req *req, const pres_id *ids, size_t n)
+{
+    struct gateway *g = s->owner->gateway;
+    struct pres_journal *j = gw_journal(g);
+    bool bad = false, all = gw_policy_sees_all(g, s->who);
+    struct gw_cursor opened = {.at = 0};
+    const char *cursor = httpd_header(req, "Last-Event-ID");
+    if (!cursor)
+        cursor = httpd_param(req, "last_event_id", 0, &bad); /* for clients that cannot set a header */
+    if (cursor && gw_cursor_open(&s->owner->key, cursor, &opened))
+        cursor = opened.plain;
+    s->watch = pres_watch_new(j, ids, n, all || !gw_policy_is_set(g) ? cursor : NULL, wake, s);
+    uint64_t seq = pres_watch_seq(s->watch);
+    bool resumed = pres_watch_resumed(s->watch) && !s->who->admin;
+    if (resumed && seq < gw_policy_cursors_from(g)) {
+        pres_watch_free(&s->watch);
+        s->watch = pres_watch_new(j, ids, n, NULL, wake, s);
+        resumed = false;
+    }
+    if (!all || (resumed && gw_policy_seen_otherwise(g, PRES_NOBODY, seq, opened.turn)))
+        s->view = gw_view_new(g, s->who);
+    if (s->view && resumed) {
+        gw_view_resume(s->view, seq, &opened);
+        s->again = true;
+    }
 }
 
 /*
@@ -273,9 +301,11 @@ static ssize_t pull(void *arg, char *out, size_t max)
  */
 static size_t put_comment(struct stream *s, char *out, size_t room)
 {
-    char text[80], cursor[48];
-    int len = s->view ? snprintf(text, sizeof(text), ":\n\n")
-                      : snprintf(text, sizeof(text), ":\nid: %s\n\n", pres_watch_cursor(s->watch, cursor));
+    char text[200], plain[48], sealed[GW_CURSOR_TEXT];
+    const char *id = pres_watch_cursor(s->watch, plain);
+    if (s->view)
+        id = viewed_id(s, id, sealed);
+    int len = id ? snprintf(text, sizeof(text), ":\nid: %s\n\n", id) : snprintf(text, sizeof(text), ":\n\n");
     if (len < 0 || (size_t)len > room)
         return 0;
     memcpy(out, text, (size_t)len);
@@ -367,6 +397,7 @@ static bool follow_policy(struct stream *s)
     if (!gw_who_holds(g, s->who) || (!s->view && !gw_policy_sees_all(g, s->who)))
         return false;
     s->epoch = gw_policy_epoch(g);
+    s->turn = gw_policy_turn(g);
     s->again = s->view != NULL;
     return true;
 }
@@ -376,10 +407,13 @@ static size_t put_viewed(struct stream *s, char *out, size_t room, bool *ret_idl
 {
     struct buf *b = &s->owner->event;
     struct pres_event event;
+    char id[GW_CURSOR_TEXT];
     buf_reset(b);
     switch (pres_watch_next(s->watch, &event)) {
     case PRES_WATCH_NOTHING:
         *ret_idle = !s->again;
+        if (!s->again)
+            gw_view_caught_up(s->view);
         if (s->again) {
             struct pres_watch *old = s->watch;
             s->watch = gw_view_again(s->view, old, wake, s);
@@ -393,7 +427,7 @@ static size_t put_viewed(struct stream *s, char *out, size_t room, bool *ret_idl
     case PRES_WATCH_EVENT:
         break;
     }
-    if (!gw_view_event(s->view, &event, b)) {
+    if (!gw_view_event(s->view, &event, viewed_id(s, event.cursor, id), b)) {
         if (++s->silent < SILENT_MAX)
             return 0;
         s->silent = 0;
@@ -409,4 +443,15 @@ static size_t put_viewed(struct stream *s, char *out, size_t room, bool *ret_idl
     gw_view_said(s->view);
     memcpy(out, b->data, b->len);
     return b->len;
+}
+
+/* NULL: none may be given, or not until everybody was looked at. What is told in this second may not be all of it. */
+static const char *viewed_id(const struct stream *s, const char *cursor, char out[GW_CURSOR_TEXT])
+{
+    const struct gateway *g = s->owner->gateway;
+    if (s->again || gw_view_resuming(s->view) || gw_policy_is_set(g))
+        return NULL;
+    struct gw_cursor inside = {.at = clk_wall_s(loop_clk(gw_loop(g))) - 1, .turn = s->turn};
+    snprintf(inside.plain, sizeof inside.plain, "%s", cursor);
+    return gw_cursor_seal(&s->owner->key, &inside, out);
 }

@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "gateway.h"
+#include "http_cursor.h"
 #include "policy.h"
 #include "presence/render.h"
 #include "told.h"
@@ -20,6 +21,10 @@ struct gw_view {
     uint64_t key, what;  /* its digests */
     struct pres_presence now;
     bool last_word; /* after which there is no such person */
+    enum { FOLLOWS, READS_JOURNAL, LOOKS_AT_ALL } way; /* the last two: the client came back, with */
+    uint64_t since;                                    /* this number */
+    int64_t since_at;                                  /* of that time */
+    uint64_t since_turn;
 };
 
 enum { EVENT_ROOM = 320 };
@@ -30,6 +35,7 @@ struct list {
 };
 
 static bool look(struct gw_view *v, const struct pres_event *event);
+static bool look_again(struct gw_view *v, const struct pres_event *event);
 static void add_id(void *arg, pres_id id);
 
 struct gw_view *gw_view_new(struct gateway *g, const struct gw_who *who)
@@ -49,10 +55,30 @@ void gw_view_free(struct gw_view **v)
     *v = NULL;
 }
 
-bool gw_view_event(struct gw_view *v, const struct pres_event *event, struct buf *out)
+void gw_view_resume(struct gw_view *v, uint64_t seq, const struct gw_cursor *cursor)
+{
+    v->way = READS_JOURNAL;
+    v->since = seq;
+    v->since_at = cursor->at;
+    v->since_turn = cursor->turn;
+}
+
+bool gw_view_resuming(const struct gw_view *v)
+{
+    return v->way != FOLLOWS;
+}
+
+void gw_view_caught_up(struct gw_view *v)
+{
+    v->way = FOLLOWS;
+}
+
+bool gw_view_event(struct gw_view *v, const struct pres_event *event, const char *id, struct buf *out)
 {
     if (!look(v, event))
         return false;
+    if (id)
+        buf_addf(out, "id: %s\n", id);
     buf_adds(out, "event: presence\ndata: ");
     char *at = buf_room(out, EVENT_ROOM);
     size_t len = at ? pres_render_json_at(at, EVENT_ROOM, v->address, &v->now) : 0;
@@ -74,6 +100,7 @@ void gw_view_said(struct gw_view *v)
 struct pres_watch *gw_view_again(struct gw_view *v, const struct pres_watch *old, pres_journal_fn *wake, void *arg)
 {
     struct list list = {.ids = NULL};
+    v->way = v->way == FOLLOWS ? FOLLOWS : LOOKS_AT_ALL;
     bool named = pres_watch_each(old, add_id, &list);
     if (named && !list.ids)
         list.ids = mem_calloc(1, sizeof *list.ids); /* nobody is left; NULL would be everybody */
@@ -91,10 +118,29 @@ static bool look(struct gw_view *v, const struct pres_event *event)
     uint64_t told = gw_told_get(v->told, v->key);
     if (v->last_word) {
         v->now = (struct pres_presence){.state = PRES_UNKNOWN, .until = PRES_NEVER, .reason = PRES_REMOVED};
-        return told != 0;
+        return told != 0 || (v->way != FOLLOWS && look_again(v, event));
     }
     v->what = gw_told_what(v->told, &v->now);
+    if (told == 0 && v->way == LOOKS_AT_ALL && !look_again(v, event)) {
+        gw_told_put(v->told, v->key, v->what); /* the client has that already */
+        return false;
+    }
     return told != v->what;
+}
+
+/* Of whom this stream has said nothing yet: does a client that comes back have to be told? */
+static bool look_again(struct gw_view *v, const struct pres_event *event)
+{
+    const struct gateway *g = v->g;
+    if (event->removed) /* somebody hidden would have made all cursors worthless */
+        return gw_policy_cursors_from(g) <= v->since;
+    if (v->last_word) /* hidden: only to whom has seen them */
+        return v->way == LOOKS_AT_ALL && event->id != PRES_NOBODY &&
+               (v->since_at == 0 || gw_policy_seen_otherwise(g, event->id, v->since, v->since_turn) ||
+                !gw_policy_was_hidden(g, event->id, v->since_at));
+    return gw_policy_is_narrowed(g, event->id) ||
+           gw_policy_seen_otherwise(g, event->id, v->since, v->since_turn) ||
+           pres_journal_latest(gw_journal(v->g), event->id) > v->since;
 }
 
 static void add_id(void *arg, pres_id id)

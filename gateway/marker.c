@@ -16,6 +16,8 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/clk.h"
+#include "base/loop.h"
 #include "base/map.h"
 #include "base/mem.h"
 #include "base/str.h"
@@ -51,6 +53,7 @@ static void take_row(void *arg, const char *key, const char *value);
 static bool read_row(struct gw_marked *one, const char *value);
 static void drop_all(struct gw_marks *m);
 static char *lower_address(const struct gateway *g, pres_id id);
+static int level_now(const struct gateway *g, pres_id id);
 static int by_start(const void *a, const void *b);
 
 struct gw_marks *gw_marks_new(struct gateway *g)
@@ -117,9 +120,12 @@ void gw_marks_set(struct gw_marks *m, pres_id id, struct gw_mark *marks, size_t 
     if (before && now && same(before, now)) {
         marked_free(now);
     } else {
+        int was = level_now(m->g, id);
         keep(m, address, now);
         replace(m, address, now);
         gw_marks_apply(m, id);
+        if (!now || level_now(m->g, id) != was)
+            gw_policy_narrowed_otherwise(m->g, id);
         gw_policy_soon(m->g);
     }
     free(address);
@@ -282,8 +288,11 @@ static bool read_row(struct gw_marked *one, const char *value)
 static void drop_all(struct gw_marks *m)
 {
     size_t pos = 0;
-    for (pres_id id = PRES_NOBODY; (id = pres_table_next(m->g->table, id)) != PRES_NOBODY;)
+    for (pres_id id = PRES_NOBODY; (id = pres_table_next(m->g->table, id)) != PRES_NOBODY;) {
+        if (m->g->persons[id].marked)
+            gw_policy_narrowed_otherwise(m->g, id);
         m->g->persons[id].marked = NULL;
+    }
     for (struct gw_marked *one; (one = map_next(m->by_address, &pos));) {
         keep(m, one->address, NULL);
         marked_free(one);
@@ -295,6 +304,13 @@ static void drop_all(struct gw_marks *m)
 static char *lower_address(const struct gateway *g, pres_id id)
 {
     return str_lower(mem_strdup(pres_table_address(g->table, id)));
+}
+
+/* -1: none. */
+static int level_now(const struct gateway *g, pres_id id)
+{
+    enum pres_level level;
+    return gw_marks_at(g, id, clk_wall_s(loop_clk(g->loop)), &level) ? (int)level : -1;
 }
 
 static int by_start(const void *a, const void *b)

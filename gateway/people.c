@@ -18,6 +18,7 @@
 #include "inlet.h"
 #include "keep.h"
 #include "marker.h"
+#include "policy.h"
 #include "policy_choice.h"
 
 enum { LOOK_MAX = 10000 }; /* people at whom an example is looked for at a time: it is not worth holding the loop */
@@ -30,6 +31,7 @@ static bool is_published_as(const struct gateway *g, pres_id id, const char *pub
 static void person_unpublish(struct gateway *g, pres_id id, const struct gw_user *u);
 static void person_remove(struct gateway *g, pres_id id, struct gw_server *s);
 static bool person_add(struct gateway *g, const struct gw_user *u);
+static void journal_remove(struct gateway *g, pres_id id);
 static bool person_change(struct gateway *g, pres_id id, const struct gw_user *u, struct gw_server *was);
 static void leave_server(struct gateway *g, struct gw_person *p, struct gw_server *s);
 static bool extra_set(struct gw_person *p, const struct gw_user *u);
@@ -201,7 +203,7 @@ static void person_unpublish(struct gateway *g, pres_id id, const struct gw_user
     spec.publish_as = NULL;
     spec.group = pres_table_group(g->table, id);
     spec.server = (uint16_t)pres_table_server(g->table, id);
-    pres_journal_remove(g->journal, id);
+    journal_remove(g, id);
     pres_table_respec(g->table, id, &spec);
 }
 
@@ -216,8 +218,16 @@ static void person_remove(struct gateway *g, pres_id id, struct gw_server *s)
     extra_free(p);
     p->used = 0;
     gw_keep_remove(g, id);
-    pres_journal_remove(g->journal, id);
+    journal_remove(g, id);
     pres_table_remove(g->table, id);
+}
+
+/* The last word about an address is not for those to whom it was never told. */
+static void journal_remove(struct gateway *g, pres_id id)
+{
+    pres_journal_remove(g->journal, id);
+    if (gw_policy_is_narrowed(g, id))
+        gw_policy_drop_cursors(g);
 }
 
 static bool person_add(struct gateway *g, const struct gw_user *u)

@@ -21,14 +21,16 @@
 #include "policy_table.h"
 #include "who.h"
 
-enum { SLEEP_MAX_MS = 60000 };
+enum { SLEEP_MAX_MS = 60000, FIRST_TURN = 1 };
 
 struct gw_policy {
     struct gateway *g;
     struct loop_timer *timer;
     unsigned epoch;
     int64_t next; /* wall s at which views may change by themselves */
-    bool anonymous, told;
+    bool anonymous, told, had_table;
+    uint64_t seen_since, turn; /* see gw_policy_narrowed_otherwise */
+    uint64_t cursors_from;
 };
 
 /* Of one table, at one epoch. */
@@ -56,6 +58,7 @@ struct gw_policy *gw_policy_new(struct gateway *g)
     struct gw_policy *p = mem_calloc(1, sizeof *p);
     p->g = g;
     p->epoch = 1;
+    p->turn = FIRST_TURN;
     p->next = PRES_NEVER;
     p->timer = loop_timer_new(g->loop, "policy", on_timer, p);
     return p;
@@ -80,6 +83,9 @@ void gw_policy_apply(struct gateway *g)
     if (!t && !g->policy->told)
         log_notice("policy", "there is no policy: who reaches a listener or an outlet sees everything");
     g->policy->told = !t;
+    if (g->policy->had_table && !t)
+        gw_policy_drop_cursors(g); /* there was much that they must not bring back */
+    g->policy->had_table = t != NULL;
     warn(g);
     gw_policy_changed(g);
 }
@@ -187,6 +193,51 @@ bool gw_policy_is_set(const struct gateway *g)
 bool gw_policy_names_anonymous(const struct gateway *g)
 {
     return g->policy->anonymous;
+}
+
+void gw_policy_narrowed_otherwise(const struct gateway *g, pres_id id)
+{
+    if (!g->policy || !g->journal)
+        return;
+    g->persons[id].seen_since = g->policy->seen_since = pres_journal_head(g->journal);
+    g->persons[id].seen_turn = ++g->policy->turn;
+}
+
+bool gw_policy_seen_otherwise(const struct gateway *g, pres_id id, uint64_t seq, uint64_t turn)
+{
+    const struct gw_person *p = id == PRES_NOBODY ? NULL : &g->persons[id];
+    uint64_t seen = p ? p->seen_turn : g->policy->turn;
+    if (turn > 0)
+        return seen > turn;
+    return seen > FIRST_TURN && (p ? p->seen_since : g->policy->seen_since) >= seq;
+}
+
+uint64_t gw_policy_turn(const struct gateway *g)
+{
+    return g->policy->turn;
+}
+
+void gw_policy_drop_cursors(const struct gateway *g)
+{
+    if (g->policy && g->journal)
+        g->policy->cursors_from = pres_journal_head(g->journal);
+}
+
+uint64_t gw_policy_cursors_from(const struct gateway *g)
+{
+    return g->policy->cursors_from;
+}
+
+bool gw_policy_is_narrowed(const struct gateway *g, pres_id id)
+{
+    return g->persons[id].choice || g->persons[id].marked;
+}
+
+bool gw_policy_was_hidden(const struct gateway *g, pres_id id, int64_t at)
+{
+    enum pres_level most;
+    return (gw_choices_of(g->choices, id, &most) && most == PRES_SEE_NOTHING) ||
+           (gw_marks_at(g, id, at, &most) && most == PRES_SEE_NOTHING);
 }
 
 unsigned gw_policy_epoch(const struct gateway *g)

@@ -52,6 +52,23 @@ bool gw_policy_names_anonymous(const struct gateway *g);
  * expiry, a moment of a grid. */
 unsigned gw_policy_epoch(const struct gateway *g);
 
+/*
+ * A person's own choice or marker is another than before: cursors from before this tell nothing of what came between
+ * (see http_view.h), and those from before gw_policy_cursors_from are no use at all.
+ */
+void gw_policy_narrowed_otherwise(const struct gateway *g, pres_id id);
+void gw_policy_drop_cursors(const struct gateway *g);
+/* Has that happened since the journal's number was `seq`, or since `turn` (0: not known), to somebody or anybody
+ * (PRES_NOBODY)? In doubt, yes. */
+bool gw_policy_seen_otherwise(const struct gateway *g, pres_id id, uint64_t seq, uint64_t turn);
+uint64_t gw_policy_turn(const struct gateway *g); /* from 1 */
+uint64_t gw_policy_cursors_from(const struct gateway *g);
+
+/* May the person's own choice or marker narrow what is told, now or at another time? */
+bool gw_policy_is_narrowed(const struct gateway *g, pres_id id);
+/* Was the person hidden so at that time, as far as is known now? */
+bool gw_policy_was_hidden(const struct gateway *g, pres_id id, int64_t at);
+
 /* For an asker made of words, at another time: `policy test`. */
 void gw_policy_grant_at(const struct gateway *g, const struct gw_asker *who, pres_id id, int64_t at,
                         struct pres_grant *ret);

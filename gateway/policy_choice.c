@@ -83,6 +83,7 @@ void gw_choices_set(struct gw_choices *c, pres_id id, const enum pres_level *lev
         put(c, address, *level);
     store->put(store->impl, SPACE, address, level ? pres_level_name(*level) : NULL, NULL, NULL);
     gw_choices_apply(c, id);
+    gw_policy_narrowed_otherwise(c->g, id);
     free(address);
 }
 

@@ -216,6 +216,11 @@ bool pres_watch_resumed(const struct pres_watch *w)
     return w->resumed;
 }
 
+uint64_t pres_watch_seq(const struct pres_watch *w)
+{
+    return w->now.seq;
+}
+
 char *pres_watch_cursor(struct pres_watch *w, char out[CURSOR_MAX])
 {
     if (w->who)

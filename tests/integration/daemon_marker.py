@@ -11,7 +11,7 @@ import company
 import harness
 from harness import check, check_equal, wait_until
 
-ANNA, BOB = "anna@example.test", "bob@example.test"
+ANNA, BOB, CAT = "anna@example.test", "bob@example.test", "cat@example.test"
 KEYWORDS = "urn:schemas-microsoft-com:office:office#Keywords"
 MARKERS = "markers:\n  - { category: 'freebusyd:private', level: nothing }\n  - { category: Discreet, level: available }\n"
 POLICY = "policy: { rules: [ { who: anonymous, whom: '*', level: times } ] }\nstate: { directory: '{folder}/state' }\n"
@@ -67,6 +67,126 @@ def marker_begins_and_ends(folder):
     later = harness.utc(time.time() + 5 * 3600 + 600)
     check_equal(daemon.ctl("policy", "test", "anonymous", BOB, "--at", later)[0], 1, "another marker at another time")
     check("discreet" not in daemon.program.log().lower().replace(MARKERS.lower(), ""), "no category is logged")
+
+
+class Stream(harness.Events):
+    """Everybody, without a policy: what is told, in order."""
+
+    def __init__(self, daemon, last_id=None):
+        super().__init__(daemon.port, last_id=last_id)
+        self.daemon = daemon
+
+    def told(self):
+        return [(e[3]["address"], e[3]["state"]) for e in list(self.events)]
+
+    def upto(self, address, state):
+        """Waits for that, and gives all that came up to it."""
+        self.wait(lambda e: (e["address"], e["state"]) == (address, state), f"{address} to be {state}")
+        return self.told()[:self.told().index((address, state)) + 1]
+
+    def leave(self):
+        """With the id of the last event."""
+        last = self.events[-1][2]
+        self.cut()
+        wait_until(lambda: self.daemon.ctl_json("status")["subscribers"] == 0, "the daemon to notice that nobody reads")
+        return last
+
+
+def changes(sim, daemon, address, kind):
+    sim.lines(f"appointment {address} now-1h +8h {kind}")
+    daemon.ctl("refresh", address)
+    wait_until(lambda: daemon.ctl_json("show", address)["state"] == kind, f"{address} to be {kind}")
+
+
+def open_company(folder, *lines):
+    """Without a policy: only people's own word narrows anything."""
+    harness.secret_file(folder, "password", "svc-secret")
+    os.mkdir(os.path.join(folder, "state"), 0o700)
+    sim = harness.Simulator(folder, company.company(*[f"mailbox {p} password=x" for p in (ANNA, BOB, CAT)], *lines))
+    daemon = harness.Daemon(folder, company.yaml(sim.url, [ANNA, BOB, CAT], interval="1h", stale="4h",
+                                                 rules="state: { directory: '{folder}/state' }\n" + MARKERS))
+    for address in (ANNA, BOB, CAT):
+        wait_until(lambda: daemon.ctl_json("show", address)["state"] != "unknown", f"{address} to be read")
+    return sim, daemon
+
+
+def resumed_beside_a_marker(folder):
+    """One marker days ahead does not take everybody's place in their streams; what happened while somebody was hidden is
+    told to nobody who comes back, nor does an id count it."""
+    sim, daemon = open_company(folder, f"appointment {BOB} now+5h +1h free {KEYWORDS}=freebusyd:private")
+    stream = Stream(daemon)
+    for address in (ANNA, BOB, CAT):
+        stream.wait(lambda e: e["address"] == address, "everybody")  # pylint: disable=cell-var-from-loop
+    changes(sim, daemon, ANNA, "tentative")
+    stream.upto(ANNA, "tentative")
+    ids = [e[2] for e in stream.events]
+    check(len(set(ids)) == len(ids) and {len(i or "") for i in ids} == {160}, f"ids that tell nothing: {ids}")
+    place = stream.leave()
+    daemon.ctl("audience", ANNA, "off")
+    changes(sim, daemon, ANNA, "busy")
+    daemon.ctl("audience", ANNA, "default")
+    changes(sim, daemon, ANNA, "oof")
+    stream = Stream(daemon, place)
+    stream.upto(BOB, "free")
+    changes(sim, daemon, CAT, "busy")
+    check_equal(sorted(stream.upto(CAT, "busy")), [(ANNA, "oof"), (BOB, "free"), (CAT, "busy")], "who came back")
+    place = stream.leave()
+    daemon.ctl("audience", ANNA, "off")
+    stream = Stream(daemon, place)
+    stream.upto(BOB, "free")
+    changes(sim, daemon, CAT, "oof")
+    check_equal(sorted(stream.upto(CAT, "oof")), [(ANNA, "unknown"), (BOB, "free"), (CAT, "oof")], "who was hidden since")
+    place = stream.leave()
+    for forged in ["f" * 160, place[:-1], place[:100] + ("0" if place[100] != "0" else "1") + place[101:]]:
+        stream = Stream(daemon, forged)
+        stream.upto(CAT, "oof")
+        check_equal(sorted(stream.told()), [(BOB, "free"), (CAT, "oof")], f"not one of ours: {forged}")
+        stream.leave()
+    stream = Stream(daemon, place)
+    check_equal(stream.upto(BOB, "free"), [(BOB, "free")], "nobody is told again of somebody who stays hidden")
+    place = stream.leave() or place
+    daemon.ctl("audience", ANNA, "default")
+    stream = Stream(daemon, place)
+    stream.upto(ANNA, "oof")
+    check("tentative" not in str(stream.told()), "shown again, though nothing has changed but that")
+    stream.leave()
+    daemon.ctl("audience", ANNA, "off")
+    with open(daemon.config, encoding="utf-8") as file:
+        text = file.read()
+    daemon.write(text.replace(f"  - {{ address: \"{ANNA}\", server: hq }}\n", ""))
+    check_equal(daemon.ctl("reload", "--confirm")[0], 0, "somebody hidden leaves")
+    stream = Stream(daemon, place)
+    stream.upto(CAT, "oof")
+    check_equal(sorted(stream.told()), [(BOB, "free"), (CAT, "oof")], "which nobody hears")
+
+
+def resumed_past_a_choice(folder):
+    """A cursor from before somebody was hidden, when nobody is any more."""
+    sim, daemon = open_company(folder)
+    stream = Stream(daemon)
+    stream.upto(CAT, "free")
+    changes(sim, daemon, CAT, "tentative")
+    stream.upto(CAT, "tentative")
+    place = stream.leave()
+    check("-" in place, f"as things are when nobody is hidden: {place}")
+    daemon.ctl("audience", ANNA, "off")
+    changes(sim, daemon, ANNA, "tentative")
+    changes(sim, daemon, ANNA, "busy")
+    stream = Stream(daemon, place)
+    changes(sim, daemon, CAT, "busy")
+    check_equal(sorted(stream.upto(CAT, "busy")), [(ANNA, "unknown"), (CAT, "busy")], "while she is hidden")
+    stream.leave()
+    changes(sim, daemon, ANNA, "oof")
+    daemon.ctl("audience", ANNA, "default")
+    stream = Stream(daemon, place)
+    stream.upto(ANNA, "oof")
+    changes(sim, daemon, CAT, "oof")
+    check_equal(sorted(stream.upto(CAT, "oof")), [(ANNA, "oof"), (CAT, "busy"), (CAT, "oof")], "nothing of what was hidden")
+    place = stream.leave()
+    changes(sim, daemon, BOB, "busy")
+    stream = Stream(daemon, place)
+    check_equal(stream.upto(BOB, "busy"), [(BOB, "busy")], "an id of that stream is good for the next")
+    check("-" in stream.leave(), "and all is as before")
 
 
 def marker_over_restart(folder):
@@ -131,4 +251,4 @@ control: {{ socket: "{{folder}}/control.sock" }}
 
 
 if __name__ == "__main__":
-    harness.run(marker_begins_and_ends, marker_over_restart, radicale_marker)
+    harness.run(marker_begins_and_ends, marker_over_restart, resumed_beside_a_marker, resumed_past_a_choice, radicale_marker)

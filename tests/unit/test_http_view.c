@@ -8,7 +8,10 @@
 
 #include "base/buf.h"
 #include "gateway_world.h"
+#include "http_cursor.h"
 #include "http_view.h"
+#include "marker.h"
+#include "policy.h"
 #include "policy_choice.h"
 #include "presence/interval.h"
 #include "who.h"
@@ -17,13 +20,15 @@ static const struct gw_who viewer = {.name = "anonymous", .means = "anonymous"};
 
 static void write_world(struct fixture *f, const char *rules)
 {
-    char text[4000];
+    char text[4000], policy[2000] = "";
+    if (rules)
+        snprintf(policy, sizeof policy, "policy:\n  rules:\n%s", rules);
     snprintf(text, sizeof text,
              "servers:\n  - { name: hq, kind: relay, relay: { from: nobody } }\n"
              "users:\n  - { address: anna@a.test, server: hq }\n  - { address: ben@a.test, server: hq }\n"
-             "identities:\n  - { name: anonymous }\npolicy:\n  rules:\n%s"
+             "identities:\n  - { name: anonymous }\nmarkers: [ { category: x, level: nothing } ]\n%s"
              "publish: { http: { listen: ['127.0.0.1:0'] } }\ncontrol: { socket: %s/control.sock }\n",
-             rules, f->folder);
+             policy, f->folder);
     files_write(f->folder, "c.yaml", 0600, text);
 }
 
@@ -50,12 +55,24 @@ static const char *told(struct gw_view *v, pres_id id, const char *removed, bool
     struct pres_event event = {.id = id, .removed = removed};
     struct buf out;
     buf_init(&out, 8192);
-    bool some = gw_view_event(v, &event, &out);
+    bool some = gw_view_event(v, &event, NULL, &out);
     snprintf(text, sizeof text, "%s", some ? out.data : "");
     if (some && said)
         gw_view_said(v);
     buf_free(&out);
     return text;
+}
+
+/* Everybody is looked at. */
+static struct gw_view *come_back(struct fixture *f, uint64_t seq, const struct gw_cursor *cursor)
+{
+    struct gw_view *v = gw_view_new(f->g, &viewer);
+    struct pres_watch *w = pres_watch_new(gw_journal(f->g), NULL, 0, NULL, NULL, NULL);
+    gw_view_resume(v, seq, cursor);
+    struct pres_watch *again = gw_view_again(v, w, NULL, NULL);
+    pres_watch_free(&again);
+    pres_watch_free(&w);
+    return v;
 }
 
 static void has(const char *text, const char *part)
@@ -147,9 +164,46 @@ static void test_again_over_nobody(void **state)
     gw_view_free(&v);
 }
 
+/* A marker that began or ended by the clock while the client was away; and one under whom it never saw anybody. */
+static void test_resumed_beside_markers(void **state)
+{
+    struct fixture *f = *state;
+    write_world(f, NULL);
+    start(f);
+    int64_t now = clk_wall_s(f->clk);
+    struct gw_mark later = {.level = PRES_SEE_NOTHING, .start = now + 60, .end = now + 600};
+    struct gw_mark always = {.level = PRES_SEE_NOTHING, .start = now - 60, .end = now + 6000};
+    pres_id anna = busy_until(f, "anna@a.test", 300), ben = busy_until(f, "ben@a.test", 300);
+    gw_marks_set(f->g->marks, ben, &always, 1, now + 86400);
+    gw_marks_set(f->g->marks, anna, &later, 1, now + 86400);
+    uint64_t seq = pres_journal_head(gw_journal(f->g));
+    struct gw_cursor cursor = {.at = now, .turn = gw_policy_turn(f->g)};
+    loop_advance(f->loop, 120 * 1000);
+    struct gw_view *v = come_back(f, seq, &cursor);
+    has(told(v, anna, NULL, true), "\"reason\":\"removed\"");
+    assert_string_equal(told(v, ben, NULL, true), "");
+    assert_true(gw_view_resuming(v));
+    gw_view_free(&v);
+    cursor.at = clk_wall_s(f->clk);
+    v = come_back(f, seq, &cursor);
+    assert_string_equal(told(v, anna, NULL, true), ""); /* the client has heard of that */
+    gw_view_free(&v);
+    loop_advance(f->loop, 600 * 1000);
+    v = come_back(f, seq, &cursor);
+    has(told(v, anna, NULL, true), "\"state\":\"oof\"");
+    assert_string_equal(told(v, ben, NULL, true), "");
+    gw_view_caught_up(v);
+    assert_string_equal(told(v, anna, NULL, true), "");
+    gw_view_free(&v);
+    v = come_back(f, seq, &(struct gw_cursor){.at = 0}); /* one that saw everybody */
+    has(told(v, ben, NULL, true), "\"reason\":\"removed\"");
+    gw_view_free(&v);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_resumed_beside_markers, setup, teardown),
         cmocka_unit_test_setup_teardown(test_once_and_only_what_is_seen, setup, teardown),
         cmocka_unit_test_setup_teardown(test_last_words, setup, teardown),
         cmocka_unit_test_setup_teardown(test_lines_follow, setup, teardown),

@@ -65,6 +65,9 @@ bool pres_watch_names(const struct pres_watch *w, pres_id id);
 /* True when `cursor` was given and could be resumed. */
 bool pres_watch_resumed(const struct pres_watch *w);
 
+/* All up to this number of the journal is dealt with. */
+uint64_t pres_watch_seq(const struct pres_watch *w);
+
 /* The cursor behind all that was yielded or passed over so far: a subscriber to quiet persons who is told it now and
  * then does not fall off the tail. Returns `out`. */
 char *pres_watch_cursor(struct pres_watch *w, char out[48]);
