@@ -72,6 +72,18 @@ static void print_punctuality(const struct jv *transitions)
         printf("next mass change: %s people at %s\n", number(jv_get(mass, "persons")), ctl_when(jv_get(mass, "at")));
 }
 
+static void print_audience(const struct jv *v)
+{
+    if (!jv_is_object(v))
+        return;
+    bool marker = strcmp(jv_str(jv_get(v, "by"), ""), "marker") == 0;
+    printf("  others are told at most: %s, by %s", ctl_text(jv_get(v, "level"), "?"),
+           marker ? "a marker in the calendar" : "the person's own choice");
+    if (!jv_is_null(jv_get(v, "until")))
+        printf(", until %s", ctl_when(jv_get(v, "until")));
+    putchar('\n');
+}
+
 static void print_person(const struct jv *v)
 {
     ctl_print_presence_line(v);
@@ -83,6 +95,7 @@ static void print_person(const struct jv *v)
            jv_is_null(jv_get(v, "next_poll_at")) ? "not planned" : ctl_when(jv_get(v, "next_poll_at")));
     if (jv_is_string(jv_get(v, "way")))
         printf("  read by %s\n", ctl_text(jv_get(v, "way"), ""));
+    print_audience(jv_get(v, "audience"));
     const struct jv *differs = jv_get(v, "differs");
     if (jv_is_object(differs))
         printf("  at %s the published free/busy says %s and the calendar %s, for long now: the calendar counts\n",

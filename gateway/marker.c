@@ -53,7 +53,7 @@ static void take_row(void *arg, const char *key, const char *value);
 static bool read_row(struct gw_marked *one, const char *value);
 static void drop_all(struct gw_marks *m);
 static char *lower_address(const struct gateway *g, pres_id id);
-static int level_now(const struct gateway *g, pres_id id);
+static int level_at(const struct gateway *g, pres_id id, int64_t at);
 static int by_start(const void *a, const void *b);
 
 struct gw_marks *gw_marks_new(struct gateway *g)
@@ -120,11 +120,12 @@ void gw_marks_set(struct gw_marks *m, pres_id id, struct gw_mark *marks, size_t 
     if (before && now && same(before, now)) {
         marked_free(now);
     } else {
-        int was = level_now(m->g, id);
+        int64_t at = clk_wall_s(loop_clk(m->g->loop));
+        int was = level_at(m->g, id, at);
         keep(m, address, now);
         replace(m, address, now);
         gw_marks_apply(m, id);
-        if (!now || level_now(m->g, id) != was)
+        if (!now || level_at(m->g, id, at) != was)
             gw_policy_narrowed_otherwise(m->g, id);
         gw_policy_soon(m->g);
     }
@@ -156,6 +157,20 @@ bool gw_marks_at(const struct gateway *g, pres_id id, int64_t at, enum pres_leve
         holds |= on;
     }
     return holds;
+}
+
+int64_t gw_marks_until(const struct gateway *g, pres_id id, int64_t at)
+{
+    const struct gw_marked *one = g->persons[id].marked;
+    int64_t until = PRES_NEVER;
+    int before = level_at(g, id, at);
+    for (size_t i = 0; one && i < 2 * one->count + 1; i++) {
+        const struct gw_mark *mark = &one->marks[i / 2];
+        int64_t edge = i == 2 * one->count ? one->until : i % 2 ? mark->end : mark->start;
+        if (edge > at && edge < until && level_at(g, id, edge) != before)
+            until = edge;
+    }
+    return until;
 }
 
 size_t gw_marks_count(const struct gw_marks *m)
@@ -307,10 +322,10 @@ static char *lower_address(const struct gateway *g, pres_id id)
 }
 
 /* -1: none. */
-static int level_now(const struct gateway *g, pres_id id)
+static int level_at(const struct gateway *g, pres_id id, int64_t at)
 {
     enum pres_level level;
-    return gw_marks_at(g, id, clk_wall_s(loop_clk(g->loop)), &level) ? (int)level : -1;
+    return gw_marks_at(g, id, at, &level) ? (int)level : -1;
 }
 
 static int by_start(const void *a, const void *b)

@@ -33,6 +33,8 @@ void gw_marks_forget(struct gw_marks *m, const char *address);
 
 /* False: no marker holds at this moment. */
 bool gw_marks_at(const struct gateway *g, pres_id id, int64_t at, enum pres_level *ret);
+/* When that is next another for this person, or whether it holds; PRES_NEVER: not known. */
+int64_t gw_marks_until(const struct gateway *g, pres_id id, int64_t at);
 size_t gw_marks_count(const struct gw_marks *m); /* people */
 /* When it next begins or ends for anybody; PRES_NEVER. */
 int64_t gw_marks_next(const struct gw_marks *m, int64_t now);

@@ -227,9 +227,28 @@ static void add_failure(struct buf *b, const struct jv *failure)
     buf_adds(b, "</p></div>");
 }
 
+/* What the calendar says beside that is nobody's to read here. */
+static void add_audience(struct buf *b, const struct jv *audience, int64_t now)
+{
+    if (!jv_is_object(audience))
+        return;
+    bool marker = strcmp(jv_str(jv_get(audience, "by"), ""), "marker") == 0;
+    buf_addf(b, "<p class=\"audience\">%s lets others be told at most <code>",
+             marker ? "A marker in the calendar" : "The person's own choice");
+    gw_html_text(b, jv_str(jv_get(audience, "level"), "?"));
+    buf_adds(b, "</code>");
+    if (!jv_is_null(jv_get(audience, "until"))) {
+        buf_adds(b, " until ");
+        gw_html_time_of(b, jv_get(audience, "until"), now, GW_HTML_MOMENT);
+    }
+    buf_adds(b, ".</p>");
+}
+
 static void add_told(struct buf *b, const struct sheet *s)
 {
     size_t streams = gw_http_watching(gw_http(s->gateway), s->id);
+    if (s->who->admin)
+        add_audience(b, jv_get(s->report, "audience"), s->now);
     buf_adds(b, "<ul class=\"told\"><li><b>HTTP</b> ");
     gw_html_count(b, (int64_t)streams);
     buf_adds(b, streams == 1 ? " open event stream tells of this person" : " open event streams tell of this person");

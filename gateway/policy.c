@@ -233,6 +233,19 @@ bool gw_policy_is_narrowed(const struct gateway *g, pres_id id)
     return g->persons[id].choice || g->persons[id].marked;
 }
 
+bool gw_policy_narrowing(const struct gateway *g, pres_id id, enum pres_level *ret, const char **ret_by,
+                         int64_t *ret_until)
+{
+    enum pres_level mark;
+    bool chosen = gw_choices_of(g->choices, id, ret), marked = gw_marks_at(g, id, wall_s(g), &mark);
+    marked = marked && (!chosen || mark < *ret);
+    if (marked)
+        *ret = mark;
+    *ret_by = marked ? "marker" : "choice";
+    *ret_until = marked ? gw_marks_until(g, id, wall_s(g)) : PRES_NEVER;
+    return chosen || marked;
+}
+
 bool gw_policy_was_hidden(const struct gateway *g, pres_id id, int64_t at)
 {
     enum pres_level most;

@@ -66,6 +66,9 @@ uint64_t gw_policy_cursors_from(const struct gateway *g);
 
 /* May the person's own choice or marker narrow what is told, now or at another time? */
 bool gw_policy_is_narrowed(const struct gateway *g, pres_id id);
+/* How it does now: the most that is told, by "choice" or "marker", until when (PRES_NEVER: not known). False: not. */
+bool gw_policy_narrowing(const struct gateway *g, pres_id id, enum pres_level *ret, const char **ret_by,
+                         int64_t *ret_until);
 /* Was the person hidden so at that time, as far as is known now? */
 bool gw_policy_was_hidden(const struct gateway *g, pres_id id, int64_t at);
 

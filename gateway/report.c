@@ -18,6 +18,7 @@
 #include "keep.h"
 #include "outlets.h"
 #include "inlet.h"
+#include "policy.h"
 #include "rush.h"
 
 enum { DAY_S = 86400, CERTIFICATE_WARNING_S = 21 * DAY_S };
@@ -191,6 +192,20 @@ static char *calendar_of(const char *remember)
     return buf_take(&paths);
 }
 
+/* What the person's own word lets others be told at the most, of the calendar no more than that; null: it says nothing.
+ */
+static struct jv *audience_object(const struct gateway *g, pres_id id)
+{
+    enum pres_level level;
+    const char *by;
+    int64_t until;
+    if (!gw_policy_narrowing(g, id, &level, &by, &until))
+        return jv_null();
+    struct jv *v = jv_set_str(jv_object(), "level", pres_level_name(level));
+    jv_set_str(v, "by", by);
+    return jv_set(v, "until", until == PRES_NEVER ? jv_null() : gw_report_time(until));
+}
+
 struct jv *gw_report_person(struct gateway *g, pres_id id)
 {
     struct gw_person_view view;
@@ -209,6 +224,7 @@ struct jv *gw_report_person(struct gateway *g, pres_id id)
     jv_set_str(v, "way", view.way);
     jv_set(v, "differs", differs_object(&view.differs));
     jv_set(v, "failure", gw_report_failure(g, id, view.code, view.evidence));
+    jv_set(v, "audience", audience_object(g, id));
 
     struct pres_known known;
     pres_table_known(gw_table(g), id, &known);

@@ -32,7 +32,8 @@ foreach(server radicale xandikos davical cyrus sogo apache)
     ENVIRONMENT "FB_BUILD=${CMAKE_BINARY_DIR};FB_SOURCE=${PROJECT_SOURCE_DIR};PYTHONDONTWRITEBYTECODE=1")
 endforeach()
 fb_daemon_tests(daemon_policy limited_http limited_events limited_outlet widening)
-fb_daemon_tests(daemon_marker marker_begins_and_ends marker_over_restart resumed_beside_a_marker resumed_past_a_choice)
+fb_daemon_tests(daemon_marker marker_begins_and_ends marker_over_restart resumed_beside_a_marker resumed_past_a_choice
+  shown_to_administrators)
 add_test(NAME caldav-marker-radicale COMMAND /usr/bin/python3 ${CMAKE_CURRENT_SOURCE_DIR}/daemon_marker.py radicale_marker)
 set_tests_properties(caldav-marker-radicale PROPERTIES LABELS "daemon;radicale" TIMEOUT 300
   ENVIRONMENT "FB_BUILD=${CMAKE_BINARY_DIR};FB_SOURCE=${PROJECT_SOURCE_DIR};PYTHONDONTWRITEBYTECODE=1")

@@ -1,5 +1,7 @@
 """A marker in the calendar: an event with a configured category narrows what is told of its person while it lasts."""
+import calendar
 import contextlib
+import hashlib
 import os
 import shutil
 import subprocess
@@ -98,13 +100,13 @@ def changes(sim, daemon, address, kind):
     wait_until(lambda: daemon.ctl_json("show", address)["state"] == kind, f"{address} to be {kind}")
 
 
-def open_company(folder, *lines):
+def open_company(folder, *lines, identities=""):
     """Without a policy: only people's own word narrows anything."""
     harness.secret_file(folder, "password", "svc-secret")
     os.mkdir(os.path.join(folder, "state"), 0o700)
     sim = harness.Simulator(folder, company.company(*[f"mailbox {p} password=x" for p in (ANNA, BOB, CAT)], *lines))
     daemon = harness.Daemon(folder, company.yaml(sim.url, [ANNA, BOB, CAT], interval="1h", stale="4h",
-                                                 rules="state: { directory: '{folder}/state' }\n" + MARKERS))
+                                                 rules="state: { directory: '{folder}/state' }\n" + MARKERS + identities))
     for address in (ANNA, BOB, CAT):
         wait_until(lambda: daemon.ctl_json("show", address)["state"] != "unknown", f"{address} to be read")
     return sim, daemon
@@ -189,6 +191,33 @@ def resumed_past_a_choice(folder):
     check("-" in stream.leave(), "and all is as before")
 
 
+def shown_to_administrators(folder):
+    """Level and end of what narrows somebody now, and nothing of the event; to administrators only."""
+    tokens = {role: "fbd_" + role for role in ("admin", "reader")}
+    harness.secret_file(folder, "ids", "\n".join(f"{role}-one role={role} token=sha256:"
+                                                 + hashlib.sha256(t.encode()).hexdigest() for role, t in tokens.items()))
+    _, daemon = open_company(folder, f"appointment {BOB} now-1h +3h free {KEYWORDS}=discreet",
+                             f"appointment {BOB} now+1h +1h free {KEYWORDS}=freebusyd:private",
+                             identities="identities_file: ids\n")
+
+    def page(role):
+        return daemon.get(f"/person/{BOB}", {"Authorization": f"Bearer {tokens[role]}"})[1]
+
+    seen = daemon.ctl_json("show", BOB)["audience"]
+    check_equal((seen["level"], seen["by"]), ("available", "marker"), "the marker that holds")
+    ends = calendar.timegm(time.strptime(seen["until"], "%Y-%m-%dT%H:%M:%SZ"))
+    check(0 < ends - time.time() <= 3601, f"until another one begins: {seen}")
+    check("told at most: available, by a marker in the calendar, until" in daemon.ctl("show", BOB)[1], "in words")
+    check("A marker in the calendar lets others be told at most <code>available</code> until" in page("admin"), "the page")
+    check("at most" not in page("reader"), "which is not for readers")
+    check_equal(daemon.ctl_json("show", ANNA)["audience"], None, "nobody else")
+    daemon.ctl("audience", BOB, "off")
+    check_equal(daemon.ctl_json("show", BOB)["audience"], {"level": "nothing", "by": "choice", "until": None}, "a choice")
+    check("own choice lets others be told at most <code>nothing</code>.</p>" in page("admin"), "of no end")
+    for text in (page("admin"), *daemon.ctl("show", BOB), *daemon.ctl("--json", "show", BOB)):
+        check("discreet" not in str(text).lower() and "private" not in str(text).lower(), "no category is shown")
+
+
 def marker_over_restart(folder):
     """It holds before the first answer of the next life; a reload that forgets it has to be confirmed."""
     sim, daemon = start(folder, f"appointment {ANNA} now-1h +30d oof {KEYWORDS}=freebusyd:private",
@@ -251,4 +280,5 @@ control: {{ socket: "{{folder}}/control.sock" }}
 
 
 if __name__ == "__main__":
-    harness.run(marker_begins_and_ends, marker_over_restart, resumed_beside_a_marker, resumed_past_a_choice, radicale_marker)
+    harness.run(marker_begins_and_ends, marker_over_restart, resumed_beside_a_marker, resumed_past_a_choice, shown_to_administrators,
+                radicale_marker)
