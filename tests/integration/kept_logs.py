@@ -26,8 +26,8 @@ PLANTED = os.path.join(BUILD, "artefacts", "planted")
 SHORTEST = 8  # what is shorter is a word that may stand anywhere
 ACCOUNTS = ("EXAMPLE\\svc-presence", "svc-presence", "CORP\\svc", "svc", "gateway", "denied")
 # Type 3 of NTLM, a SPNEGO token, cookies of a form with their value, a header with its credential.
-CREDENTIALS = re.compile(r'TlRMTVNTUAADAAAA|Negotiate YI[A-Za-z0-9+/]{40}|cadata="[^"]|sessionid=[0-9a-f]{8}|'
-                         r'(?i:authorization: ?)(?:Basic|NTLM|Negotiate) [A-Za-z0-9+/=]{8}')
+CREDENTIALS = re.compile(rb'TlRMTVNTUAADAAAA|Negotiate YI[A-Za-z0-9+/]{40}|cadata="[^"]|sessionid=[0-9a-f]{8}|'
+                         rb'(?i:authorization: ?)(?:Basic|NTLM|Negotiate) [A-Za-z0-9+/=]{8}')
 
 
 def is_log(name):
@@ -95,23 +95,41 @@ def logs():
             yield path
 
 
+def where_planted(forms, paths):
+    """(path, offset, text) of each first place in a file. grep, because thousands of forms are slow as one expression."""
+    done = subprocess.run(["grep", "-FaobHZ", "-f", "-", "--", *paths, os.devnull], input="\n".join(forms).encode(),
+                          stdout=subprocess.PIPE, env={**os.environ, "LC_ALL": "C"}, check=False)
+    if done.returncode > 1:
+        sys.exit("grep failed")
+    seen = set()
+    for line in done.stdout.split(b"\n")[:-1]:
+        path, _, rest = line.partition(b"\0")
+        offset, _, text = rest.partition(b":")
+        if path not in seen:
+            seen.add(path)
+            yield path.decode(), int(offset), text
+
+
 def search():
     secrets, forms = planted()
-    pattern = re.compile("|".join(re.escape(form) for form in sorted(forms, key=len, reverse=True)) or r"\Z.")
-    found, count, size = [], 0, 0
-    for path in logs():
+    paths, size, places = list(logs()), 0, []
+    for path in paths:
         with open(path, "rb") as file:
-            text = file.read().decode("utf-8", "replace")
-        count, size = count + 1, size + len(text)
-        for match in (pattern.search(text), CREDENTIALS.search(text)):
-            if match:
-                number = text.count("\n", 0, match.start()) + 1
-                digest = hashlib.sha256(match[0].encode()).hexdigest()[:8]
-                found.append(f"{path}:{number}: {len(match[0])} characters of a secret or credential (sha256 {digest})")
-    print("\n".join(found))
-    print(f"{count} logs of {size >> 10} KiB searched for {len(secrets)} planted secrets in {len(forms)} forms: "
-          f"{len(found)} found")
-    return not found
+            text = file.read()
+        size += len(text)
+        match = CREDENTIALS.search(text)
+        if match:
+            places.append((path, match.start(), match[0]))
+    if forms:
+        places += where_planted(forms, paths)
+    for path, offset, text in places:
+        with open(path, "rb") as file:
+            number = file.read(offset).count(b"\n") + 1
+        print(f"{path}:{number}: {len(text)} characters of a secret or credential "
+              f"(sha256 {hashlib.sha256(text).hexdigest()[:8]})")
+    print(f"{len(paths)} logs of {size >> 10} KiB searched for {len(secrets)} planted secrets in {len(forms)} forms: "
+          f"{len(places)} found")
+    return not places
 
 
 def main():
