@@ -28,6 +28,8 @@ void gw_check_done_line(struct buf *out, const struct dav_result *result, const 
 bool gw_check_outlets(struct buf *out, const struct gateway *g);
 /* The same without a daemon: connects them for it. `config` is only read. */
 bool gw_check_outlets_alone(struct buf *out, struct gw_config *config);
+/* What an outlet's code means, and what to do; both NULL without a code. */
+const char *gw_outlet_cause(const char *code, const char **ret_advice);
 
 /*
  * Without a daemon: reads the file, checks `server` (NULL: each in turn) by asking about `user` (NULL: the server's

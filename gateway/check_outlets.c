@@ -2,7 +2,7 @@
  * check_outlets: the last step of the check, one line an outlet: is it connected, is it let in, and did one message of
  * ours come back (or was acknowledged). Nothing is connected for it: the daemon's own connections answer, so a check
  * logs on nowhere a second time. What an outlet's codes mean stands here, as those of mail servers stand in
- * davclient/cause.c.
+ * davclient/cause.c; those of the network that are not here mean the same for both.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -38,12 +38,27 @@ static const struct outlet_cause {
     {"xmpp-policy", "The XMPP server refuses us by its policy.", "Look into the server's log."},
     {"xmpp-bad-xml", "What answers there is no XMPP server for components.",
      "Correct publish.xmpp.server: host and component port."},
+    {"xmpp-redirected", "The XMPP server sends components elsewhere.",
+     "Set publish.xmpp.server to the host that the evidence names."},
+    {"xmpp-shutdown", "The XMPP server is stopping.", "Nothing, when it comes back: the daemon tries again by itself."},
+    {"xmpp-stream-error", "The XMPP server ended the connection with an error.", "Look into the server's log."},
+    {"mqtt-refused", "The broker refuses the connection.", "Look at the evidence, and into the broker's log."},
     {"mqtt-not-authorized", "The broker refuses name or password.",
      "Correct user and password_file, and the broker's own list."},
     {"mqtt-protocol", "What answers there is no broker of MQTT 5 or 3.1.1.", "Correct publish.mqtt.server."},
     {"mqtt-client-id", "The broker refuses our client_id.", "Set publish.mqtt.client_id to one that it takes."},
     {"mqtt-no-retain", "The broker keeps no messages.", "Allow retained messages and QoS 1 for us."},
     {"mqtt-no-answer", "The broker does not acknowledge messages.", "Look into the broker's log."},
+    {"sip-not-authorized", "The SIP server refuses name or password, or what they may publish.",
+     "Correct user and password_file, and let that user publish for others."},
+    {"sip-timeout", "The SIP server does not answer.", "Correct publish.sip.server, or start it; look at firewalls."},
+    {"sip-503", "The SIP server says that it is not available.", "Look into the server's log."},
+    {"sip-no-presence", "The SIP server takes no publications of presence.",
+     "Load its presence module (Kamailio: presence, pua), or let phones watch at publish.sip.listen."},
+    {"sip-malformed", "What came over the connection is no SIP, or too large.",
+     "Correct publish.sip.server: host, port and transport."},
+    {"sip-listen", "The address for phones cannot be listened on.",
+     "Stop what has the port, or set another address in publish.sip.listen."},
     {"webhook-not-authorized", "The hook refuses us.", "Correct secret_file or token_file; it is read anew by itself."},
     {"webhook-refused", "The hook answers with errors.", "Look into the receiver's log."},
     {"webhook-gone", "The hook says that it is there no more.", "Take it out of publish.webhooks, or correct its URL."},
@@ -60,7 +75,6 @@ static const struct outlet_cause {
 };
 
 static void add_line(struct buf *out, const struct pres_publisher_status *s);
-static const struct outlet_cause *cause_of(const char *code);
 
 bool gw_check_outlets(struct buf *out, const struct gateway *g)
 {
@@ -85,10 +99,25 @@ void gw_check_print_causes(struct buf *out)
                  causes[i].advice);
 }
 
+const char *gw_outlet_cause(const char *code, const char **ret_advice)
+{
+    *ret_advice = NULL;
+    if (!code)
+        return NULL;
+    for (size_t i = 0; i < sizeof causes / sizeof causes[0]; i++)
+        if (strcmp(causes[i].code, code) == 0) {
+            *ret_advice = causes[i].advice;
+            return causes[i].meaning;
+        }
+    const struct dav_cause *known = dav_cause_find(code);
+    *ret_advice = known ? known->advice : "Look at the evidence, and into the daemon's log.";
+    return known ? known->meaning : "The outlet is down.";
+}
+
 static void add_line(struct buf *out, const struct pres_publisher_status *s)
 {
     char since[UTC_TEXT_MAX], proved[UTC_TEXT_MAX], evidence[400];
-    const struct outlet_cause *cause = s->code ? cause_of(s->code) : NULL;
+    const char *advice, *meaning = gw_outlet_cause(s->code, &advice);
     bool ok = !s->code;
     if (!ok)
         snprintf(evidence, sizeof evidence, "%s: %s", s->name, s->text ? s->text : "");
@@ -103,21 +132,10 @@ static void add_line(struct buf *out, const struct pres_publisher_status *s)
     jv_set_bool(v, "ok", ok);
     jv_set_str(v, "outlet", s->name);
     jv_set_str(v, "code", s->code);
-    jv_set_str(v, "meaning", cause ? cause->meaning : s->code ? "The outlet is down." : NULL);
+    jv_set_str(v, "meaning", meaning);
     jv_set_str(v, "evidence", evidence);
-    jv_set_str(v, "advice",
-               cause     ? cause->advice
-               : s->code ? "Look at the evidence, and into the daemon's log."
-                         : NULL);
+    jv_set_str(v, "advice", advice);
     jv_write(out, v, false);
     buf_addc(out, '\n');
     jv_free(&v);
-}
-
-static const struct outlet_cause *cause_of(const char *code)
-{
-    for (size_t i = 0; i < sizeof causes / sizeof causes[0]; i++)
-        if (strcmp(causes[i].code, code) == 0)
-            return &causes[i];
-    return NULL;
 }

@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "base/utc.h"
+#include "check.h"
 #include "gateway.h"
 #include "keep.h"
 #include "outlets.h"
@@ -404,7 +405,10 @@ static struct jv *outlet_list(struct gateway *g)
         jv_set(v, "proved_at", gw_report_time(s.proved_at));
         jv_set(v, "retry_at", gw_report_time(s.retry_at));
         jv_set_str(v, "code", s.code);
+        const char *advice, *meaning = gw_outlet_cause(s.code, &advice);
         jv_set_str(v, "evidence", s.code ? s.text : NULL);
+        jv_set_str(v, "meaning", meaning);
+        jv_set_str(v, "advice", advice);
         jv_set_str(v, "tells_of", s.names_watched ? "watched" : "everybody");
         jv_set_int(v, "waiting", (int64_t)s.waiting);
         jv_set_int(v, "delivered", (int64_t)s.delivered);

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Every code of a failure has its paragraph in docs/troubleshooting.md, which begins with what the program says, and no
-# other code has one.   codes.sh SOURCE_DIR FREEBUSYD
+# other code has one. No source names a code of a server or an outlet that the program does not print.
+#   codes.sh SOURCE_DIR FREEBUSYD
 set -u
 cd "$1" || exit 2
 work=$(mktemp -d)
@@ -18,4 +19,8 @@ while IFS=$'\t' read -r step code meaning _; do
     *) echo "$code: the paragraph does not say \"$meaning\""; bad=1 ;;
     esac
 done <"$work/causes"
+# Beside codes only an outlet's kind and a word of the configuration look so.
+grep -ohE '"(dns|tcp|tls|http|proxy|sip|mqtt|xmpp|webhook|relay)-[a-z0-9-]+"' base/*.c davclient/*.c presence/*.c gateway/*.c |
+    tr -d '"' | sort -u | grep -vxE 'sip-server' | comm -23 - "$work/have" >"$work/unknown"
+[ -s "$work/unknown" ] && { echo "codes that nobody explains:"; cat "$work/unknown"; bad=1; }
 exit $bad
