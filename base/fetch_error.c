@@ -5,6 +5,7 @@
  * The codes are those of the check (`freebusyctl check`); some causes share one, since the same thing is to be done
  * about them.
  */
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -150,10 +151,16 @@ enum fetch_err fetch_error_of_connecting(const struct fetch_slot *slot, const ch
     return FETCH_TCP_TIMEOUT;
 }
 
-/* Quotes only get in the way of a text that is quoted itself, and escaped for it. */
+static bool in_word(const char *start, const char *at)
+{
+    return at > start && isalpha((unsigned char)at[-1]) && isalpha((unsigned char)at[1]);
+}
+
+/* Quotes only get in the way of a text that is quoted itself, and escaped for it; the apostrophe of "couldn't" is none.
+ */
 void fetch_error_text(const struct fetch_slot *slot, CURLcode code, char *out, size_t size)
 {
-    const char *text = slot->error[0] ? slot->error : curl_easy_strerror(code);
+    const char *text = slot->error[0] ? slot->error : curl_easy_strerror(code), *start;
     long number = 0;
     size_t len = 0;
 
@@ -162,8 +169,8 @@ void fetch_error_text(const struct fetch_slot *slot, CURLcode code, char *out, s
     if (code == CURLE_OUT_OF_MEMORY)
         text = "header line too long";
     curl_easy_getinfo(slot->easy, CURLINFO_OS_ERRNO, &number);
-    for (; *text && len + 1 < size; text++)
-        if (*text != '\'' && *text != '"')
+    for (start = text; *text && len + 1 < size; text++)
+        if ((*text != '\'' && *text != '"') || (*text == '\'' && in_word(start, text)))
             out[len++] = *text;
     out[len] = '\0';
     if (code == CURLE_COULDNT_CONNECT && number > 0)

@@ -129,6 +129,8 @@ void gw_page_fill(struct buf *b, const char *name, gw_page_fill_fn *fill, void *
         buf_add(b, at, (size_t)(open - at));
         if (strcmp(word, "patterns") == 0)
             buf_adds(b, text_of("patterns.html"));
+        else if (strcmp(word, "legend") == 0)
+            buf_adds(b, text_of("legend.html"));
         else
             fill(b, word, arg);
         at = close + 2;
@@ -444,7 +446,10 @@ static void add_list(struct buf *b, struct ask *a)
     buf_adds(b, "</th></tr></thead><tbody>");
     buf_add(b, a->rows.data, a->rows.len);
     if (a->count == 0)
-        buf_adds(b, "<tr class=\"nobody\"><td colspan=\"4\">Nobody is like that.</td></tr>");
+        buf_addf(b, "<tr class=\"nobody\"><td colspan=\"4\">%s</td></tr>",
+                 a->text[0] || a->group || a->state >= 0 || a->after != PRES_NOBODY
+                     ? "Nobody is like that. <a href=\"/#people\">Everybody</a>"
+                     : "Nobody is configured whom you may see.");
     buf_adds(b, "</tbody></table><p class=\"pager\">");
     if (a->after != PRES_NOBODY) {
         buf_adds(b, "<a href=\"");

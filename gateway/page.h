@@ -61,7 +61,7 @@ void gw_html_attr(struct buf *b, const char *text);
 void gw_html_name(struct buf *b, const char *text); /* a stranger's name: isolated from the text around it */
 void gw_html_url(struct buf *b, const char *text);  /* one segment or value, percent-encoded */
 void gw_html_count(struct buf *b, int64_t n);       /* "1,240" */
-enum gw_html_time { GW_HTML_CLOCK, GW_HTML_MOMENT, GW_HTML_AGO };
+enum gw_html_time { GW_HTML_CLOCK, GW_HTML_MOMENT, GW_HTML_AGO, GW_HTML_DUE };    /* DUE: "now" when it has come */
 void gw_html_time(struct buf *b, int64_t t, int64_t now, enum gw_html_time form); /* 0 and PRES_NEVER: a dash */
 void gw_html_time_of(struct buf *b, const struct jv *v, int64_t now, enum gw_html_time form);
 void gw_html_clock(struct buf *b, int64_t t);  /* "09:00", no element around it */

@@ -4,11 +4,13 @@
  * direction of writing could make a name read as another one: it is spelled out, as U+202E.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "base/buf.h"
 #include "base/json.h"
+#include "base/mem.h"
 #include "base/str.h"
 #include "base/utc.h"
 #include "page.h"
@@ -37,7 +39,15 @@ void gw_html_attr(struct buf *b, const char *text)
 
 void gw_html_name(struct buf *b, const char *text)
 {
+    const char *at = strrchr(text, '@');
     buf_adds(b, "<bdi>");
+    if (at) { /* a long one breaks here rather than in a word */
+        char *local_part = mem_strndup(text, (size_t)(at - text));
+        add_escaped(b, local_part, MARKS_SPELLED);
+        buf_adds(b, "<wbr>");
+        free(local_part);
+        text = at;
+    }
     add_escaped(b, text, MARKS_SPELLED);
     buf_adds(b, "</bdi>");
 }
@@ -61,7 +71,8 @@ void gw_html_count(struct buf *b, int64_t n)
 /* The text is what a reader without scripts sees: the clock of the daemon's place. */
 void gw_html_time(struct buf *b, int64_t t, int64_t now, enum gw_html_time form)
 {
-    static const char *const names[] = {[GW_HTML_CLOCK] = "clock", [GW_HTML_MOMENT] = "moment", [GW_HTML_AGO] = "ago"};
+    static const char *const names[] = {
+        [GW_HTML_CLOCK] = "clock", [GW_HTML_MOMENT] = "moment", [GW_HTML_AGO] = "ago", [GW_HTML_DUE] = "due"};
     char utc[UTC_TEXT_MAX], text[64];
     struct tm tm, today;
     if (t == 0 || t == PRES_NEVER || !local(t, &tm) || !local(now, &today)) {
@@ -70,7 +81,9 @@ void gw_html_time(struct buf *b, int64_t t, int64_t now, enum gw_html_time form)
     }
     bool near = (tm.tm_yday == today.tm_yday && tm.tm_year == today.tm_year) || (t > now && t - now < DAY_S / 2);
     bool far = t - now > 300LL * DAY_S || now - t > 300LL * DAY_S;
-    if (far)
+    if (form == GW_HTML_DUE && t <= now)
+        snprintf(text, sizeof text, "now");
+    else if (far)
         strftime(text, sizeof text, "%d %b %Y", &tm);
     else if (near || form == GW_HTML_CLOCK)
         strftime(text, sizeof text, "%H:%M", &tm);

@@ -53,6 +53,11 @@ static bool outlet_is_well(const struct jv *o)
     return !jv_is_string(at(o, "code"));
 }
 
+static bool server_is_well(const struct jv *s)
+{
+    return !jv_is_object(at(s, "failure"));
+}
+
 static size_t troubled_outlets(const struct jv *status)
 {
     size_t n = 0;
@@ -157,32 +162,40 @@ static void add_cause(const struct view *v, const struct jv *row)
     }
     buf_adds(v->b, "</p>");
     if (jv_is_string(at(row, "evidence"))) {
-        buf_adds(v->b, "<p class=\"evidence\"><span>Evidence</span> <code>");
+        buf_adds(v->b, "<p class=\"evidence\"><span class=\"label\">Evidence</span> <code>");
         add_text(v, at(row, "evidence"), "");
         buf_adds(v->b, "</code></p>");
     }
-    buf_adds(v->b, "<p class=\"remedy\"><span>What to do</span> ");
+    buf_adds(v->b, "<p class=\"remedy\"><span class=\"label\">What to do</span> <span>");
     add_text(v, at(row, "advice"), "");
-    buf_adds(v->b, "</p></div></li>");
+    buf_adds(v->b, "</span></p></div></li>");
 }
 
 static void add_outlet_trouble(const struct view *v, const struct jv *o)
 {
     if (outlet_is_well(o))
         return;
-    buf_adds(v->b, "<li><p class=\"many\"><b>");
-    gw_html_count(v->b, num(o, "waiting"));
-    buf_adds(v->b, "</b> waiting</p><div><h3>The outlet ");
-    gw_html_name(v->b, jv_str(at(o, "name"), "?"));
-    buf_adds(v->b, " is not connected: nobody there is told.</h3><p class=\"facts\"><code>");
+    buf_adds(v->b, "<li><p class=\"many\"><b class=\"word\">down</b> outlet</p><div><h3>");
+    add_text(v, at(o, "meaning"), "");
+    buf_adds(v->b, "</h3><p class=\"facts\"><code>");
     add_text(v, at(o, "code"), "");
-    buf_adds(v->b, "</code> since ");
+    buf_adds(v->b, "</code> outlet ");
+    gw_html_name(v->b, jv_str(at(o, "name"), "?"));
+    buf_adds(v->b, ", nobody is told there since ");
     gw_html_time_of(v->b, at(o, "since"), v->now, GW_HTML_MOMENT);
-    buf_adds(v->b, ", next try ");
-    gw_html_time_of(v->b, at(o, "retry_at"), v->now, GW_HTML_AGO);
-    buf_adds(v->b, "</p><p class=\"evidence\"><span>Evidence</span> <code>");
+    if (num(o, "waiting") > 0) {
+        buf_adds(v->b, ", waiting: ");
+        add_people(v, num(o, "waiting"));
+    }
+    if (jv_is_string(at(o, "retry_at"))) {
+        buf_adds(v->b, ", next try ");
+        gw_html_time_of(v->b, at(o, "retry_at"), v->now, GW_HTML_DUE);
+    }
+    buf_adds(v->b, "</p><p class=\"evidence\"><span class=\"label\">Evidence</span> <code>");
     add_text(v, at(o, "evidence"), "none");
-    buf_adds(v->b, "</code></p></div></li>");
+    buf_adds(v->b, "</code></p><p class=\"remedy\"><span class=\"label\">What to do</span> <span>");
+    add_text(v, at(o, "advice"), "");
+    buf_adds(v->b, "</span></p></div></li>");
 }
 
 static void add_note(const struct view *v, const char *head, const struct jv *text)
@@ -190,7 +203,7 @@ static void add_note(const struct view *v, const char *head, const struct jv *te
     if (!jv_is_string(text))
         return;
     buf_addf(v->b, "<li><p class=\"many\"><b>!</b></p><div><h3>%s</h3>", head);
-    buf_adds(v->b, "<p class=\"evidence\"><span>Evidence</span> <code>");
+    buf_adds(v->b, "<p class=\"evidence\"><span class=\"label\">Evidence</span> <code>");
     add_text(v, text, "");
     buf_adds(v->b, "</code></p></div></li>");
 }
@@ -258,15 +271,17 @@ static void add_servers(const struct view *v)
     for (size_t i = 0; i < sizeof heads / sizeof *heads; i++)
         buf_addf(v->b, "<th scope=\"col\">%s</th>", heads[i]);
     buf_adds(v->b, "</tr></thead><tbody>");
-    for (size_t i = 0; i < jv_count(servers); i++)
-        add_server(v, jv_at(servers, i));
+    for (int well = 0; well < 2; well++) /* worst first */
+        for (size_t i = 0; i < jv_count(servers); i++)
+            if (server_is_well(jv_at(servers, i)) == (well == 1))
+                add_server(v, jv_at(servers, i));
     buf_adds(v->b, "</tbody></table></section>\n");
 }
 
 static void add_server_state(const struct view *v, const struct jv *s)
 {
     const struct jv *failure = at(s, "failure");
-    bool fails = jv_is_object(failure);
+    bool fails = !server_is_well(s);
     buf_addf(v->b, "<td data-label=\"State\"><span class=\"lamp %s\">", fails ? "off" : "on");
     add_text(v, at(s, "state"), "?");
     buf_adds(v->b, "</span>");
@@ -274,8 +289,8 @@ static void add_server_state(const struct view *v, const struct jv *s)
         buf_adds(v->b, " <small>");
         add_text(v, at(failure, "evidence"), "");
         if (jv_is_string(at(s, "retry_at"))) {
-            buf_adds(v->b, "; tried again ");
-            gw_html_time_of(v->b, at(s, "retry_at"), v->now, GW_HTML_AGO);
+            buf_adds(v->b, "; next try ");
+            gw_html_time_of(v->b, at(s, "retry_at"), v->now, GW_HTML_DUE);
         }
         buf_adds(v->b, "</small>");
     }
@@ -287,10 +302,22 @@ static void add_share(const struct view *v, const char *label, double used, doub
 {
     double width = most > 0 ? used * 100 / most : 0;
     buf_addf(v->b,
-             "<td data-label=\"%s\">%.3g <small>of %.4g</small><svg class=\"meter\" height=\"4\" aria-hidden=\"true\">"
+             "<td data-label=\"%s\">%.*f <small>of %.4g</small><svg class=\"meter\" height=\"4\" aria-hidden=\"true\">"
              "<rect class=\"track\" width=\"100%%\" height=\"100%%\"/><rect class=\"ink\" width=\"%.1f%%\" "
              "height=\"100%%\"/></svg></td>",
-             label, used, most, width > 100 ? 100 : width);
+             label, used > 0 && used < 10 && used != (int)used, used, most, width > 100 ? 100 : width);
+}
+
+static void add_secret_age(const struct view *v, const struct jv *s)
+{
+    long long days = (long long)(num(s, "secret_age_s") / 86400);
+    if (days >= 2) {
+        buf_addf(v->b, "%lld\xc2\xa0", days);
+        buf_adds(v->b, "days old");
+    } else {
+        buf_adds(v->b, "changed ");
+        gw_html_time_of(v->b, at(s, "secret_changed_at"), v->now, GW_HTML_AGO);
+    }
 }
 
 static void add_server(const struct view *v, const struct jv *s)
@@ -319,13 +346,8 @@ static void add_server(const struct view *v, const struct jv *s)
     buf_adds(v->b, "</td><td data-label=\"Password\">");
     if (!jv_is_string(at(s, "secret_changed_at")))
         buf_adds(v->b, "\xe2\x80\x93");
-    else if (num(s, "secret_age_s") >= 2 * 86400)
-        buf_addf(v->b,
-                 "%lld\xc2\xa0"
-                 "days old",
-                 (long long)(num(s, "secret_age_s") / 86400));
     else
-        buf_adds(v->b, "new");
+        add_secret_age(v, s);
     buf_adds(v->b, "</td><td data-label=\"People\">");
     gw_html_count(v->b, num(persons, "fresh"));
     buf_adds(v->b, " <small>of ");
@@ -333,35 +355,41 @@ static void add_server(const struct view *v, const struct jv *s)
     buf_adds(v->b, " fresh</small></td></tr>");
 }
 
+static const char *const outlet_heads[] = {"Outlet", "State", "Waiting", "Handed over", "Replaced", "Failures"};
+
+static void add_outlet(const struct view *v, const struct jv *o)
+{
+    static const char *const numbers[] = {"waiting", "messages", "replaced", "failures"};
+    buf_adds(v->b, "<tr><th scope=\"row\">");
+    gw_html_name(v->b, jv_str(at(o, "name"), "?"));
+    buf_addf(v->b, "</th><td data-label=\"State\"><span class=\"lamp %s\">", outlet_is_well(o) ? "on" : "off");
+    add_text(v, at(o, "state"), "?");
+    buf_adds(v->b, "</span> <small>since ");
+    gw_html_time_of(v->b, at(o, "since"), v->now, GW_HTML_MOMENT);
+    buf_adds(v->b, "</small></td>");
+    for (size_t k = 0; k < sizeof numbers / sizeof *numbers; k++) {
+        buf_addf(v->b, "<td data-label=\"%s\">", outlet_heads[k + 2]);
+        gw_html_count(v->b, num(o, numbers[k]));
+        buf_adds(v->b, "</td>");
+    }
+    buf_adds(v->b, "</tr>");
+}
+
 static void add_outlets(const struct view *v)
 {
-    static const char *const heads[] = {"Outlet", "State", "Waiting", "Handed over", "Replaced", "Failures"};
-    static const char *const numbers[] = {"waiting", "messages", "replaced", "failures"};
     const struct jv *outlets = at(v->status, "outlets");
     buf_adds(v->b, "<section id=\"outlets\"><h2>Outlets</h2><table class=\"board\"><thead><tr>");
-    for (size_t i = 0; i < sizeof heads / sizeof *heads; i++)
-        buf_addf(v->b, "<th scope=\"col\">%s</th>", heads[i]);
+    for (size_t i = 0; i < sizeof outlet_heads / sizeof *outlet_heads; i++)
+        buf_addf(v->b, "<th scope=\"col\">%s</th>", outlet_heads[i]);
     buf_adds(v->b, "</tr></thead><tbody>");
-    for (size_t i = 0; i < jv_count(outlets); i++) {
-        const struct jv *o = jv_at(outlets, i);
-        buf_adds(v->b, "<tr><th scope=\"row\">");
-        gw_html_name(v->b, jv_str(at(o, "name"), "?"));
-        buf_addf(v->b, "</th><td data-label=\"State\"><span class=\"lamp %s\">", outlet_is_well(o) ? "on" : "off");
-        add_text(v, at(o, "state"), "?");
-        buf_adds(v->b, "</span> <small>since ");
-        gw_html_time_of(v->b, at(o, "since"), v->now, GW_HTML_MOMENT);
-        buf_adds(v->b, "</small></td>");
-        for (size_t k = 0; k < sizeof numbers / sizeof *numbers; k++) {
-            buf_addf(v->b, "<td data-label=\"%s\">", heads[k + 2]);
-            gw_html_count(v->b, num(o, numbers[k]));
-            buf_adds(v->b, "</td>");
-        }
-        buf_adds(v->b, "</tr>");
-    }
+    for (int well = 0; well < 2; well++)
+        for (size_t i = 0; i < jv_count(outlets); i++)
+            if (outlet_is_well(jv_at(outlets, i)) == (well == 1))
+                add_outlet(v, jv_at(outlets, i));
     buf_adds(v->b, "<tr><th scope=\"row\">HTTP</th><td data-label=\"State\"><span class=\"lamp on\">up</span> <small>");
     gw_html_count(v->b, num(v->status, "subscribers"));
     buf_addf(v->b, " event stream%s</small></td>", num(v->status, "subscribers") == 1 ? "" : "s");
-    for (size_t k = 2; k < sizeof heads / sizeof *heads; k++)
-        buf_addf(v->b, "<td data-label=\"%s\">\xe2\x80\x93</td>", heads[k]);
+    for (size_t k = 2; k < sizeof outlet_heads / sizeof *outlet_heads; k++)
+        buf_addf(v->b, "<td data-label=\"%s\">\xe2\x80\x93</td>", outlet_heads[k]);
     buf_adds(v->b, "</tr></tbody></table></section>\n");
 }

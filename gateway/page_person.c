@@ -165,10 +165,10 @@ static void add_fact(struct buf *b, const char *what, const struct jv *text)
     buf_adds(b, "</dd>");
 }
 
-static void add_moment(struct buf *b, const char *what, const struct jv *t, int64_t now)
+static void add_moment(struct buf *b, const char *what, const struct jv *t, int64_t now, enum gw_html_time form)
 {
     buf_addf(b, "<dt>%s</dt><dd>", what);
-    gw_html_time_of(b, t, now, GW_HTML_AGO);
+    gw_html_time_of(b, t, now, form);
     buf_adds(b, "</dd>");
 }
 
@@ -194,8 +194,8 @@ static void add_why(struct buf *b, const struct sheet *s)
     add_fact(b, "Configured as", jv_get(s->report, "configured_as"));
     add_fact(b, "Calendar", jv_get(s->report, "calendar"));
     add_fact(b, "Read by", jv_get(s->report, "way"));
-    add_moment(b, "Last good answer", jv_get(s->report, "last_ok_at"), s->now);
-    add_moment(b, "Next question", jv_get(s->report, "next_poll_at"), s->now);
+    add_moment(b, "Last good answer", jv_get(s->report, "last_ok_at"), s->now, GW_HTML_AGO);
+    add_moment(b, "Next question", jv_get(s->report, "next_poll_at"), s->now, GW_HTML_DUE);
     if (jv_num(jv_get(s->report, "broken_items"), 0) > 0)
         buf_addf(b, "<dt>Left out</dt><dd>%lld broken items of the calendar</dd>",
                  (long long)jv_num(jv_get(s->report, "broken_items"), 0));
@@ -218,13 +218,13 @@ static void add_failure(struct buf *b, const struct jv *failure)
     gw_html_text(b, jv_str(jv_get(failure, "code"), "?"));
     buf_adds(b, "</code></p>");
     if (jv_is_string(jv_get(failure, "evidence"))) {
-        buf_adds(b, "<p class=\"evidence\"><span>Evidence</span> <code>");
+        buf_adds(b, "<p class=\"evidence\"><span class=\"label\">Evidence</span> <code>");
         gw_html_text(b, jv_str(jv_get(failure, "evidence"), ""));
         buf_adds(b, "</code></p>");
     }
-    buf_adds(b, "<p class=\"remedy\"><span>What to do</span> ");
+    buf_adds(b, "<p class=\"remedy\"><span class=\"label\">What to do</span> <span>");
     gw_html_text(b, jv_str(jv_get(failure, "advice"), ""));
-    buf_adds(b, "</p></div>");
+    buf_adds(b, "</span></p></div>");
 }
 
 /* What the calendar says beside that is nobody's to read here. */
@@ -250,7 +250,10 @@ static void add_told(struct buf *b, const struct sheet *s)
     if (s->who->admin)
         add_audience(b, jv_get(s->report, "audience"), s->now);
     buf_adds(b, "<ul class=\"told\"><li><b>HTTP</b> ");
-    gw_html_count(b, (int64_t)streams);
+    if (streams)
+        gw_html_count(b, (int64_t)streams);
+    else
+        buf_adds(b, "no");
     buf_adds(b, streams == 1 ? " open event stream tells of this person" : " open event streams tell of this person");
     buf_adds(b, "</li>");
     for (size_t i = 0; i < gw_outlet_count(s->gateway); i++) {

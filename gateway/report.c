@@ -16,9 +16,9 @@
 #include "base/utc.h"
 #include "check.h"
 #include "gateway.h"
+#include "inlet.h"
 #include "keep.h"
 #include "outlets.h"
-#include "inlet.h"
 #include "policy.h"
 #include "rush.h"
 
@@ -292,9 +292,10 @@ static struct jv *warning_list(struct gateway *g)
         char text[300], end[UTC_TEXT_MAX];
         gw_server_view(g, i, &view);
         int64_t left = view.session.cert_not_after - view.now;
+        long long days = left > 0 ? (long long)(left / DAY_S) : 0;
         if (view.session.cert_not_after && left < CERTIFICATE_WARNING_S) {
-            snprintf(text, sizeof(text), "The server's certificate ends at %s, in %lld days: have it renewed.",
-                     utc_rfc3339(view.session.cert_not_after, end), (long long)(left > 0 ? left / DAY_S : 0));
+            snprintf(text, sizeof(text), "The server's certificate ends on %.10s, in %lld day%s: have it renewed.",
+                     utc_rfc3339(view.session.cert_not_after, end), days, days == 1 ? "" : "s");
             add_warning(list, view.config->name, "certificate-ends-soon", text);
         }
         if (view.secret_note)

@@ -20,6 +20,7 @@ const sameDay = (a, b) => a.toDateString() === b.toDateString();
 
 function ago(t, now) {
   const s = Math.round((now - t) / 1000), far = Math.abs(s);
+  if (far < 5) return t > now ? 'now' : 'just now';
   const words = far < 90 ? far + '\u00a0s' : far < 5400 ? Math.round(far / 60) + '\u00a0min'
     : far < 172800 ? Math.round(far / 3600) + '\u00a0h' : Math.round(far / 86400) + ' days';
   return s >= 0 ? words + ' ago' : 'in ' + words;
@@ -29,6 +30,7 @@ function spell(t, form, now) {
   if (form === 'clock') return clock(t);
   if (form === 'day') return day(t);
   if (form === 'ago') return ago(t, now);
+  if (form === 'due') return t > now ? ago(t, now) : 'now'; // what should have happened is about to
   if (Math.abs(t - now) > 300 * 86400000) return long.format(t);
   if (sameDay(t, now) || (t > now && t - now < nearMs)) return clock(t);
   const tomorrow = new Date(now);
@@ -205,6 +207,7 @@ function prepareSearch() {
     if (!a || a.pathname !== '/' || e.ctrlKey || e.metaKey || e.shiftKey || e.button) return;
     e.preventDefault();
     go(a.pathname + a.search, 'push');
+    $('q').value = params().get('q') || '';
   });
   addEventListener('popstate', () => {
     $('q').value = new URLSearchParams(location.search).get('q') || '';

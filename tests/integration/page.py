@@ -13,7 +13,7 @@ from page_world import ADMIN, ANNA, BOB, GROUP, HOSTILE, LONG, OTHER, READER, st
 
 TAGS = set("html head meta title link script body a header p img main div section h1 h2 h3 ol ul li b small code span "
            "bdi time dl dt dd svg rect line text table thead tbody tr th td form label input button kbd nav footer "
-           "defs pattern path circle".split())
+           "defs pattern path circle wbr".split())
 CROWD = 20000
 
 

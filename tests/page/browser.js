@@ -1,11 +1,12 @@
-// The page in Chromium. Run by tests/integration/page_chromium.py, which starts a daemon and says where it is.
+// The page in Chromium. Run by tests/integration/page_chromium.py, which starts a daemon and says where it is, and which
+// world it is of: the usual one's tests are here, those of the morning in morning.js.
 'use strict';
 const fs = require('fs');
 const path = require('path');
 const { chromium } = require('playwright-core');
 const axe = fs.readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
 
-const env = process.env, base = env.FB_PAGE, hostile = env.FB_HOSTILE.split('\n');
+const env = process.env, base = env.FB_PAGE, hostile = (env.FB_HOSTILE || '').split('\n');
 const patience = Number(env.FB_PATIENCE || 60000);
 const personPath = address => '/person/' + encodeURIComponent(address);
 const problems = [];
@@ -51,7 +52,8 @@ async function open(where, options = {}) {
 }
 
 const live = page => page.waitForSelector('.link.live');
-const shot = (page, name) => page.screenshot({ path: path.join(env.FB_SHOTS, name + '.png'), fullPage: true });
+const shot = (page, name, more = {}) =>
+  page.screenshot({ path: path.join(env.FB_SHOTS, name + '.png'), fullPage: true, ...more });
 const addresses = page => page.$$eval('tr[data-address]', rows => rows.map(r => r.dataset.address));
 const states = page => page.$$eval('tr[data-address]', rows => rows.map(r => r.dataset.state));
 const stateOf = async (page, address) => (await states(page))[(await addresses(page)).indexOf(address)];
@@ -207,6 +209,8 @@ const tests = {
     const page = await open(personPath(env.FB_ANNA), { role: env.FB_ADMIN });
     await live(page);
     same(await page.$$eval('.days-of tbody tr', rows => rows.length), 14, 'fourteen days');
+    const next = await page.textContent('.facts-of dt:text-is("Next question") + dd');
+    check(/^(now|in \d+\u00a0(s|min))$/.test(next), `when the next question is: ${next}`);
     await page.click('#refresh');
     await until(async () => (await page.textContent('#answer')).includes('answered just now'), 'the answer');
     await page.click('#explain');
@@ -261,12 +265,15 @@ const tests = {
   },
 };
 
+const helpers = { open, live, shot, same, check, until, everyRule, fits, addresses, states };
+const chosen = env.FB_WORLD ? require('./morning.js')(helpers)[env.FB_WORLD] : tests;
+
 (async () => {
   const args = ['--no-sandbox', '--disable-dev-shm-usage'];
   browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args });
   console.log(`Chromium ${browser.version()}, node ${process.version}`);
   let failed = 0;
-  for (const [name, test] of Object.entries(tests)) {
+  for (const [name, test] of Object.entries(chosen)) {
     if (process.argv[2] && !name.includes(process.argv[2])) continue;
     const began = Date.now();
     try {

@@ -33,6 +33,8 @@ static void test_text(void **state)
     check(gw_html_text, "<script>&\"'</script>", "&lt;script&gt;&amp;&quot;&#39;&lt;/script&gt;");
     check(gw_html_attr, "\" onfocus='x' <>&", "&quot; onfocus=&#39;x&#39; &lt;&gt;&amp;");
     check(gw_html_name, "<b>", "<bdi>&lt;b&gt;</bdi>");
+    check(gw_html_name, "<b>@x@\"y", "<bdi>&lt;b&gt;@x<wbr>@&quot;y</bdi>"); /* breaks before the domain */
+    check(gw_html_name, "@", "<bdi><wbr>@</bdi>");
     check(gw_html_url, "a&b=\"<?#%/+ x@y", "a%26b%3D%22%3C%3F%23%25%2F%2B%20x@y");
     check(gw_html_text, "caf\xc3\xa9 \xe6\x9e\x97 \xd7\xa9", "caf\xc3\xa9 \xe6\x9e\x97 \xd7\xa9");
     check(gw_html_text, "\xe2\x80\x93 \xe2\x82\xac \xe2\x81\x9f", "\xe2\x80\x93 \xe2\x82\xac \xe2\x81\x9f");
@@ -96,6 +98,9 @@ static void test_times(void **state)
     check_time(NOON + DAY, GW_HTML_MOMENT, "Sat 16 Jan 12:00<");
     check_time(NOON - DAY, GW_HTML_CLOCK, "12:00<");
     check_time(NOON + 400LL * DAY, GW_HTML_MOMENT, "19 Feb 2028<");
+    check_time(NOON + 60, GW_HTML_DUE, "12:01<");
+    check_time(NOON, GW_HTML_DUE, "now<"); /* and never "0 s ago" */
+    check_time(NOON - DAY, GW_HTML_DUE, "now<");
     check_time(0, GW_HTML_MOMENT, "\xe2\x80\x93");
     check_time(PRES_NEVER, GW_HTML_AGO, "\xe2\x80\x93");
     assert_int_equal(gw_html_midnight(NOON), NOON - DAY / 2);
