@@ -131,6 +131,9 @@ struct gw_config_http {
 };
 
 /* The outlet to an XMPP server. Not configured when component is NULL. */
+/* What is done to people's own XMPP accounts, in the order of the words in config_schema.c. */
+enum gw_own_account { GW_OWN_UNTOUCHED, GW_OWN_RESOURCE, GW_OWN_ACTIVITY };
+
 struct gw_config_xmpp {
     char *component;   /* our domain */
     char *server;      /* "127.0.0.1:5347" */
@@ -145,7 +148,7 @@ struct gw_config_xmpp {
     char *zone; /* NULL: UTC */
     double rate;
     unsigned max_watchers;
-    bool own_account; /* is shown, too */
+    int own_account; /* enum gw_own_account */
     char *show[GW_KINDS_SHOWN]; /* "none" "chat" "away" "xa" "dnd" */
     char *text[GW_KINDS_TOLD];
 };

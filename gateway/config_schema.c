@@ -306,10 +306,10 @@ static const struct gw_option xmpp_options[] = {
      .sentence = "Stanzas a second at the most."},
     {"max_watchers", GW_OPT_COUNT, .dflt = "100000", .min = 1, .max = 10000000, IN(gw_config_xmpp, max_watchers),
      .sentence = "Subscriptions in all; more are refused."},
-    {"own_account", GW_OPT_SECOND, .dflt = "untouched", .words = "untouched resource",
+    {"own_account", GW_OPT_CHOICE, .dflt = "untouched", .words = "untouched resource activity",
      IN(gw_config_xmpp, own_account),
-     .sentence = "What is done to people's own accounts: nothing, or a further resource beside theirs; the server must "
-                 "let the component write in its users' names, see docs/xmpp.md."},
+     .sentence = "What is done to people's own accounts: nothing, a further resource beside theirs, or their user "
+                 "activity (XEP-0108); the server must let the component write in its users' names, see docs/xmpp.md."},
 };
 static const struct gw_section *const xmpp_sections[] = {&xmpp_show_section, &xmpp_text_section};
 static const struct gw_section xmpp_section = {.key = "xmpp",

@@ -61,7 +61,8 @@ static struct pres_publisher *make(struct gateway *g, struct gw_outlet *o)
                                    .zone = x->zone,
                                    .max_watchers = x->max_watchers,
                                    .store = gw_outlets_store(g),
-                                   .own_account = x->own_account && !g->alone,
+                                   .own_account = x->own_account == GW_OWN_RESOURCE && !g->alone,
+                                   .own_activity = x->own_account == GW_OWN_ACTIVITY && !g->alone,
                                    .quiet = g->alone};
     const char *parent = strchr(x->component, '.');
     const char *const below[] = {parent ? parent + 1 : NULL};

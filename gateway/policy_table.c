@@ -11,11 +11,13 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "policy_private.h"
+#include "presence/pub_xmpp.h"
 
 enum { HORIZON_LOOK_S = 900 };
 
 static bool grants(const struct gw_policy_table *t, size_t i, const struct gw_asker *who,
                    const struct gw_subject *whom, int64_t now, struct pres_grant *ret);
+static bool all_at_once(const struct gw_rule *r, const struct gw_asker *who);
 static bool who_matches(const struct gw_word *w, const struct gw_asker *who);
 static bool whom_matches(const struct gw_word *w, const struct gw_asker *who, const struct gw_subject *whom);
 static bool in_domain(const char *address, const char *domain);
@@ -158,7 +160,19 @@ static bool grants(const struct gw_policy_table *t, size_t i, const struct gw_as
     *ret = r->grant;
     ret->rule = (unsigned)i + 1;
     ret->hours = r->grant.working_only ? t->hours : NULL;
+    if (all_at_once(r, who))
+        ret->level = PRES_SEE_NOTHING;
     return true;
+}
+
+/* Is the asker everybody who sees an account's activity, among them whoever other lines mean to tell less, and is that
+ * not named in the line? */
+static bool all_at_once(const struct gw_rule *r, const struct gw_asker *who)
+{
+    bool named = !who->outlet || !same(who->part, PRES_XMPP_PART_ACTIVITY);
+    for (size_t w = 0; w < r->who_count && !named; w++)
+        named = r->who[w].kind == GW_WORD_PART && who_matches(&r->who[w], who);
+    return !named;
 }
 
 static bool who_matches(const struct gw_word *w, const struct gw_asker *who)

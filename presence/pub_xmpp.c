@@ -111,6 +111,7 @@ static struct pub_xmpp *outlet_new(struct loop *loop, struct pres_table *table, 
     x->admin_count = s->admin_count;
     x->quiet = s->quiet;
     x->account = s->own_account ? pres_pub_account_new() : NULL;
+    x->activity = s->own_activity ? pres_pub_activity_new(x) : NULL;
     x->max_watchers = s->max_watchers ? s->max_watchers : MAX_WATCHERS;
     for (unsigned i = 0; i < PRES_KINDS; i++) {
         x->show[i] = mem_strdup(s->show[i] ? s->show[i] : "");
@@ -163,6 +164,8 @@ static enum pres_delivered outlet_deliver(void *outlet, struct pres_delivery *d)
     enum pres_delivered result = PRES_DELIVERED;
     if (x->account && !d->again)
         pres_pub_account_deliver(x, d);
+    if (x->activity && !d->again)
+        pres_pub_activity_deliver(x, d);
     if (map_count(x->contacts) == 0)
         return PRES_DELIVERED;
     if (pres_pub_limited(x))
@@ -244,6 +247,8 @@ static bool outlet_farewell(void *outlet)
             pres_pub_account_farewell(x);
         x->leave_contact = map_next(x->contacts, &x->leave_pos);
     }
+    if (x->activity && !pres_pub_activity_farewell(x))
+        return false;
     for (unsigned i = 0; x->leave_contact && i < LEAVE_SLICE; i++) {
         struct pub_contact *c = x->leave_contact;
         if (x->leave_at == c->count) {
@@ -270,6 +275,8 @@ static void outlet_people_changed(void *outlet)
     size_t pos = 0;
     if (x->account)
         pres_pub_account_people_changed(x);
+    if (x->activity)
+        pres_pub_activity_people_changed(x);
     for (struct pub_contact *c; (c = map_next(x->contacts, &pos));) {
         if (pres_pub_person(x, c->local) != PRES_NOBODY || c->told == 0)
             continue;
@@ -293,7 +300,8 @@ static size_t outlet_counts(const void *outlet, struct pres_count *rows, size_t 
     const struct pres_count all[] = {
         {"contacts", "Contacts that somebody watches or wants to watch.", map_count(x->contacts)},
         {"watchers", "Subscriptions.", map_count(x->watches) - x->pending},
-        {"own_accounts", "People whom we show beside their own account.", pres_pub_account_shown(x)},
+        {"own_accounts", "People whom we show beside or in their own account.",
+         pres_pub_account_shown(x) + pres_pub_activity_shown(x)},
         {"pending", "Subscription requests that an administrator has not decided.", x->pending},
         {"stanzas_in", "Stanzas received.", x->stanzas_in},
         {"dropped", "Answers that found no room.", x->stanzas_dropped},
@@ -308,6 +316,7 @@ static void outlet_free(void *outlet)
     struct pub_xmpp *x = outlet;
     pres_xmpp_stream_close(&x->stream);
     pres_pub_account_free(&x->account);
+    pres_pub_activity_free(&x->activity);
     pres_pub_subs_free(x);
     loop_timer_free(&x->start_timer);
     loop_timer_free(&x->ping_timer);
@@ -345,6 +354,8 @@ static void on_ready(void *arg)
     for (unsigned i = 0; i < PUB_PINGS; i++)
         ping(x, i);
     loop_timer_in(x->ping_timer, PING_MS);
+    if (x->activity)
+        pres_pub_activity_ready(x);
     pres_publisher_up(x->publisher);
     pres_pub_subs_ready(x);
 }
@@ -364,7 +375,7 @@ void pres_pub_stanza(struct pub_xmpp *x, const struct pres_xml *stanza)
     else if (strcmp(stanza->name, "message") == 0)
         pres_pub_message(x, stanza);
     else if (strcmp(stanza->name, "iq") == 0 && !(x->account && pres_pub_account_answer(x, stanza)) &&
-             !take_ping(x, stanza))
+             !(x->activity && pres_pub_activity_answer(x, stanza)) && !take_ping(x, stanza))
         pres_pub_iq(x, stanza);
 }
 
@@ -385,6 +396,8 @@ static void on_end(void *arg, const char *code, const char *text, bool slow)
     pres_xmpp_stream_close(&x->stream);
     loop_timer_stop(x->ping_timer);
     pres_pub_account_lost(x, text);
+    if (x->activity)
+        pres_pub_activity_lost(x);
     pres_publisher_down(x->publisher, code, text, slow);
 }
 

@@ -2,7 +2,7 @@
  * pub_xmpp: what the files of the XMPP outlet share. pub_xmpp.c is the outlet (connection, deliveries, dispatch),
  * pub_xmpp_subs.c the life of subscriptions, pub_xmpp_contact.c which contact is who, pub_xmpp_write.c how presence
  * looks, pub_xmpp_iq.c what is answered to questions, pub_xmpp_chat.c what is said to people,
- * pub_xmpp_account.c what is shown beside people's own accounts.
+ * pub_xmpp_account.c what is shown beside people's own accounts, pub_xmpp_activity.c what is published in them.
  */
 #ifndef PRESENCE_PUB_XMPP_PRIVATE_H
 #define PRESENCE_PUB_XMPP_PRIVATE_H
@@ -15,6 +15,7 @@
 
 struct map;
 struct pub_account;
+struct pub_activity;
 struct pub_contact;
 
 #define PUB_RESOURCE "calendar"
@@ -64,6 +65,7 @@ struct pub_xmpp {
     size_t allow_count, admin_count, max_watchers;
     bool quiet;
     struct pub_account *account; /* NULL: people's own accounts are left alone */
+    struct pub_activity *activity; /* NULL: no activities are published */
     char *show[PRES_KINDS], *text[PRES_KINDS];
     struct pres_zone *zone;
 
@@ -158,6 +160,21 @@ bool pres_pub_account_answer(struct pub_xmpp *x, const struct pres_xml *iq); /* 
 void pres_pub_account_people_changed(struct pub_xmpp *x);
 void pres_pub_account_farewell(struct pub_xmpp *x);
 uint64_t pres_pub_account_shown(const struct pub_xmpp *x);
+/* The JID of the account that belongs to an address, and back; these two always. */
+bool pres_pub_account_jid(const char *address, struct buf *out);
+pres_id pres_pub_account_person(const struct pub_xmpp *x, const char *jid);
+
+/* pub_xmpp_activity.c. Each but the first two and the last only where there is x->activity. */
+struct pub_activity *pres_pub_activity_new(struct pub_xmpp *x);
+void pres_pub_activity_free(struct pub_activity **a);
+void pres_pub_activity_ready(struct pub_xmpp *x);
+void pres_pub_activity_lost(struct pub_xmpp *x);
+void pres_pub_activity_grant(struct pub_xmpp *x, const struct pres_xml *message);
+void pres_pub_activity_deliver(struct pub_xmpp *x, const struct pres_delivery *d);
+bool pres_pub_activity_answer(struct pub_xmpp *x, const struct pres_xml *iq); /* false: it is none to us */
+void pres_pub_activity_people_changed(struct pub_xmpp *x);
+bool pres_pub_activity_farewell(struct pub_xmpp *x); /* false: there was no room, call it again */
+uint64_t pres_pub_activity_shown(const struct pub_xmpp *x);
 
 /* pub_xmpp_write.c */
 /* What stands inside a presence of that state; *ret_type: "" or " type='unavailable'". `stamped`: with a delay stamp

@@ -52,7 +52,6 @@ struct pub_account {
 static bool has_host(const struct pub_account *a, const char *domain);
 static void forget_host(struct pub_account *a, const char *domain);
 static struct pub_user *user_of(const struct pub_xmpp *x, const char *address);
-static pres_id person_of(const struct pub_xmpp *x, const char *jid);
 static bool came(struct pub_user *u, const char *resource);
 static void went(struct pub_user *u, const char *resource);
 static void tell_newcomer(struct pub_xmpp *x, const struct pres_jid *who);
@@ -149,7 +148,7 @@ void pres_pub_account_presence(struct pub_xmpp *x, const struct pres_jid *from, 
     bool fresh = here && came(u, from->resource);
     if (!here)
         went(u, from->resource);
-    pres_id id = (before > 0) != (u->resource_count > 0) ? person_of(x, from->bare) : PRES_NOBODY;
+    pres_id id = (before > 0) != (u->resource_count > 0) ? pres_pub_account_person(x, from->bare) : PRES_NOBODY;
     if (id != PRES_NOBODY) /* by way of a delivery, which knows what may be told */
         pres_publisher_changed(x->publisher, id);
     if (fresh)
@@ -190,7 +189,7 @@ void pres_pub_account_people_changed(struct pub_xmpp *x)
 {
     size_t pos = 0;
     for (struct pub_user *u; (u = map_next(x->account->users, &pos));)
-        if (u->told != 0 && person_of(x, u->jid) == PRES_NOBODY)
+        if (u->told != 0 && pres_pub_account_person(x, u->jid) == PRES_NOBODY)
             withdraw(x, u);
         else if (u->told != 0) /* others may see them now */
             ask_list(x, u);
@@ -230,18 +229,24 @@ static void forget_host(struct pub_account *a, const char *domain)
 static struct pub_user *user_of(const struct pub_xmpp *x, const char *address)
 {
     struct pub_user *u = NULL;
-    char *lower = str_lower(mem_strdup(address));
-    const char *at = strrchr(lower, '@');
     struct buf jid;
     buf_init(&jid, 3 * PRES_JID_PART_MAX);
-    if (at && pres_jid_escape(&jid, lower, (size_t)(at - lower)) && buf_adds(&jid, at))
+    if (pres_pub_account_jid(address, &jid))
         u = map_get(x->account->users, jid.data);
     buf_free(&jid);
-    free(lower);
     return u;
 }
 
-static pres_id person_of(const struct pub_xmpp *x, const char *jid)
+bool pres_pub_account_jid(const char *address, struct buf *out)
+{
+    char *lower = str_lower(mem_strdup(address));
+    const char *at = strrchr(lower, '@');
+    bool fits = at && pres_jid_escape(out, lower, (size_t)(at - lower)) && buf_adds(out, at);
+    free(lower);
+    return fits;
+}
+
+pres_id pres_pub_account_person(const struct pub_xmpp *x, const char *jid)
 {
     pres_id id = PRES_NOBODY;
     const char *at = strchr(jid, '@');
@@ -285,7 +290,7 @@ static void tell_newcomer(struct pub_xmpp *x, const struct pres_jid *who)
     size_t pos = 0;
     for (const struct pub_user *u; x->account->shown > 0 && (u = map_next(x->account->users, &pos));)
         if (u->told != 0 && u->watchers && map_get(u->watchers, who->bare) &&
-            seen_by(x, who->bare, person_of(x, u->jid), &seen))
+            seen_by(x, who->bare, pres_pub_account_person(x, u->jid), &seen))
             send_to(x, u, who->bare, &seen);
 }
 
@@ -323,7 +328,7 @@ static void on_list(struct pub_xmpp *x, struct pub_user *u, const struct pres_xm
     struct map *before = u->watchers;
     struct pres_presence seen;
     struct pres_jid jid;
-    pres_id id = person_of(x, u->jid);
+    pres_id id = pres_pub_account_person(x, u->jid);
     size_t pos = 0;
     if (u->resource_count == 0 || u->now.state == PRES_UNKNOWN || !x->show[u->now.state][0])
         return; /* that has passed */

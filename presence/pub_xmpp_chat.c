@@ -27,6 +27,8 @@ void pres_pub_message(struct pub_xmpp *x, const struct pres_xml *stanza)
     const char *type = pres_xml_attr(stanza, "type"), *full = pres_xml_attr(stanza, "from");
     if (x->account && !pres_xml_child(stanza, PRES_XMPP_NS, "body"))
         pres_pub_account_grant(x, stanza);
+    if (x->activity && !pres_xml_child(stanza, PRES_XMPP_NS, "body"))
+        pres_pub_activity_grant(x, stanza);
     const char *body = pres_xml_text(stanza, PRES_XMPP_NS, "body");
     if (!body || !body[0] || (type && strcmp(type, "chat") != 0 && strcmp(type, "normal") != 0) ||
         !pres_jid_parse(full, &from) || !pres_jid_parse(pres_xml_attr(stanza, "to"), &to) || !from.local[0] ||

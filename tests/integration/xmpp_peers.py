@@ -81,7 +81,7 @@ def sign_up(name, port):
 class Client(slixmpp.ClientXMPP):
     """A person's client: registers itself, logs in, remembers everything that it is told."""
 
-    def __init__(self, name, port, register=True, resource="desk"):
+    def __init__(self, name, port, register=True, resource="desk", more=()):
         super().__init__(f"{name}@{DOMAIN}/{resource}", "pw")
         self.port = port
         self.seen, self.others, self.answers, self.online = [], [], [], False
@@ -91,7 +91,7 @@ class Client(slixmpp.ClientXMPP):
         self.add_event_handler("presence", self._presence)
         self.add_event_handler("message", lambda m: self.answers.append((str(m["from"]), m["body"])))
         self.add_event_handler("disconnected", lambda _: setattr(self, "online", False))
-        for plugin in ("xep_0004", "xep_0030", "xep_0050", "xep_0054", "xep_0092", "xep_0199"):
+        for plugin in ("xep_0004", "xep_0030", "xep_0050", "xep_0054", "xep_0092", "xep_0199", *more):
             self.register_plugin(plugin)
         if register:
             sign_up(name, port)
@@ -523,6 +523,105 @@ def own_account(folder, kind):
         server.stop()
 
 
+def own_activity(folder, kind):
+    """The calendar as the activity of the person's own account, where the server lets us; where not, a line in the log
+    says so, and contacts are as ever."""
+    alice, asked = f"alice@{DOMAIN}", "    own_account: activity\n"
+    sim, server, daemon = start(folder, kind, [alice], PEER_OWN="yes", more="")
+    try:
+        person = Client("alice", server.ports[0], more=["xep_0108"])
+        eve = Client("eve", server.ports[0], more=["xep_0108"])
+        events = activities_of(eve)
+        for client in (person, eve):  # a server knows what somebody wants to see from their presence
+            client.auto_authorize = client.auto_subscribe = True
+        eve.subscribe(alice)
+        eve.wait_other(f"{alice}/desk", "available", "what Alice's client shows")
+        eve.ask(lambda: eve["xep_0115"].update_caps())
+        eve.subscribe(f"alice\\40{DOMAIN}@{COMPONENT}")
+        eve.wait(f"alice\\40{DOMAIN}@{COMPONENT}", "available", "the contact")
+        usual = yaml(sim, [alice], server, asked)
+        daemon.write(usual)
+        check_equal(daemon.ctl("reload")[0], 0, "reload")
+        wait_up(daemon)
+        first = meeting(sim, alice)
+        eve.wait(f"alice\\40{DOMAIN}@{COMPONENT}", "dnd", "the contact, as ever")
+        if kind == "ejabberd":
+            wait_until(lambda: "does not let us publish activities" in daemon.program.log(), "the refusal in the log")
+            check_equal(daemon.program.log().count("does not let us publish activities"), 1, "once")
+            check_equal((outlet(daemon)["own_accounts"], events), (0, []), "accounts are left alone")
+        else:
+            activities(sim, daemon, usual, alice, person, events, first)
+        check(not any(o[0] == f"{alice}/calendar" for o in eve.others), f"presence is untouched: {eve.others}")
+        person.close()
+        eve.close()
+    finally:
+        server.stop()
+
+
+def activities(sim, daemon, usual, alice, person, events, first):
+    """It appears, changes, goes when she is free; a policy must name it; what she chose herself stays; a clean stop."""
+    busy, away, nothing = ("working", "in_a_meeting"), ("inactive", "on_vacation"), (None, None)
+    said(events, alice, busy, "the meeting")
+    check(events[-1][2].startswith("Busy until "), f"in the site's words: {events}")
+    check_equal(outlet(daemon)["own_accounts"], 1, "what the status says")
+    second = meeting(sim, alice, kind="oof")
+    said(events, alice, away, "it changes")
+    sim.control("DELETE", f"/appointments/{second['id']}")
+    said(events, alice, busy, "it changes back")
+    sim.control("DELETE", f"/appointments/{first['id']}")
+    said(events, alice, nothing, "free")
+
+    second = meeting(sim, alice)
+    said(events, alice, busy, "the next meeting")
+    daemon.write(usual + "policy: { rules: [ { who: xmpp, whom: \"*\", level: times } ] }\n")
+    check_equal(daemon.ctl("reload")[0], 0, "reload with a policy")
+    said(events, alice, nothing, "the policy does not name it")
+    daemon.write(usual + "policy: { rules: [ { who: \"xmpp:activity\", whom: \"*\", level: kinds },"
+                         " { who: xmpp, whom: \"*\", level: times } ] }\n")
+    check(daemon.ctl("reload")[0] != 0, "a reload that widens must be confirmed")
+    check_equal(daemon.ctl("reload", "--confirm")[0], 0, "reload, confirmed")
+    said(events, alice, busy, "the policy names it")
+    check_equal(events[-1][2], "Busy", "kinds without times")
+    daemon.write(usual)
+    check_equal(daemon.ctl("reload", "--confirm")[0], 0, "reload without a policy")
+
+    # she chooses one herself: it stays, whatever the calendar says, until she takes it away
+    person.ask(lambda: person["xep_0108"].publish_activity("eating", "having_lunch", "mahlzeit"))
+    hers = ("eating", "having_lunch")
+    said(events, alice, hers, "what she chose")
+    before = len(events)
+    third = meeting(sim, alice, kind="oof")
+    daemon.wait_state(alice, "oof")
+    wait_until(lambda: outlet(daemon)["own_accounts"] == 0, "hers to be found")
+    sim.control("DELETE", f"/appointments/{third['id']}")
+    daemon.wait_state(alice, "busy")
+    person.ask(lambda: person["xep_0108"].stop())
+    said(events, alice, nothing, "she takes it away")
+    check({e[1] for e in events[before:]} <= {nothing}, f"ours was not shown meanwhile: {events[before:]}")
+    meeting(sim, alice, kind="oof")
+    said(events, alice, away, "the next change")
+
+    check_equal(daemon.stop(), 0, "exit code")
+    said(events, alice, nothing, "our clean stop")
+
+
+def activities_of(client):
+    """What the client is told, as (who, (general, specific), text); a list that grows."""
+    events = []
+
+    def published(message):
+        one = message["pubsub_event"]["items"]["item"]["activity"]
+        events.append((str(message["from"]), tuple(one["value"]) if one["value"] else (None, None), one["text"]))
+    client.add_event_handler("user_activity_publish", published)
+    client.add_event_handler("user_activity_retract",
+                             lambda message: events.append((str(message["from"]), (None, None), "")))
+    return events
+
+
+def said(events, who, what, why):
+    wait_until(lambda: [e[:2] for e in list(events)][-1:] == [(who, what)], f"{why}: {what}; there came {events}", 60)
+
+
 def api(server, command, arguments):
     import urllib.request
     request = urllib.request.Request(f"http://127.0.0.1:{server.ports[2]}/api/{command}",
@@ -534,7 +633,7 @@ def api(server, command, arguments):
 
 def main():
     kind = sys.argv.pop(1)
-    tests = [whole, refused, shared_name, everybody, own_account]
+    tests = [whole, refused, shared_name, everybody, own_account, own_activity]
 
     def bound(test):
         def run(folder):

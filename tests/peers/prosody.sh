@@ -15,7 +15,7 @@ write_config() {
     fi
     own= own_component=
     if [ -n "${PEER_OWN:-}" ]; then
-        own='"privilege";'
+        own='"privilege"; "pep";'
         own_component='modules_enabled = { "privilege" }
     validate_from_addresses = false'
     fi
@@ -43,7 +43,8 @@ registration_throttle_max = 100000
 modules_enabled = { "roster", "saslauth", "disco", "presence", "message", "iq", "register", "ping", $groups $own }
 modules_disabled = { "s2s", "tls", "dialback", "offline" }
 $groups_file
-privileged_entities = { ["cal.example"] = { roster = "get", presence = "managed_entity" } }
+privileged_entities = { ["cal.example"] = { roster = "get", presence = "managed_entity",
+    iq = { ["http://jabber.org/protocol/pubsub"] = "both" } } }
 VirtualHost "im.example"
 Component "cal.example"
     component_secret = "s3cret"

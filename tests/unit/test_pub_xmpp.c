@@ -81,6 +81,8 @@ static void set_word(struct world *w, char *word, char *rest)
             fail_msg("%s:%u: no such level", file, line_number);
     } else if (strcmp(word, "own") == 0)
         w->own_account = true;
+    else if (strcmp(word, "activity") == 0)
+        w->own_activity = true;
     else if (strcmp(word, "ceiling") == 0)
         w->max_watchers = (size_t)atoi(rest);
     else

@@ -53,7 +53,7 @@ struct world {
     const char *allow[4], *admins[2];
     size_t allow_count, admin_count, max_watchers;
     const char *domain, *zone;
-    bool own_account;
+    bool own_account, own_activity;
     struct {
         const char *domain;
         enum pres_level level;
@@ -231,6 +231,7 @@ static void world_start(struct world *w)
                                    .zone = w->zone,
                                    .max_watchers = w->max_watchers,
                                    .own_account = w->own_account,
+                                   .own_activity = w->own_activity,
                                    .store = &w->store};
     static const char *const shows[PRES_KINDS] = {"", "", "", "dnd", "xa", ""};
     static const char *const texts[PRES_KINDS] = {"Free[ until {until}]",          "Elsewhere[ until {until}]",
@@ -325,7 +326,9 @@ static bool world_stanza(struct world *w, struct buf *out)
         const char *end = w->in.len ? strchr(w->in.data, '>') : NULL;
         if (end && end[-1] != '/') {
             const char *close = w->in.data[1] == 'p' ? "</presence>" : w->in.data[1] == 'm' ? "</message>" : "</iq>";
-            end = strstr(w->in.data, close);
+            end = strstr(w->in.data, "</privileged_iq>"); /* an iq within the iq */
+            const char *next = strstr(w->in.data, close);
+            end = strstr(end && next && next < end ? end : w->in.data, close);
             end = end ? end + strlen(close) - 1 : NULL;
         }
         if (end) {

@@ -8,6 +8,9 @@
 #include "presence/publisher.h"
 #include "presence/store.h"
 
+/* The part of the outlet that everybody is who sees people's own activities: their server tells all of them the same. */
+#define PRES_XMPP_PART_ACTIVITY "activity"
+
 struct secret;
 struct tls;
 
@@ -33,6 +36,7 @@ struct pres_xmpp_settings {
     size_t max_watchers; /* subscriptions in all; more are refused [100 000] */
     const struct pres_store *store;
     bool own_account; /* show a resource beside people's own accounts, see docs/xmpp.md */
+    bool own_activity; /* publish activities in people's own accounts, as PRES_XMPP_PART_ACTIVITY sees them */
     bool quiet; /* only to see that it connects: nothing is answered to anybody */
 };
 
