@@ -18,8 +18,9 @@
 
 #include "stopwatch.h"
 
-enum { EVENTS, BYTES, LAST, LOST, FIELDS };
-enum { READ_MAX = 256 * 1024, READY_MAX = 64, WAITING_MAX = 64, SEATS_AN_ADDRESS = 1000 };
+/* LAST and FIRST in ns, monotonic. */
+enum { EVENTS, BYTES, LAST, LOST, FIRST, IDLE, FIELDS };
+enum { READ_MAX = 256 * 1024, READY_MAX = 64, WAITING_MAX = 64, SEATS_AN_ADDRESS = 1000, IDLE_MS = 100 };
 
 struct seat {
     int fd;
@@ -66,6 +67,21 @@ uint64_t audience_bytes(const struct audience *a)
 double audience_last(const struct audience *a)
 {
     return (double)a->shared[LAST] / 1e9;
+}
+
+void audience_await(struct audience *a)
+{
+    a->shared[FIRST] = 0;
+}
+
+double audience_first(const struct audience *a)
+{
+    return (double)a->shared[FIRST] / 1e9;
+}
+
+uint64_t audience_idle(const struct audience *a)
+{
+    return a->shared[IDLE];
 }
 
 uint64_t audience_lost(const struct audience *a)
@@ -125,6 +141,8 @@ static unsigned hear(struct seat *seat, char *buffer, volatile uint64_t *shared)
     if (events > 0) {
         shared[LAST] = (uint64_t)(stopwatch_now() * 1e9);
         shared[EVENTS] += events;
+        if (shared[FIRST] == 0)
+            shared[FIRST] = shared[LAST];
     }
     return first;
 }
@@ -150,7 +168,9 @@ static void listen_for_ever(unsigned port, unsigned connections, audience_hello_
                       &(struct epoll_event){.events = EPOLLIN, .data.ptr = &seats[i]});
             i++;
         }
-        int n = epoll_wait(epoll, ready, READY_MAX, more ? 0 : -1);
+        int n = epoll_wait(epoll, ready, READY_MAX, more ? 0 : IDLE_MS);
+        if (n == 0 && !more)
+            shared[IDLE]++;
         for (int k = 0; k < n; k++)
             heard += hear(ready[k].data.ptr, buffer, shared);
     }

@@ -12,7 +12,7 @@
 
 struct audience {
     pid_t pid;
-    volatile uint64_t *shared; /* events, bytes, ns (monotonic) when the last event came, connections that ended */
+    volatile uint64_t *shared; /* see audience.c */
 };
 
 /* Writes what connection `i` says first; returns its length. */
@@ -25,7 +25,12 @@ void audience_stop(struct audience *a);
 
 uint64_t audience_events(const struct audience *a);
 uint64_t audience_bytes(const struct audience *a);
-double audience_last(const struct audience *a); /* as stopwatch_now() */
+double audience_last(const struct audience *a);  /* as stopwatch_now() */
+void audience_await(struct audience *a);         /* from now on the first event is the next one */
+double audience_first(const struct audience *a); /* 0: none came yet */
+/* How often it found for a tenth of a second that there was nothing to read. One that gets no turn on a busy machine
+ * counts no events either, but not this. */
+uint64_t audience_idle(const struct audience *a);
 uint64_t audience_lost(const struct audience *a);
 
 #endif

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "audience.h"
 #include "base/clk.h"
 #include "base/loop.h"
 #include "canned_server.h"
@@ -157,6 +158,18 @@ void company_settle(struct company *c)
             loop_turn(c->loop, 0);
         after = pres_journal_head(gw_journal(c->gateway));
     } while (after != before);
+}
+
+/* Nothing heard is not enough: on a busy machine this process or the audience may have got no turn. */
+void company_heard(struct company *c, const struct audience *a, uint64_t states)
+{
+    uint64_t seen, idle;
+    do {
+        seen = audience_events(a);
+        idle = audience_idle(a);
+        for (unsigned i = 0; i < 50; i++)
+            loop_turn(c->loop, 10);
+    } while (audience_events(a) != seen || audience_idle(a) < idle + 3 || seen < states);
 }
 
 size_t company_resident(void)

@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+struct audience;
 struct gateway;
 struct loop;
 
@@ -44,6 +45,9 @@ void company_meet(struct company *c, int64_t first, int64_t step, unsigned jitte
 
 /* Turns until what was said above is told to everybody who listens. */
 void company_settle(struct company *c);
+
+/* Turns until `states` events and all that are under way have been heard by the audience. */
+void company_heard(struct company *c, const struct audience *a, uint64_t states);
 
 /* Bytes of this process in memory. */
 size_t company_resident(void);

@@ -22,7 +22,7 @@
 #include "readers.h"
 #include "stopwatch.h"
 
-enum { PEOPLE = 1000000, READERS = 200, ROUNDS = 3, PAUSE_MS = 1000, REST_MS = 1000, SHOWN = 50 };
+enum { PEOPLE = 1000000, READERS = 200, ROUNDS = 3, PAUSE_MS = 1000, SHOWN = 50 };
 
 static unsigned people = PEOPLE, count = READERS, rounds = ROUNDS, pause_ms = PAUSE_MS;
 
@@ -56,21 +56,34 @@ static void turn_for(struct company *c, double seconds)
         loop_turn(c->loop, 10);
 }
 
-/* Seconds until everybody changes again. */
-static double until_change(int64_t first, int64_t step)
+/* When everybody changes again, as stopwatch_now(), or a little before: this process may be kept waiting between the
+ * two clocks. */
+static double next_change(int64_t first, int64_t step)
 {
-    int64_t ms = clk_wall_ms(clk_system()) - first * 1000;
-    return (double)(ms < 0 ? -ms : step * 1000 - ms % (step * 1000)) / 1000;
+    double now = stopwatch_now();
+    int64_t ms = clk_wall_ms(clk_system()) + 1 - first * 1000;
+    return now + (double)(ms < 0 ? -ms : step * 1000 - ms % (step * 1000)) / 1000;
 }
 
-/* Until everybody has heard how things are, nothing comes any more, and there is time before the next change. */
-static void rest(struct company *c, const struct audience *a, uint64_t states, int64_t first, int64_t step)
+/* Until everybody has heard how things are, nothing comes any more, and there is time before the next change, whose
+ * moment it returns. */
+static double rest(struct company *c, const struct audience *a, uint64_t states, int64_t first, int64_t step)
 {
-    uint64_t seen;
+    double begin;
     do {
-        seen = audience_events(a);
-        turn_for(c, REST_MS / 1000.0);
-    } while (audience_events(a) != seen || seen < states || until_change(first, step) < 2.5);
+        begin = next_change(first, step);
+        company_heard(c, a, states);
+    } while (begin - stopwatch_now() < 2.5);
+    return begin;
+}
+
+/* Nobody may be told before the second has come. */
+static void check_not_early(const struct audience *a, double begin)
+{
+    if (audience_first(a) < begin) {
+        fprintf(stderr, "load-page: a change was told %.3f s before its second\n", begin - audience_first(a));
+        exit(1);
+    }
 }
 
 static void keep_longest(const struct readers *r, double longest[READERS_WAYS])
@@ -95,8 +108,9 @@ static void one_round(struct company *c, int64_t first, int64_t step, bool read,
     }
     if (read)
         rest(c, &screens, (uint64_t)count * SHOWN, first, step);
-    rest(c, &all, people, first, step);
-    double begin = stopwatch_now() + until_change(first, step);
+    double begin = rest(c, &all, people, first, step);
+    uint64_t events = audience_events(&all), shown = read ? audience_events(&screens) : 0;
+    audience_await(&all);
     if (read) {
         readers_forget(&readers);
         turn_for(c, begin - stopwatch_now() - 0.3);
@@ -104,11 +118,11 @@ static void one_round(struct company *c, int64_t first, int64_t step, bool read,
         readers_forget(&readers);
         answers = readers_answers(&readers);
     }
-    uint64_t events = audience_events(&all), shown = read ? audience_events(&screens) : 0;
     while (audience_lost(&all) == 0 && (audience_events(&all) < events + people ||
                                         (read && audience_events(&screens) < shown + (uint64_t)count * SHOWN)))
         loop_turn(c->loop, 10);
     double last = audience_last(&all);
+    check_not_early(&all, begin);
     if (read) {
         keep_longest(&readers, best->longest);
         best->answers += readers_answers(&readers) - answers;
