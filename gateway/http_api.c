@@ -64,6 +64,7 @@ static const struct gw_http_route public_routes[] = {
     {"PUT", "/relay/", true, gw_http_inlet},
     {"DELETE", "/relay/", true, gw_http_inlet},
     {"OPTIONS", "/relay/", true, gw_http_inlet},
+    {"PROPFIND", "/relay/", true, gw_http_inlet},
     {NULL, NULL, false, NULL},
 };
 

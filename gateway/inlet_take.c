@@ -17,7 +17,7 @@
 #include "davclient/busytext.h"
 #include "inlet_private.h"
 
-enum { AHEAD_S = 300, PEOPLE_MAX = 20000 };
+enum { AHEAD_S = 300, PEOPLE_MAX = 20000, CALENDARS_MAX = 100, GATHERED_MAX = 20000 };
 
 /* A message while it is taken in. */
 struct taking {
@@ -26,6 +26,10 @@ struct taking {
     const char *only; /* NULL: anybody the exporter may speak for */
     int64_t now;
     unsigned good, refused, broken;
+    unsigned gathered; /* calendars of one person, and what they say together */
+    struct dav_result all;
+    struct dav_span *spans;
+    pres_id id;
 };
 
 static void tell(const struct gw_inlet *r, enum gw_inlet_refusal refusal);
@@ -36,6 +40,8 @@ static enum gw_inlet_refusal judge_key(const struct gw_inlet *r, const struct gw
 static enum gw_inlet_refusal take_people(struct gw_inlet *r, const struct gw_relay_head *head, const char *only,
                                          const char *body, size_t len);
 static void on_part(void *arg, const struct dav_busytext_part *part);
+static void gather(struct taking *t, pres_id id, const struct dav_busytext_part *part);
+static void apply_gathered(struct taking *t);
 static void apply(struct taking *t, pres_id id, const char *address, const struct dav_busytext_part *part);
 static enum gw_inlet_refusal take_digest(struct gw_inlet *r, const struct gw_relay_head *head, const char *body,
                                          size_t len);
@@ -143,8 +149,12 @@ static enum gw_inlet_refusal take_people(struct gw_inlet *r, const struct gw_rel
                                          const char *body, size_t len)
 {
     struct taking t = {.r = r, .head = head, .only = only, .now = clk_wall_s(loop_clk(r->g->loop))};
-    bool whole = dav_busytext_read(r->reader, body, len, only ? 1 : PEOPLE_MAX, on_part, &t);
+    size_t max = !only ? PEOPLE_MAX : head->made ? 1 : CALENDARS_MAX;
+    bool whole = dav_busytext_read(r->reader, body, len, max, on_part, &t);
 
+    if (t.gathered && whole && !t.broken)
+        apply_gathered(&t);
+    free(t.spans);
     r->refused[GW_INLET_PERSON] += t.refused;
     r->refused[GW_INLET_MALFORMED] += t.broken;
     if (t.refused)
@@ -172,10 +182,43 @@ static void on_part(void *arg, const struct dav_busytext_part *part)
         t->good++;
     } else if (!part->good || (part->stamp == 0 && t->head->made)) {
         t->broken++;
+    } else if (t->only && !t->head->made) {
+        gather(t, id, part);
     } else {
         apply(t, id, address, part);
         t->good++;
     }
+}
+
+/* A program that publishes several calendars writes one behind the other. What is known then is what is known of all. */
+static void gather(struct taking *t, pres_id id, const struct dav_busytext_part *part)
+{
+    int64_t as_of = part->stamp ? part->stamp : t->now;
+    struct dav_result *all = &t->all;
+    if (all->count + part->count > GATHERED_MAX) {
+        t->broken++;
+        return;
+    }
+    t->spans = mem_realloc(t->spans, all->count + part->count + 1, sizeof *t->spans);
+    for (size_t i = 0; i < part->count; i++)
+        t->spans[all->count++] = part->spans[i];
+    all->from = t->gathered && all->from > part->from ? all->from : part->from;
+    all->until = t->gathered && all->until < part->until ? all->until : part->until;
+    all->as_of = t->gathered && all->as_of < as_of ? all->as_of : as_of;
+    t->id = id;
+    t->gathered++;
+}
+
+static void apply_gathered(struct taking *t)
+{
+    t->all.err = DAV_OK;
+    t->all.spans = t->spans;
+    t->all.requests = 1;
+    if (t->all.from >= t->all.until)
+        return;
+    gw_feed_pushed(t->r->g, t->id, &t->all);
+    t->r->people++;
+    t->good++;
 }
 
 static void apply(struct taking *t, pres_id id, const char *address, const struct dav_busytext_part *part)

@@ -231,6 +231,43 @@ static void digests(void **state)
 }
 
 /* Somebody else's program: no head of ours, and the path says whose it is. */
+/* Several calendars in one file count together, for the time that all of them speak of, or not at all. */
+static void several_calendars(void **state)
+{
+    static const char begin[] = "BEGIN:VCALENDAR\nVERSION:2.0\n", end[] = "END:VCALENDAR\n";
+    struct fixture *f = *state;
+    struct buf free_one, out;
+    buf_init(&free_one, 10000);
+    buf_init(&out, 400000);
+    buf_addf(&free_one, "%sBEGIN:VFREEBUSY\nDTSTART:20260101T000000Z\nDTEND:20400101T000000Z\nEND:VFREEBUSY\n%s", begin, end);
+    buf_addf(&out, "%s%s", free_one.data, begin);
+    add_busy(f, &out, "whoever@elsewhere.test");
+    buf_adds(&out, end);
+    size_t two = out.len;
+    buf_adds(&out, "BEGIN:VCALENDAR\nBEGIN:VFREEBUSY\nEND:VFREEBUSY\nEND:VCALENDAR\n");
+    assert_int_equal(gw_inlet_take(f->inlet, "anna@example.test", out.data, out.len), GW_INLET_MALFORMED);
+    loop_advance(f->loop, 1);
+    assert_int_equal(state_of(f, f->anna), PRES_UNKNOWN);
+    assert_int_equal(gw_inlet_take(f->inlet, "anna@example.test", out.data, two), GW_INLET_WELL);
+    loop_advance(f->loop, 1);
+    assert_int_equal(state_of(f, f->anna), PRES_BUSY);
+    buf_reset(&out);
+    buf_addf(&out, "%s%sBEGIN:VFREEBUSY\nDTSTART:20500101T000000Z\nDTEND:20600101T000000Z\nEND:VFREEBUSY\n%s",
+             free_one.data, begin, end);
+    assert_int_equal(gw_inlet_take(f->inlet, "bert@example.test", out.data, out.len), GW_INLET_MALFORMED);
+    buf_reset(&out);
+    for (unsigned i = 0; i < 101; i++)
+        buf_adds(&out, free_one.data);
+    assert_int_equal(gw_inlet_take(f->inlet, "bert@example.test", out.data, out.len), GW_INLET_MALFORMED);
+    loop_advance(f->loop, 1);
+    assert_int_equal(state_of(f, f->bert), PRES_UNKNOWN);
+    assert_int_equal(gw_inlet_take(f->inlet, "bert@example.test", out.data, out.len - free_one.len), GW_INLET_WELL);
+    loop_advance(f->loop, 1);
+    assert_int_equal(state_of(f, f->bert), PRES_FREE);
+    buf_free(&free_one);
+    buf_free(&out);
+}
+
 static void plain(void **state)
 {
     struct fixture *f = *state;
@@ -258,6 +295,7 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {TEST(told),    TEST(not_theirs), TEST(of_another_time),
-                                       TEST(silence), TEST(digests),    TEST(plain)};
+                                       TEST(silence), TEST(digests),    TEST(plain),
+                                       TEST(several_calendars)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
