@@ -112,7 +112,8 @@ static void answer_propfind(struct httpd_req *req, const struct gw_inlet *r, boo
         return;
     }
     buf_init(&b, FOLDER_ROOM);
-    buf_adds(&b, "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<D:multistatus xmlns:D=\"DAV:\"><D:response><D:href>/relay/");
+    buf_adds(&b, "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n"
+                 "<D:multistatus xmlns:D=\"DAV:\"><D:response><D:href>/relay/");
     str_percent_encode(&b, name, strlen(name), "");
     buf_adds(&b, "/</D:href><D:propstat><D:prop><D:resourcetype><D:collection/></D:resourcetype></D:prop>"
                  "<D:status>HTTP/1.1 200 OK</D:status></D:propstat></D:response></D:multistatus>\n");

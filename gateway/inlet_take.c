@@ -190,7 +190,7 @@ static void on_part(void *arg, const struct dav_busytext_part *part)
     }
 }
 
-/* A program that publishes several calendars writes one behind the other. What is known then is what is known of all. */
+/* A program that publishes several calendars writes one behind the other. Known is then what is known of all. */
 static void gather(struct taking *t, pres_id id, const struct dav_busytext_part *part)
 {
     int64_t as_of = part->stamp ? part->stamp : t->now;

@@ -239,7 +239,8 @@ static void several_calendars(void **state)
     struct buf free_one, out;
     buf_init(&free_one, 10000);
     buf_init(&out, 400000);
-    buf_addf(&free_one, "%sBEGIN:VFREEBUSY\nDTSTART:20260101T000000Z\nDTEND:20400101T000000Z\nEND:VFREEBUSY\n%s", begin, end);
+    buf_addf(&free_one, "%sBEGIN:VFREEBUSY\nDTSTART:20260101T000000Z\nDTEND:20400101T000000Z\nEND:VFREEBUSY\n%s", begin,
+             end);
     buf_addf(&out, "%s%s", free_one.data, begin);
     add_busy(f, &out, "whoever@elsewhere.test");
     buf_adds(&out, end);
