@@ -8,7 +8,7 @@
 #include "presence/publisher.h"
 #include "presence/store.h"
 
-/* The part of the outlet that everybody is who sees people's own activities: their server tells all of them the same. */
+/* The part of the outlet that is everybody who sees people's own activities: a server tells all of them the same. */
 #define PRES_XMPP_PART_ACTIVITY "activity"
 
 struct secret;
