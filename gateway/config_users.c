@@ -116,7 +116,7 @@ void gw_roster_free(struct gw_roster **roster)
     *roster = NULL;
 }
 
-void gw_roster_forget_users(struct gw_roster *roster)
+struct gw_roster *gw_roster_forget_users(struct gw_roster *roster)
 {
     struct arena *arena = arena_new(EXAMPLES_BYTES_MAX);
     bool *known = mem_calloc(UINT16_MAX + 1, sizeof *known);
@@ -133,11 +133,12 @@ void gw_roster_forget_users(struct gw_roster *roster)
             (struct gw_user){.address = address, .server = u->server, .source = u->source, .line = u->line};
     }
     free(known);
-    free(roster->users);
-    arena_free(&roster->arena);
+    struct gw_roster *rest = mem_calloc(1, sizeof *rest);
+    *rest = (struct gw_roster){.users = roster->users, .count = roster->count, .arena = roster->arena};
     roster->users = examples;
     roster->count = count;
     roster->arena = arena;
+    return rest;
 }
 
 bool gw_roster_outdated(const struct gw_roster *roster)

@@ -58,8 +58,8 @@ void gw_roster_free(struct gw_roster **roster);
 struct gw_roster *gw_roster_reread(const struct gw_config *c, struct gw_config_error *err);
 
 /* Everybody has been taken from it: keeps what gw_roster_outdated needs, and one person of each server, whom a check
- * may ask about. */
-void gw_roster_forget_users(struct gw_roster *roster);
+ * may ask about. The rest is returned, to be freed where that may take its time. */
+struct gw_roster *gw_roster_forget_users(struct gw_roster *roster);
 
 /* Has one of the files changed since? Blocks on stat. */
 bool gw_roster_outdated(const struct gw_roster *roster);

@@ -24,6 +24,13 @@ struct refresh {
     char *address;
 };
 
+struct reload {
+    struct httpd_req *req;
+    struct gw_reload *running;
+};
+
+static void reloaded(void *arg, bool ok, const char *why);
+static void reload_asker_gone(void *arg);
 static void refreshed(void *arg, enum dav_err err, const char *code);
 static void asker_gone(void *arg);
 
@@ -62,12 +69,30 @@ void gw_ctl_post_unbreak(struct gw_face *face, struct httpd_req *req, const char
 void gw_ctl_post_reload(struct gw_face *face, struct httpd_req *req, const char *rest)
 {
     (void)rest;
-    char why[4200] = "";
     bool bad = false, confirmed = httpd_param(req, "confirm", 0, &bad) != NULL;
-    if (gw_reload(face->gateway, confirmed, why, sizeof(why)))
-        gw_http_json(req, 200, jv_set_str(jv_set_bool(jv_object(), "ok", true), "changes", why));
+    struct reload *r = mem_calloc(1, sizeof(*r));
+    r->req = req;
+    httpd_on_gone(req, reload_asker_gone, r);
+    r->running = gw_reload(face->gateway, confirmed, reloaded, r);
+}
+
+static void reloaded(void *arg, bool ok, const char *why)
+{
+    struct reload *r = arg;
+    httpd_on_gone(r->req, NULL, NULL);
+    if (ok)
+        gw_http_json(r->req, 200, jv_set_str(jv_set_bool(jv_object(), "ok", true), "changes", why));
     else
-        gw_http_problem(req, 422, "config-refused", why);
+        gw_http_problem(r->req, 422, "config-refused", why);
+    free(r);
+}
+
+/* What was begun is brought to its end. */
+static void reload_asker_gone(void *arg)
+{
+    struct reload *r = arg;
+    gw_reload_forget(&r->running);
+    free(r);
 }
 
 static void refresh_free(struct refresh *r)

@@ -49,7 +49,7 @@ struct gateway *gw_new(struct loop *loop, struct gw_config *config, char *why, s
     if (!g->keep)
         gw_config_drop(config);
     g->forgotten = gw_forgotten_new(g);
-    if (!g->keep || !gw_swap(g, config, why, why_size)) {
+    if (!g->keep || !gw_swap(g, config, NULL, why, why_size)) {
         gw_free(&g);
         return NULL;
     }
@@ -79,6 +79,7 @@ void gw_free(struct gateway **gateway)
     gw_log_free(&g->log);
     gw_traces_free(&g->traces);
     gw_listeners_free(&g->listeners);
+    gw_reloads_free(g);
     gw_files_free(&g->files);
     gw_rush_free(&g->rush);
     loop_timer_free(&g->cause_timer);

@@ -30,9 +30,14 @@ struct gateway *gw_new(struct loop *loop, struct gw_config *config, char *why, s
 /* Stops: listeners first, then polls, then sessions. */
 void gw_free(struct gateway **g);
 
-/* Reads the file again; whole or not at all. A policy that tells anybody more must be confirmed. False with the reason
- * in why; true with a line of what changed in it. */
-bool gw_reload(struct gateway *g, bool confirmed, char *why, size_t why_size);
+/*
+ * Reads the file again; whole or not at all. A policy that tells anybody more must be confirmed. `done` comes once,
+ * from the loop, never before this returned, not when the gateway is freed: with the reason, or a line of what changed.
+ */
+struct gw_reload;
+typedef void gw_reload_fn(void *arg, bool ok, const char *why);
+struct gw_reload *gw_reload(struct gateway *g, bool confirmed, gw_reload_fn *done, void *arg);
+void gw_reload_forget(struct gw_reload **r); /* it goes on, but `done` does not come */
 
 struct loop *gw_loop(const struct gateway *g);
 const struct gw_config *gw_config(const struct gateway *g);

@@ -120,6 +120,7 @@ struct gateway {
     unsigned server_count;
     struct gw_person *persons;
     size_t person_capacity;
+    uint64_t people_generation; /* counts changes of who is there, and as what */
     struct pres_rules rules;
     uint8_t rules_epoch;     /* counts their changes, never 0 */
     struct map *group_rules; /* group -> struct group_rules, see feed.c */
@@ -147,6 +148,7 @@ struct gateway {
     struct gw_traces *traces;
     int64_t started_at, reloaded_at;
     char *reload_error;
+    struct gw_reload *reloads; /* the first one is under way */
     struct gw_stats stats;
 };
 
@@ -171,7 +173,10 @@ struct gw_people_change {
     size_t added, removed, changed;
 };
 struct gw_people_change gw_people_apply(struct gateway *g, const struct gw_roster *roster,
-                                        struct gw_server **old_servers);
+                                        struct gw_server **old_servers, unsigned old_count);
+struct gw_people_diff;
+struct gw_people_change gw_people_take(struct gateway *g, const struct gw_people_diff *diff,
+                                       struct gw_server **old_servers);
 void gw_people_remove(struct gateway *g, pres_id id);
 void gw_people_free(struct gateway *g);
 void gw_people_log_notes(const struct gw_roster *roster);
@@ -182,6 +187,7 @@ typedef bool gw_people_is_fn(const struct gateway *g, pres_id id, unsigned numbe
 pres_id gw_people_example(const struct gateway *g, const struct gw_server *s, gw_people_is_fn *is, unsigned number,
                           pres_id *at);
 struct gw_extra *gw_person_extra(struct gw_person *p);
+bool gw_person_extra_same(const struct gw_person *p, const struct gw_user *u); /* as the roster says */
 void gw_person_reclass(struct gateway *g, pres_id id);
 
 /* feed.c */
@@ -219,9 +225,14 @@ void gw_trace_watch(struct gateway *g, struct dav_session *session); /* of each 
 void gw_checks_free(struct gateway *g);
 
 /* reload.c: the way in of every configuration, also of the first. Takes `config` in any case. False: nothing has
- * changed, and why. True: `why` is a line about what has. */
-bool gw_swap(struct gateway *g, struct gw_config *config, char *why, size_t why_size);
+ * changed, and why. True: `why` is a line about what has. `people`: its roster, compared; NULL: not yet. */
+bool gw_swap(struct gateway *g, struct gw_config *config, const struct gw_people_diff *people, char *why,
+             size_t why_size);
 void gw_faces_free_retired(struct gateway *g);
+
+/* reload_run.c */
+void gw_reloads_free(struct gateway *g);
+bool gw_reloading(const struct gateway *g);
 void gw_config_drop(struct gw_config *config); /* one reference less */
 
 #endif

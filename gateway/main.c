@@ -55,6 +55,7 @@ static int run(struct gw_config *config, struct clk *clk);
 static void take_sockets(void);
 static void serve(struct process *p);
 static void on_reload(void *arg);
+static void on_reloaded(void *arg, bool ok, const char *why);
 static void on_stop(void *arg);
 static void on_watchdog(void *arg);
 static void on_status(void *arg);
@@ -281,11 +282,17 @@ static void on_reload(void *arg)
 {
     struct process *p = arg;
     struct timespec now;
-    char why[4200];
     clock_gettime(CLOCK_MONOTONIC, &now); /* systemd wants its own clock's microseconds */
     sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64 "\nSTATUS=Reading the configuration again",
                (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000);
-    gw_reload(p->gateway, false, why, sizeof why); /* says in the log what came of it */
+    gw_reload(p->gateway, false, on_reloaded, p);
+}
+
+/* The log says what came of it. */
+static void on_reloaded(void *arg, bool ok, const char *why)
+{
+    const struct process *p = arg;
+    (void)ok, (void)why;
     sd_notify(0, "READY=1");
     if (getenv("NOTIFY_SOCKET"))
         loop_timer_in(p->status, 0);

@@ -18,15 +18,13 @@
 #include "inlet.h"
 #include "keep.h"
 #include "marker.h"
+#include "people_diff.h"
 #include "policy.h"
 #include "policy_choice.h"
 
 enum { LOOK_MAX = 10000 }; /* people at whom an example is looked for at a time: it is not worth holding the loop */
 
-enum { UNSEEN, SEEN, RENAMED }; /* in the roster */
-
-static void find_all(struct gateway *g, const struct gw_roster *roster, pres_id *ids, uint8_t *seen);
-static size_t remove_unseen(struct gateway *g, const uint8_t *seen, struct gw_server **old_servers);
+static size_t change_all(struct gateway *g, const struct gw_people_diff *diff, struct gw_server **old_servers);
 static bool is_published_as(const struct gateway *g, pres_id id, const char *publish_as);
 static void person_unpublish(struct gateway *g, pres_id id, const struct gw_user *u);
 static void person_remove(struct gateway *g, pres_id id, struct gw_server *s);
@@ -42,32 +40,33 @@ static bool same_list(char *const *a, const char *const *b);
 static struct gw_person *person_at(struct gateway *g, pres_id id);
 
 struct gw_people_change gw_people_apply(struct gateway *g, const struct gw_roster *roster,
-                                        struct gw_server **old_servers)
+                                        struct gw_server **old_servers, unsigned old_count)
+{
+    struct gw_people_diff *diff = gw_people_diff_new(g, g->config, roster, old_servers, old_count);
+    gw_people_diff_finish(diff);
+    struct gw_people_change change = gw_people_take(g, diff, old_servers);
+    gw_people_diff_free(&diff);
+    return change;
+}
+
+struct gw_people_change gw_people_take(struct gateway *g, const struct gw_people_diff *diff,
+                                       struct gw_server **old_servers)
 {
     struct gw_people_change change = {0, 0, 0};
-    pres_id *ids = mem_calloc(roster->count + 1, sizeof *ids);
-    uint8_t *seen = mem_calloc(g->person_capacity + 1, 1);
-    find_all(g, roster, ids, seen);
-    change.removed = remove_unseen(g, seen, old_servers);
-    /* Names that change hands: everybody lets go of theirs before anybody takes one. */
-    for (size_t i = 0; i < roster->count; i++)
-        if (ids[i] != PRES_NOBODY && !is_published_as(g, ids[i], roster->users[i].publish_as)) {
-            person_unpublish(g, ids[i], &roster->users[i]);
-            seen[ids[i]] = RENAMED;
-        }
-    for (size_t i = 0; i < roster->count; i++)
-        if (ids[i] != PRES_NOBODY)
-            change.changed +=
-                person_change(g, ids[i], &roster->users[i], old_servers[pres_table_server(g->table, ids[i])]) ||
-                seen[ids[i]] == RENAMED;
-    for (size_t i = 0; i < roster->count; i++)
-        if (ids[i] != PRES_NOBODY && seen[ids[i]] == RENAMED)
-            pres_journal_renamed(g->journal, ids[i]);
-    for (size_t i = 0; i < roster->count; i++)
-        if (ids[i] == PRES_NOBODY && !gw_forgotten_has(g, roster->users[i].address))
-            change.added += person_add(g, &roster->users[i]);
-    free(ids);
-    free(seen);
+    const struct gw_roster *roster = gw_people_diff_roster(diff);
+    size_t gone_count, differing_count, fresh_count;
+    const pres_id *gone = gw_people_diff_gone(diff, &gone_count);
+    const size_t *fresh = gw_people_diff_fresh(diff, &fresh_count);
+    gw_people_diff_differing(diff, &differing_count);
+    for (size_t i = 0; i < gone_count; i++)
+        person_remove(g, gone[i], old_servers[pres_table_server(g->table, gone[i])]);
+    change.removed = gone_count;
+    change.changed = change_all(g, diff, old_servers);
+    for (size_t i = 0; i < fresh_count; i++)
+        if (!gw_forgotten_has(g, roster->users[fresh[i]].address))
+            change.added += person_add(g, &roster->users[fresh[i]]);
+    if (gone_count + differing_count + fresh_count > 0)
+        g->people_generation++;
     if (change.added || change.removed || change.changed)
         gw_outlets_people_changed(g);
     return change;
@@ -75,6 +74,7 @@ struct gw_people_change gw_people_apply(struct gateway *g, const struct gw_roste
 
 void gw_people_remove(struct gateway *g, pres_id id)
 {
+    g->people_generation++;
     person_remove(g, id, gw_server_of(g, id));
     gw_outlets_people_changed(g);
 }
@@ -130,6 +130,13 @@ struct gw_extra *gw_person_extra(struct gw_person *p)
     return p->extra;
 }
 
+bool gw_person_extra_same(const struct gw_person *p, const struct gw_user *u)
+{
+    static const struct gw_extra none;
+    const struct gw_extra *before = p->extra ? p->extra : &none;
+    return same(before->path, u->path) && same(before->zone, u->zone) && same_list(before->aliases, u->aliases);
+}
+
 void gw_person_reclass(struct gateway *g, pres_id id)
 {
     struct gw_person *p = &g->persons[id];
@@ -165,30 +172,27 @@ void gw_person_view(const struct gateway *g, pres_id id, struct gw_person_view *
     gw_published_differs(g, id, &ret->differs);
 }
 
-/* ids[i]: who has the address of the roster's user i already. */
-static void find_all(struct gateway *g, const struct gw_roster *roster, pres_id *ids, uint8_t *seen)
+/* Names that change hands: everybody lets go of theirs before anybody takes one. */
+static size_t change_all(struct gateway *g, const struct gw_people_diff *diff, struct gw_server **old_servers)
 {
-    for (size_t i = 0; i < roster->count; i++) {
-        const char *address = roster->users[i].address;
-        ids[i] = gw_forgotten_has(g, address) ? PRES_NOBODY : pres_table_find(g->table, address);
-        if (ids[i] != PRES_NOBODY && !str_eq_nocase(pres_table_address(g->table, ids[i]), address))
-            ids[i] = PRES_NOBODY; /* somebody was published under it so far */
-        if (ids[i] != PRES_NOBODY)
-            seen[ids[i]] = SEEN;
+    size_t count, changed = 0;
+    const struct gw_people_pair *pairs = gw_people_diff_differing(diff, &count);
+    const struct gw_user *users = gw_people_diff_roster(diff)->users;
+    bool *renamed = mem_calloc(count + 1, sizeof *renamed);
+    for (size_t i = 0; i < count; i++) {
+        renamed[i] = !is_published_as(g, pairs[i].id, users[pairs[i].user].publish_as);
+        if (renamed[i])
+            person_unpublish(g, pairs[i].id, &users[pairs[i].user]);
     }
-}
-
-static size_t remove_unseen(struct gateway *g, const uint8_t *seen, struct gw_server **old_servers)
-{
-    size_t removed = 0;
-    for (pres_id id = pres_table_next(g->table, PRES_NOBODY), next; id != PRES_NOBODY; id = next) {
-        next = pres_table_next(g->table, id);
-        if (seen[id] != UNSEEN)
-            continue;
-        person_remove(g, id, old_servers[pres_table_server(g->table, id)]);
-        removed++;
-    }
-    return removed;
+    for (size_t i = 0; i < count; i++)
+        changed += person_change(g, pairs[i].id, &users[pairs[i].user],
+                                 old_servers[pres_table_server(g->table, pairs[i].id)]) ||
+                   renamed[i];
+    for (size_t i = 0; i < count; i++)
+        if (renamed[i])
+            pres_journal_renamed(g->journal, pairs[i].id);
+    free(renamed);
+    return changed;
 }
 
 static bool is_published_as(const struct gateway *g, pres_id id, const char *publish_as)
@@ -243,7 +247,7 @@ static bool person_add(struct gateway *g, const struct gw_user *u)
     struct gw_server *s = g->servers[u->server];
     struct gw_person *p = person_at(g, id);
     *p = (struct gw_person){.unknown = 1, .used = 1, .class = GW_CLASS_UNKNOWN};
-    p->ways = (uint8_t)gw_published_ways(g, u);
+    p->ways = (uint8_t)gw_published_ways(g->config, u);
     if (g->choices) /* not in tests of single parts */
         gw_choices_apply(g->choices, id);
     if (g->marks)
@@ -268,10 +272,10 @@ static bool person_change(struct gateway *g, pres_id id, const struct gw_user *u
     if (differs || pres_table_server(g->table, id) != u->server)
         pres_table_respec(g->table, id, &spec);
     bool elsewhere = extra_set(p, u), moved = s != was;
-    bool otherwise = p->ways != gw_published_ways(g, u);
+    bool otherwise = p->ways != gw_published_ways(g->config, u);
     if (moved || elsewhere || regrouped || otherwise)
         gw_published_drop(g, id, was);
-    p->ways = (uint8_t)gw_published_ways(g, u);
+    p->ways = (uint8_t)gw_published_ways(g->config, u);
     if (moved) {
         leave_server(g, p, was);
         s->persons++;
@@ -297,9 +301,7 @@ static void leave_server(struct gateway *g, struct gw_person *p, struct gw_serve
 /* True when the person's calendar may be somewhere else now, or be read otherwise. */
 static bool extra_set(struct gw_person *p, const struct gw_user *u)
 {
-    static const struct gw_extra none;
-    const struct gw_extra *before = p->extra ? p->extra : &none;
-    if (same(before->path, u->path) && same(before->zone, u->zone) && same_list(before->aliases, u->aliases))
+    if (gw_person_extra_same(p, u))
         return false;
     extra_free(p);
     if (!u->path && !u->zone && !u->aliases)

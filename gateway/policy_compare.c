@@ -10,6 +10,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/buf.h"
 #include "base/clk.h"
@@ -35,7 +36,8 @@ struct gw_compare {
     struct gateway *g;
     struct gw_config *now;
     const struct gw_config *next;
-    gw_compare_fn *done;
+    gw_compare_fn *done; /* or: */
+    gw_widenings_fn *weighed;
     void *arg;
     int64_t at; /* wall s */
     struct gw_sides sides;
@@ -45,12 +47,12 @@ struct gw_compare {
     size_t change_count;
     struct jv *rows; /* NULL: only counted */
     size_t widens;
-    char *first;
-    size_t first_size;
+    char first[400]; /* of what widens */
 };
 
 static struct gw_compare *begin(struct gateway *g, const struct gw_config *next);
 static void slice(void *arg);
+static void finish(struct gw_compare *c);
 static bool step(struct gw_compare *c);
 static void look(struct gw_compare *c, const struct gw_side_asker *asker, const struct gw_side_class *class);
 static void grant_of(const struct gw_compare *c, const struct gw_config *config, const struct gw_asker *asker,
@@ -84,17 +86,14 @@ void gw_policy_compare_cancel(struct gw_compare **pc)
     *pc = NULL;
 }
 
-size_t gw_policy_widenings(struct gateway *g, const struct gw_config *next, char *first, size_t first_size)
+struct gw_compare *gw_policy_widenings(struct gateway *g, const struct gw_config *next, gw_widenings_fn *done,
+                                       void *arg)
 {
     struct gw_compare *c = begin(g, next);
-    c->first = first;
-    c->first_size = first_size;
-    while (g->config->policy.table && step(c)) /* without, everybody sees everything already */
-        ;
-    tell_markers(c);
-    size_t widens = c->widens;
-    gw_policy_compare_cancel(&c);
-    return widens;
+    c->weighed = done;
+    c->arg = arg;
+    loop_defer(g->loop, slice, c);
+    return c;
 }
 
 /* A reload may bring another configuration meanwhile: ours stays. */
@@ -112,21 +111,33 @@ static void slice(void *arg)
     struct gw_compare *c = arg;
     const struct clk *clk = loop_clk(c->g->loop);
     int64_t stop_ms = clk_mono_ms(clk) + SLICE_MS;
-    bool more = true;
+    bool more = c->rows || c->now->policy.table; /* without a table everybody sees everything already */
     while (more && clk_mono_ms(clk) < stop_ms)
         more = step(c);
-    if (more) {
+    if (more)
         loop_defer(c->g->loop, slice, c);
-        return;
-    }
-    tell_markers(c);
-    struct jv *answer = jv_set(jv_object(), "changes", c->rows);
-    jv_set_int(answer, "widens", (int64_t)c->widens);
-    c->rows = NULL;
+    else
+        finish(c);
+}
+
+static void finish(struct gw_compare *c)
+{
     gw_compare_fn *done = c->done;
-    void *done_arg = c->arg;
+    gw_widenings_fn *weighed = c->weighed;
+    void *arg = c->arg;
+    char first[sizeof c->first];
+    struct jv *answer = NULL;
+    tell_markers(c);
+    size_t widens = c->widens;
+    memcpy(first, c->first, sizeof first);
+    if (c->rows)
+        answer = jv_set_int(jv_set(jv_object(), "changes", c->rows), "widens", (int64_t)widens);
+    c->rows = NULL;
     gw_policy_compare_cancel(&c);
-    done(done_arg, answer);
+    if (weighed)
+        weighed(arg, widens, first);
+    else
+        done(arg, answer);
 }
 
 /* False: that was the last one. */
@@ -201,9 +212,9 @@ static void tell(struct gw_compare *c, const struct gw_side_asker *asker, const 
     buf_init(&becomes, 1000);
     gw_policy_grant_text(&change->was, &was);
     gw_policy_grant_text(&change->becomes, &becomes);
-    if (wider && c->widens == 0 && c->first)
-        snprintf(c->first, c->first_size, "%s would see %s of %s, where it was %s", asker->shown, becomes.data, example,
-                 was.data);
+    if (wider && c->widens == 0)
+        snprintf(c->first, sizeof c->first, "%s would see %s of %s, where it was %s", asker->shown, becomes.data,
+                 example, was.data);
     c->widens += wider;
     if (c->rows) {
         struct jv *row = jv_set_str(jv_object(), "who", asker->shown);
@@ -226,8 +237,8 @@ static void tell_markers(struct gw_compare *c)
     if (!was || persons == 0)
         return;
     const char *level = becomes ? becomes->level : "what the policy says";
-    if (c->widens++ == 0 && c->first)
-        snprintf(c->first, c->first_size, "a marker, %s, would stand for %s, where it was %s, and people use it",
+    if (c->widens++ == 0)
+        snprintf(c->first, sizeof c->first, "a marker, %s, would stand for %s, where it was %s, and people use it",
                  was->category, level, was->level);
     if (!c->rows)
         return;

@@ -21,7 +21,9 @@ typedef void gw_compare_fn(void *arg, struct jv *answer);
 struct gw_compare *gw_policy_compare(struct gateway *g, const struct gw_config *next, gw_compare_fn *done, void *arg);
 void gw_policy_compare_cancel(struct gw_compare **c);
 
-/* At once, for a reload: how many of the changes tell somebody more; the first of them in words. */
-size_t gw_policy_widenings(struct gateway *g, const struct gw_config *next, char *first, size_t first_size);
+/* The same for a reload: how many of the changes tell somebody more; the first of them in words. */
+typedef void gw_widenings_fn(void *arg, size_t count, const char *first);
+struct gw_compare *gw_policy_widenings(struct gateway *g, const struct gw_config *next, gw_widenings_fn *done,
+                                       void *arg);
 
 #endif

@@ -50,15 +50,15 @@ static void miss(struct gateway *g, pres_id id, const struct dav_result *result)
 static void look(struct gateway *g, pres_id id);
 static void tell(struct gateway *g, pres_id id, struct gw_published *o, bool differs);
 
-unsigned gw_published_ways(const struct gateway *g, const struct gw_user *u)
+unsigned gw_published_ways(const struct gw_config *c, const struct gw_user *u)
 {
-    const struct gw_config_server *server = &g->config->servers[u->server];
+    const struct gw_config_server *server = &c->servers[u->server];
     const char *read = server->read;
     if (server->kind == GW_KIND_IFB || server->kind == GW_KIND_RELAY)
         return GW_POLLER_ALONE;
-    for (unsigned i = 0; u->group && i < g->config->group_rules_count; i++)
-        if (strcmp(g->config->group_rules[i].group, u->group) == 0 && g->config->group_rules[i].read)
-            read = g->config->group_rules[i].read;
+    for (unsigned i = 0; u->group && i < c->group_rules_count; i++)
+        if (strcmp(c->group_rules[i].group, u->group) == 0 && c->group_rules[i].read)
+            read = c->group_rules[i].read;
     read = u->read ? u->read : read;
     if (strcmp(read, "freebusy") == 0)
         return GW_POLLER_BATCH;

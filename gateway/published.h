@@ -20,7 +20,7 @@ struct gw_server;
 struct gw_published; /* one person's; only of people who are read this way */
 
 /* people.c: the setting of this person, their group, or the server. */
-unsigned gw_published_ways(const struct gateway *g, const struct gw_user *u); /* enum gw_poller_way */
+unsigned gw_published_ways(const struct gw_config *c, const struct gw_user *u); /* enum gw_poller_way */
 void gw_published_drop(struct gateway *g, pres_id id,
                        struct gw_server *s); /* forgets what is known; s: of the person */
 

@@ -1,6 +1,6 @@
 /*
  * reload: from one configuration to the next, whole or not at all. Also the way in of the first one, with nothing
- * before it.
+ * before it. What takes long, reading and comparing, is done by then (reload_run.c).
  *
  * Steps: plan (compare old and new; make every session, socket and face that will be needed, which is all that can
  * fail) -> commit (exchange, which cannot fail) -> retire what was replaced. A server whose account did not change
@@ -25,7 +25,6 @@
 #include "marker.h"
 #include "marker_check.h"
 #include "policy_choice.h"
-#include "policy_compare.h"
 #include "who.h"
 #include "who_table.h"
 
@@ -43,6 +42,7 @@ struct plan_server {
 
 struct plan {
     struct gw_config *config;
+    const struct gw_people_diff *people; /* NULL: to be compared */
     struct plan_server *servers;
     struct gw_listeners *listeners; /* with http, or neither */
     struct gw_http *http;
@@ -58,7 +58,6 @@ struct gw_faces {
     struct gw_faces *next;
 };
 
-static bool widens(struct gateway *g, const struct gw_config *config, struct gw_config_error *err);
 static bool plan_make(struct gateway *g, struct plan *plan, char *why, size_t why_size);
 static bool plan_one_server(struct gateway *g, struct plan *plan, unsigned i, char *why, size_t why_size);
 static bool plan_faces(struct gateway *g, struct plan *plan, char *why, size_t why_size);
@@ -72,12 +71,14 @@ static bool account_same(const struct gw_config_server *a, const struct gw_confi
 static bool http_same(const struct gw_config_http *a, const struct gw_config_http *b);
 static bool same(const char *a, const char *b);
 static bool same_list(char *const *a, unsigned a_count, char *const *b, unsigned b_count);
-static void log_lines(const char *lines);
 static void warn_of_unused(const struct gateway *g);
+static void drop_roster(void *arg);
+static void dropped(void *arg);
 
-bool gw_swap(struct gateway *g, struct gw_config *config, char *why, size_t why_size)
+bool gw_swap(struct gateway *g, struct gw_config *config, const struct gw_people_diff *people, char *why,
+             size_t why_size)
 {
-    struct plan plan = {.config = config};
+    struct plan plan = {.config = config, .people = people};
     struct buf told;
     config->refs++;
     if (!plan_make(g, &plan, why, why_size)) {
@@ -93,27 +94,6 @@ bool gw_swap(struct gateway *g, struct gw_config *config, char *why, size_t why_
     return true;
 }
 
-bool gw_reload(struct gateway *g, bool confirmed, char *why, size_t why_size)
-{
-    struct gw_config_error err;
-    struct gw_config *config = gw_config_read(g->config->path, &err);
-    if (config && !confirmed && widens(g, config, &err))
-        gw_config_free(&config);
-    bool ok = config && gw_swap(g, config, why, why_size);
-    if (!config)
-        snprintf(why, why_size, "%s", err.why);
-    free(g->reload_error);
-    g->reload_error = ok ? NULL : mem_strdup(why);
-    if (ok) {
-        g->reloaded_at = clk_wall_s(loop_clk(g->loop));
-        log_notice("reload", "done: %s", why);
-    } else {
-        log_error("reload", "refused code=%s, nothing was changed:", config ? "config-value" : err.code);
-        log_lines(why);
-    }
-    return ok;
-}
-
 void gw_config_drop(struct gw_config *config)
 {
     if (config && --config->refs == 0)
@@ -124,19 +104,6 @@ void gw_faces_free_retired(struct gateway *g)
 {
     while (g->retired)
         retired(g->retired);
-}
-
-/* Nobody is told more by accident. What follows from people who move into other groups is not looked at. */
-static bool widens(struct gateway *g, const struct gw_config *config, struct gw_config_error *err)
-{
-    char first[400] = "";
-    size_t count = gw_policy_widenings(g, config, first, sizeof first);
-    snprintf(err->code, sizeof err->code, "policy-widens");
-    snprintf(err->why, sizeof err->why,
-             "%s: policy: tells more than before in %zu cases, and that was not confirmed: %s. See freebusyctl policy "
-             "diff %s, then freebusyctl reload --confirm",
-             config->path, count, first, config->path);
-    return count > 0;
 }
 
 static bool plan_make(struct gateway *g, struct plan *plan, char *why, size_t why_size)
@@ -246,8 +213,10 @@ static void commit(struct gateway *g, struct plan *plan, struct buf *told)
     gw_poller_interval(g->poller, g->config->poll_interval_ms);
     gw_feed_rules(g);
     gw_people_log_notes(g->config->roster);
-    struct gw_people_change people = gw_people_apply(g, g->config->roster, old_servers);
-    gw_roster_forget_users(g->config->roster);
+    struct gw_people_change people = plan->people
+                                         ? gw_people_take(g, plan->people, old_servers)
+                                         : gw_people_apply(g, g->config->roster, old_servers, old_count);
+    loop_work(g->loop, drop_roster, dropped, gw_roster_forget_users(g->config->roster));
     for (unsigned i = 0; i < g->server_count; i++)
         if (plan->servers[i].elsewhere)
             gw_people_forget_places(g, g->servers[i]);
@@ -413,11 +382,14 @@ static void warn_of_unused(const struct gateway *g)
                     unused, text);
 }
 
-static void log_lines(const char *lines)
+/* In the worker: of very many people it takes a while. */
+static void drop_roster(void *arg)
 {
-    while (*lines) {
-        size_t len = strcspn(lines, "\n");
-        log_error("reload", "%.*s", (int)len, lines);
-        lines += len + (lines[len] == '\n');
-    }
+    struct gw_roster *roster = arg;
+    gw_roster_free(&roster);
+}
+
+static void dropped(void *arg)
+{
+    (void)arg;
 }

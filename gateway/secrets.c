@@ -1,8 +1,8 @@
 /*
  * secrets: the files that are watched: each server's secret, its proxy's, and the CSV files of people. Every few
  * seconds a job goes to the worker, because a file may lie on a slow disk: it looks at time stamps, and reads what has
- * changed. Back in the loop a new secret goes to its session, a new roster to people.c. A file that is gone or cannot
- * be used changes nothing, and says so once.
+ * changed. Back in the loop a new secret goes to its session, a new roster, compared in slices, to people.c.
+ * A file that is gone or cannot be used changes nothing, and says so once.
  *
  * One job at a time. It holds a reference on the configuration it looks at, so that a reload meanwhile pulls nothing
  * from under it, and its findings are dropped when the configuration is not in use any more.
@@ -18,6 +18,7 @@
 #include "base/mem.h"
 #include "base/secret.h"
 #include "gateway_private.h"
+#include "people_diff.h"
 #include "policy.h"
 #include "who.h"
 #include "who_table.h"
@@ -39,6 +40,7 @@ struct job {
     unsigned secret_count;
     bool outdated;
     struct gw_roster *roster;
+    struct gw_people_diff *people; /* of it */
     struct gw_stamp identities; /* before, then after */
     bool identities_changed;
     struct gw_whos *whos;
@@ -58,8 +60,13 @@ static void add_secret(struct job *job, const struct gw_server *s, const char *p
 static void job_work(void *arg);
 static void job_done(void *arg);
 static void take_secrets(struct gateway *g, struct job *job);
-static void take_roster(struct gw_files *f, struct job *job);
+static void say_trouble(struct gw_files *f, const struct job *job);
+static void compare(struct gw_files *f, struct job *job);
+static void compared(void *arg);
+static void take_roster(struct gateway *g, struct job *job);
 static void take_identities(struct gateway *g, struct job *job);
+static void drop_roster(void *arg);
+static void dropped(void *arg);
 static void job_free(struct job *job);
 
 struct gw_files *gw_files_new(struct gateway *g)
@@ -75,7 +82,9 @@ void gw_files_free(struct gw_files **f)
 {
     if (!*f)
         return;
-    if ((*f)->job)
+    if ((*f)->job && (*f)->job->people)
+        job_free((*f)->job);
+    else if ((*f)->job)
         (*f)->job->files = NULL;
     loop_timer_free(&(*f)->timer);
     free((*f)->users_note);
@@ -159,15 +168,21 @@ static void job_done(void *arg)
 {
     struct job *job = arg;
     struct gw_files *f = job->files;
-    if (f) {
-        f->job = NULL;
-        if (job->config == f->g->config) {
-            take_secrets(f->g, job);
-            take_identities(f->g, job);
-            take_roster(f, job);
+    if (f && job->config == f->g->config) {
+        take_secrets(f->g, job);
+        take_identities(f->g, job);
+        say_trouble(f, job);
+        if (job->roster && !gw_reloading(f->g)) { /* which reads it itself */
+            compare(f, job);
+            return;
         }
     }
-    job_free(job);
+    if (f)
+        f->job = NULL;
+    if (f && job->roster)
+        loop_work(f->g->loop, drop_roster, dropped, job);
+    else
+        job_free(job);
 }
 
 static void take_secrets(struct gateway *g, struct job *job)
@@ -188,28 +203,51 @@ static void take_secrets(struct gateway *g, struct job *job)
     }
 }
 
-static void take_roster(struct gw_files *f, struct job *job)
+static void say_trouble(struct gw_files *f, const struct job *job)
+{
+    bool told = f->users_note && job->err.why[0] && strcmp(f->users_note, job->err.why) == 0;
+    if (!job->outdated)
+        return;
+    if (!job->roster && !told)
+        log_error("users", "%s; everybody stays as before", job->err.why);
+    free(f->users_note);
+    f->users_note = job->roster ? NULL : mem_strdup(job->err.why);
+}
+
+static void compare(struct gw_files *f, struct job *job)
 {
     struct gateway *g = f->g;
-    if (job->outdated && !job->roster) {
-        if (!f->users_note || strcmp(f->users_note, job->err.why) != 0)
-            log_error("users", "%s; everybody stays as before", job->err.why);
-        free(f->users_note);
-        f->users_note = mem_strdup(job->err.why);
+    gw_people_diff_free(&job->people);
+    job->people = gw_people_diff_new(g, g->config, job->roster, g->servers, g->server_count);
+    gw_people_diff_run(job->people, compared, job);
+}
+
+/* A reload may have come in between, and has read the file itself. */
+static void compared(void *arg)
+{
+    struct job *job = arg;
+    struct gw_files *f = job->files;
+    bool ours = job->config == f->g->config;
+    if (ours && gw_people_diff_outdated(job->people)) {
+        compare(f, job);
         return;
     }
-    if (!job->roster)
-        return;
-    free(f->users_note);
-    f->users_note = NULL;
+    f->job = NULL;
+    if (ours)
+        take_roster(f->g, job);
+    gw_people_diff_free(&job->people);
+    loop_work(f->g->loop, drop_roster, dropped, job);
+}
+
+static void take_roster(struct gateway *g, struct job *job)
+{
     gw_people_log_notes(job->roster);
-    struct gw_people_change change = gw_people_apply(g, job->roster, g->servers);
+    struct gw_people_change change = gw_people_take(g, job->people, g->servers);
     log_notice("users", "CSV file read again persons=%zu added=%zu removed=%zu changed=%zu", pres_table_count(g->table),
                change.added, change.removed, change.changed);
     gw_roster_free(&g->config->roster);
     g->config->roster = job->roster;
-    job->roster = NULL;
-    gw_roster_forget_users(g->config->roster);
+    job->roster = gw_roster_forget_users(g->config->roster);
 }
 
 static void take_identities(struct gateway *g, struct job *job)
@@ -229,8 +267,21 @@ static void take_identities(struct gateway *g, struct job *job)
     log_notice("identities", "file read again");
 }
 
+/* In the worker: of very many people it takes a while. */
+static void drop_roster(void *arg)
+{
+    struct job *job = arg;
+    gw_roster_free(&job->roster);
+}
+
+static void dropped(void *arg)
+{
+    job_free(arg);
+}
+
 static void job_free(struct job *job)
 {
+    gw_people_diff_free(&job->people);
     for (unsigned i = 0; i < job->secret_count; i++)
         secret_free(&job->secrets[i].secret);
     free(job->secrets);

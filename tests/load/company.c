@@ -111,14 +111,22 @@ void company_close(struct company *c)
     remove_files(c);
 }
 
+static void reloaded(void *arg, bool ok, const char *why)
+{
+    *(bool *)arg = true;
+    if (ok)
+        return;
+    fprintf(stderr, "load: %s\n", why);
+    exit(1);
+}
+
 void company_policy(struct company *c, const char *rules)
 {
-    char why[4200];
+    bool over = false;
     write_config(c, rules);
-    if (!gw_reload(c->gateway, true, why, sizeof(why))) {
-        fprintf(stderr, "load: %s\n", why);
-        exit(1);
-    }
+    gw_reload(c->gateway, true, reloaded, &over);
+    while (!over)
+        loop_turn(c->loop, 10);
     company_settle(c);
 }
 

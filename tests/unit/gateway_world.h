@@ -37,6 +37,31 @@ static inline void start(struct fixture *f)
         fail_msg("%s", f->why);
 }
 
+struct reloading {
+    struct fixture *f;
+    bool over, ok;
+};
+
+static inline void reload_over(void *arg, bool ok, const char *why)
+{
+    struct reloading *r = arg;
+    snprintf(r->f->why, sizeof r->f->why, "%s", why);
+    r->over = true;
+    r->ok = ok;
+}
+
+/* Turns the loop until it is through; f->why says what came of it. */
+static inline bool reload_now(struct fixture *f, bool confirmed)
+{
+    struct reloading r = {.f = f};
+    gw_reload(f->g, confirmed, reload_over, &r);
+    assert_false(r.over);
+    for (int64_t end = clk_mono_ms(clk_system()) + 60000; !r.over && clk_mono_ms(clk_system()) < end;)
+        loop_turn(f->loop, 5);
+    assert_true(r.over);
+    return r.ok;
+}
+
 static inline int setup(void **state)
 {
     struct fixture *f = mem_calloc(1, sizeof *f);

@@ -86,7 +86,7 @@ static int setup(void **state)
     g->server_count = 1;
     g->keep = gw_keep_new(g->loop, NULL, why, sizeof why);
     gw_feed_rules(g);
-    gw_people_apply(g, g->config->roster, g->servers);
+    gw_people_apply(g, g->config->roster, g->servers, g->server_count);
     gw_outlets_apply(g, NULL);
     f->alice = pres_table_find(g->table, "alice@example.com");
     *state = f;

@@ -80,7 +80,7 @@ static int setup(void **state)
         g->servers[i]->number = gw_poller_server_add(g->poller, (struct dav_session *)f); /* never looked into */
     }
     gw_feed_rules(g);
-    gw_people_apply(g, g->config->roster, g->servers);
+    gw_people_apply(g, g->config->roster, g->servers, g->server_count);
     f->alice = pres_table_find(g->table, "alice@example.com");
     f->bob = pres_table_find(g->table, "bob@example.com");
     f->carol = pres_table_find(g->table, "carol@example.com");

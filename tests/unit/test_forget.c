@@ -58,7 +58,7 @@ static void test_answer(void **state)
     assert_true(gw_forgotten_has(f->g, "a.smith@a.test"));
     assert_true(gw_forgotten_has(f->g, "ANNA@a.test"));
     assert_false(gw_forgotten_has(f->g, "ben@a.test"));
-    assert_true(gw_reload(f->g, false, f->why, sizeof f->why));
+    assert_true(reload_now(f, false));
     assert_int_equal(pres_table_find(gw_table(f->g), "anna@a.test"), PRES_NOBODY);
 }
 
@@ -123,7 +123,7 @@ static void test_reload_meanwhile(void **state)
     write_world(f, false);
     start(f);
     gw_forget(f->g, "ben@a.test", keep, &answer);
-    assert_true(gw_reload(f->g, false, f->why, sizeof f->why));
+    assert_true(reload_now(f, false));
     assert_int_equal(pres_table_find(gw_table(f->g), "ben@a.test"), PRES_NOBODY);
     run(f, &answer);
     assert_int_equal(jv_count(jv_get(answer, "still_named_in")), 1);

@@ -35,7 +35,7 @@ static void write_world(struct fixture *f, const char *rules)
 static void reload(struct fixture *f, const char *rules)
 {
     write_world(f, rules);
-    if (!gw_reload(f->g, true, f->why, sizeof f->why))
+    if (!reload_now(f, true))
         fail_msg("%s", f->why);
 }
 

@@ -78,7 +78,7 @@ static int setup(void **state)
     g->choices = gw_choices_new(g);
     g->marks = gw_marks_new(g);
     gw_feed_rules(g);
-    gw_people_apply(g, g->config->roster, g->servers);
+    gw_people_apply(g, g->config->roster, g->servers, g->server_count);
     gw_outlets_apply(g, NULL);
     gw_marks_load(g->marks);
     f->alice = pres_table_find(g->table, "alice@example.com");

@@ -170,7 +170,7 @@ static void test_gone_while_it_flies(void **state)
     meet(f, "ben@a.test", 40);
     UNTIL(f, far.held);
     write_world(f, false, "");
-    assert_true(gw_reload(f->g, false, f->why, sizeof f->why));
+    assert_true(reload_now(f, false));
     unsigned before = far.count;
     answer(204);
     UNTIL(f, said(before, "METHOD:CANCEL", "ben@a.test") == 1);

@@ -38,14 +38,23 @@ static void write_config(struct fixture *f, const char *servers, const char *res
 
 static void reload(struct fixture *f)
 {
-    if (!gw_reload(f->g, false, f->why, sizeof f->why))
+    if (!reload_now(f, false))
         fail_msg("refused: %s", f->why);
     assert_null(gw_reload_error(f->g));
 }
 
+/* The last step alone: no poll comes in between. */
+static void swap(struct fixture *f)
+{
+    struct gw_config_error err;
+    struct gw_config *c = gw_config_read(files_path(f->folder, "c.yaml"), &err);
+    if (!c || !gw_swap(f->g, c, NULL, f->why, sizeof f->why))
+        fail_msg("refused: %s", c ? f->why : err.why);
+}
+
 static void refused(struct fixture *f, const char *words)
 {
-    assert_false(gw_reload(f->g, false, f->why, sizeof f->why));
+    assert_false(reload_now(f, false));
     if (!strstr(f->why, words))
         fail_msg("\"%s\" is not in: %s", words, f->why);
     assert_string_equal(gw_reload_error(f->g), f->why);
@@ -162,7 +171,7 @@ static void account_changed(void **state)
                  "  - { name: hq, kind: exchange, url: 'http://127.0.0.1:1/exchange/', account: a, password_file: pw, "
                  "auth: [basic], max_connections: 2 }\n",
                  "users: [ { address: a@x } ]\n" PUBLISH);
-    reload(f);
+    swap(f);
     assert_ptr_not_equal(f->g->servers[0]->session, session);
     struct gw_person_view view;
     gw_person_view(f->g, find(f, "a@x"), &view);
@@ -171,7 +180,7 @@ static void account_changed(void **state)
                  "  - { name: hq, kind: exchange, url: 'http://127.0.0.1:1/other/', account: a, password_file: pw, "
                  "auth: [basic] }\n",
                  "users: [ { address: a@x } ]\n" PUBLISH);
-    reload(f);
+    swap(f);
     gw_person_view(f->g, find(f, "a@x"), &view);
     assert_null(view.remember);
     assert_int_equal(state_of(f, "a@x"), PRES_BUSY);
@@ -255,7 +264,7 @@ static void listeners(void **state)
     write_config(
         f, HQ,
         "users: [ { address: a@x } ]\npublish: { http: { listen: ['127.0.0.1:0', '[::1]:0'], max_connections: 9 } }\n");
-    if (!gw_reload(f->g, false, f->why, sizeof f->why)) { /* a machine without IPv6 */
+    if (!reload_now(f, false)) { /* a machine without IPv6 */
         assert_non_null(strstr(f->why, "[::1]:0"));
         write_config(f, HQ,
                      "users: [ { address: a@x } ]\npublish: { http: { listen: ['127.0.0.1:0', '127.0.0.2:0'], "
@@ -401,6 +410,35 @@ static void stopped_while_looking(void **state)
     gw_free(&f->g);
 }
 
+/* In turn, each with the file as it is then; who does not want to know is not told; the end may come at any time. */
+static void several(void **state)
+{
+    struct fixture *f = *state;
+    struct reloading one = {.f = f}, two = {.f = f}, three = {.f = f};
+    write_config(f, HQ, "users: [ { address: a@x } ]\n" PUBLISH);
+    start(f);
+    write_config(f, HQ, "users: [ { address: b@x } ]\n" PUBLISH);
+    gw_reload(f->g, false, reload_over, &one);
+    gw_reload(f->g, false, reload_over, &two);
+    struct gw_reload *unheard = gw_reload(f->g, false, reload_over, &three);
+    assert_int_equal(find(f, "b@x"), PRES_NOBODY);
+    assert_true(gw_reloading(f->g));
+    gw_reload_forget(&unheard);
+    assert_null(unheard);
+    for (int i = 0; i < 4000 && gw_reloading(f->g); i++)
+        loop_turn(f->loop, 5);
+    assert_true(one.ok && two.ok && !three.over);
+    assert_int_not_equal(find(f, "b@x"), PRES_NOBODY);
+    assert_int_equal(find(f, "a@x"), PRES_NOBODY);
+    one.over = false;
+    gw_reload(f->g, false, reload_over, &one);
+    gw_reload(f->g, false, reload_over, &two);
+    gw_free(&f->g);
+    for (int i = 0; i < 20; i++)
+        loop_turn(f->loop, 1);
+    assert_false(one.over);
+}
+
 static void cannot_start(void **state)
 {
     struct fixture *f = *state;
@@ -433,6 +471,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(csv_is_watched, setup, teardown),
         cmocka_unit_test_setup_teardown(secret_is_watched, setup, teardown),
         cmocka_unit_test_setup_teardown(stopped_while_looking, setup, teardown),
+        cmocka_unit_test_setup_teardown(several, setup, teardown),
         cmocka_unit_test_setup_teardown(cannot_start, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
