@@ -169,6 +169,8 @@ void fetch_error_text(const struct fetch_slot *slot, CURLcode code, char *out, s
     if (code == CURLE_OUT_OF_MEMORY)
         text = "header line too long";
     curl_easy_getinfo(slot->easy, CURLINFO_OS_ERRNO, &number);
+    if (slot->client->unix_socket && code == CURLE_COULDNT_CONNECT && number > 0)
+        text = strerrordesc_np((int)number), number = 0; /* curl would speak of a host and a port */
     for (start = text; *text && len + 1 < size; text++)
         if ((*text != '\'' && *text != '"') || (*text == '\'' && in_word(start, text)))
             out[len++] = *text;

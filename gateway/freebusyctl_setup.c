@@ -39,6 +39,7 @@ static bool mend(struct setup *s, const char *step);
 static bool write_tried(struct setup *s);
 static bool write_file(const char *path, const char *text);
 static void put_config(const struct setup *s, struct buf *out);
+static char *socket_beside(const struct setup *s);
 static void put_line(struct buf *out, const char *key, const char *value);
 static bool keep(struct setup *s);
 static void tell_next(const struct setup *s);
@@ -244,8 +245,23 @@ static void put_config(const struct setup *s, struct buf *out)
              ", server: %s }\n  # - { file: users.csv, server: %s }   # address,publish_as,group: one line a person\n",
              name, name);
     buf_adds(out, "publish:\n  http: { listen: [\"127.0.0.1:8008\"] }\n");
-    if (system)
+    if (system) {
         buf_adds(out, "state: { directory: /var/lib/freebusyd }\n");
+        return;
+    }
+    char *socket = socket_beside(s);
+    buf_adds(out, "control: { socket: ");
+    jv_quote(out, socket);
+    buf_adds(out, " }\n");
+    free(socket);
+}
+
+/* The service has a folder for its socket; who starts the daemon by hand need not. */
+static char *socket_beside(const struct setup *s)
+{
+    char *folder = realpath(s->folder, NULL), *path = mem_printf("%s/control.sock", folder ? folder : s->folder);
+    free(folder);
+    return path;
 }
 
 /* A JSON string is a YAML string. */
@@ -283,13 +299,21 @@ static bool keep(struct setup *s)
     return ok;
 }
 
+static void tell_by_hand(const struct setup *s)
+{
+    char *socket = socket_beside(s);
+    printf("Next:   CREDENTIALS_DIRECTORY=%s freebusyd --config %s\n", s->secrets, s->file);
+    printf("        freebusyctl --socket %s status; http://127.0.0.1:8008/\n", socket);
+    free(socket);
+}
+
 static void tell_next(const struct setup *s)
 {
     printf("\nWritten: %s, and the password alone: %s\n", s->file, s->secret);
     if (strncmp(s->file, "/etc/", 5) == 0)
         puts("Next:   systemctl enable --now freebusyd; freebusyctl status; http://127.0.0.1:8008/");
     else
-        printf("Next:   CREDENTIALS_DIRECTORY=%s freebusyd --config %s\n", s->secrets, s->file);
+        tell_by_hand(s);
     puts("Then list everybody under users, and say under publish whom to tell (man freebusyd.yaml).");
     if (!s->caldav)
         printf("\nFor the mail server's administrator, so that everybody's calendar can be read. Exchange 2007:\n"

@@ -70,12 +70,13 @@ appointment {ANNA} now-1h +5h busy
 
 
 def presence_from(folder, written):
-    """The daemon, with the written file made fit for a test's folder: a port and a socket of its own."""
+    """The daemon, from the written file, with the port alone changed."""
     with open(written, encoding="utf-8") as file:
         text = file.read()
-    daemon = harness.Daemon(folder, text.replace("127.0.0.1:8008", "127.0.0.1:0") +
-                            'control: { socket: "{folder}/control.sock" }\n',
+    daemon = harness.Daemon(folder, text.replace("127.0.0.1:8008", "127.0.0.1:0"), start=False,
                             env={"CREDENTIALS_DIRECTORY": os.path.join(os.path.dirname(written), "secrets")})
+    daemon.socket = os.path.join(os.path.dirname(written), "control.sock")
+    daemon.start()
     daemon.wait_state(ANNA, "busy")
     daemon.stop()
 
@@ -107,6 +108,9 @@ def three_faults(folder):
     t.wait("Written: ")
     check_equal(t.end(), 0, f"setup: {t.seen}")
     check(PASSWORD not in t.seen, "a password is never shown")
+    check("For the mail server's administrator" in t.seen and
+          "Get-MailboxDatabase | Add-ADPermission -User 'EXAMPLE\\svc-presence' -ExtendedRights Receive-As" in t.seen,
+          f"what the mail server's administrator has to say to his server: {t.seen}")
     print(f"from nothing to a configuration: {time.monotonic() - began:.1f} s")
 
     secret = os.path.join(folder, "etc", "secrets", "hq-password")
