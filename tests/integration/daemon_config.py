@@ -103,10 +103,14 @@ def bad_certificates(folder):
 
 
 def documented_files(folder):
-    """The configurations that README and packaging/ show can be used as they stand, once their files are there."""
-    with open(os.path.join(harness.SOURCE, "README.md"), encoding="utf-8") as file:
-        shown = re.findall(r"```yaml\n(.*?)```", file.read(), re.S)
-    check_equal(len(shown), 1, "configurations in README")
+    """The configurations that README, docs/configure.md and packaging/ show can be used as they stand, once their files
+    are there."""
+    shown = []
+    for name in ("README.md", "docs/configure.md"):
+        with open(os.path.join(harness.SOURCE, name), encoding="utf-8") as file:
+            blocks = re.findall(r"```yaml\n(.*?)```", file.read(), re.S)
+        check_equal(len(blocks), 1, f"configurations in {name}")
+        shown += blocks
     for name in ("freebusyd.yaml", "freebusyd-minimal.yaml"):
         with open(os.path.join(harness.SOURCE, "packaging", name), encoding="utf-8") as file:
             shown.append(file.read())

@@ -1,5 +1,6 @@
-"""Metrics as Prometheus' own linter likes them; alert rules and dashboard ask for nothing that the daemon does not
-have."""
+"""Metrics as Prometheus' own linter likes them, each with its row in docs/monitoring.md; alert rules and dashboard ask
+for nothing that the daemon does not have."""
+import glob
 import json
 import os
 import re
@@ -23,14 +24,17 @@ def names_in(expression):
 
 
 def metrics_linted(folder):
-    """With a server that answers, one that does not, and persons with odd names."""
-    sim, daemon = company.start(folder, ["appointment anna@example.test now-1h +5h busy"],
-                                ["anna@example.test", "absent@example.test"])
+    """With people who are known and not, and an outlet that is down."""
+    harness.secret_file(folder, "password", "svc-secret")
+    sim = harness.Simulator(folder, company.company("appointment anna@example.test now-1h +5h busy"))
+    daemon = harness.Daemon(folder, company.yaml(sim.url, ["anna@example.test", "absent@example.test"]).replace(
+        "publish:\n", "publish:\n  mqtt: { server: \"mqtt://127.0.0.1:1\" }\n"))
     daemon.wait_state("anna@example.test", "busy", 60)
     status, text, _ = daemon.get("/metrics")
     check_equal(status, 200, "metrics")
     promtool("check", "metrics", text=text)
-    there = set(re.findall(r"^# TYPE (\S+)", text, re.M))
+    types = dict(re.findall(r"^# TYPE (\S+) (\S+)", text, re.M))
+    there = set(types)
     check("example.test" not in text, "no address in the metrics")
     with open(os.path.join(HERE, "freebusyd.rules.yml"), encoding="utf-8") as file:
         asked = names_in(file.read())
@@ -38,8 +42,20 @@ def metrics_linted(folder):
         for panel in json.load(file)["panels"]:
             for target in panel["targets"]:
                 asked |= names_in(target["expr"])
-    outlets = {name for name in asked if name.startswith("freebusyd_outlet_")}  # there is none here
-    check_equal(asked - there - outlets, set(), "metrics that rules or dashboard ask for and the daemon does not have")
+    check_equal(asked - there, set(), "metrics that rules or dashboard ask for and the daemon does not have")
+    every_one_documented(types)
+
+
+def every_one_documented(types):
+    """The table against the sources, for some come only with what is not configured here, and against what was served."""
+    with open(os.path.join(harness.SOURCE, "docs", "monitoring.md"), encoding="utf-8") as file:
+        told = dict(re.findall(r"^\| `(freebusyd_\w+)` \| (\w+) \|", file.read(), re.M))
+    written = set()
+    for path in glob.glob(os.path.join(harness.SOURCE, "gateway", "*.c")):
+        with open(path, encoding="utf-8") as file:
+            written |= names_in(file.read())
+    check_equal(set(told), written, "the metrics of docs/monitoring.md, and those of the sources")
+    check_equal({name: told[name] for name in types}, types, "their types")
 
 
 def alert_rules(_):

@@ -135,8 +135,10 @@ static void one_round(struct company *c, int64_t first, int64_t step, bool read,
         readers_stop(&readers);
         audience_stop(&screens);
     }
-    if (audience_lost(&all) > 0)
+    if (audience_lost(&all) > 0) {
+        fprintf(stderr, "load-page: the stream of everybody was cut\n");
         exit(1);
+    }
     best->delay = best->delay <= 0 || last - begin < best->delay ? last - begin : best->delay;
     audience_stop(&all);
 }
