@@ -275,6 +275,9 @@ def bad_input(folder):
     refused("two organisers", 403, "valid-scheduling-message", world.post([BOB], more=f"ORGANIZER:mailto:{ANNA}\r\n"))
     refused("somebody else's outbox", 404, "no-such-person", world.post([ANNA], path=f"/dav/calendars/{BOB}/outbox/"))
     refused("a calendar", 403, "supported-collection", world.post([BOB], path=f"/dav/calendars/{ANNA}/calendar/"))
+    for spelt in (BOB.replace("@", "+tag@"), "../" + BOB, BOB.replace("@", "%2540")):
+        status, text, _ = world.post([spelt])
+        check(status == 200 and "<C:request-status>3.7" in text and "FREEBUSY;" not in text, f"{spelt} is nobody: {text}")
     refused("501 attendees", 403, "max-attendees-per-instance", world.post([BOB] * 501))
     check_equal(world.post([BOB] * 500)[0], 200, "500 attendees")
     for count, status in ((10000, 403), (100000, 413)):
@@ -307,7 +310,8 @@ def bad_input(folder):
     for path in ("/dav/calendars/../principals/", f"/dav//principals/{ANNA}/", "/dav/%2e%2e/",
                  f"/dav/principals/{NOBODY}/", f"/dav/principals/{ANNA}/x/", f"/dav/calendars/{ANNA}/calendar/x/",
                  f"/dav/principals%2F{ANNA}/", f"/dav/principals/{quoted(ANNA).replace('@', '%2540')}/",
-                 f"/dav/calendars/{BOB}/inbox/", "/davx/"):
+                 f"/dav/calendars/{BOB}/inbox/", "/davx/", f"/dav/principals/{BOB.replace('@', '+tag@')}/",
+                 f"/dav/principals/{BOB.replace('@', '%2Btag@')}/"):
         check_equal(world.ask("PROPFIND", path, None, {"Depth": "0"})[0], 404, path)
     check_equal(world.ask("PROPFIND", "/dav/principals/%00/", None, {"Depth": "0"})[0], 400, "a NUL")
     check_equal(world.ask("PROPFIND", f"/dav/principals/{ANNA.upper()}/", None, {"Depth": "0"})[0], 207, "without case")

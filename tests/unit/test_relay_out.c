@@ -21,11 +21,15 @@ struct far {
     struct httpd_req *held; /* not answered yet */
     bool hold;
     int digests, others; /* status */
+    const char *const *headers, *text; /* of answers */
+    size_t text_len;
+    bool strayed; /* a request that is none of ours, or says more than it should */
     char *bodies[KEPT_MAX];
     unsigned count;
 };
 
 static struct far far;
+static const char *relay_more = ""; /* settings of the relay */
 
 static void on_request(void *arg, struct httpd_req *req)
 {
@@ -33,11 +37,13 @@ static void on_request(void *arg, struct httpd_req *req)
     const char *body = httpd_body(req, &len);
     (void)arg;
     assert_true(far.count < KEPT_MAX);
+    far.strayed |= strcmp(httpd_path(req), "/relay/inside/") != 0 || httpd_header(req, "Cookie");
     far.bodies[far.count++] = mem_strndup(body, len);
     if (far.hold)
         far.held = req;
     else
-        httpd_reply(req, strstr(far.bodies[far.count - 1], "X-FB-DIGEST:") ? far.digests : far.others, NULL, NULL, 0);
+        httpd_reply(req, strstr(far.bodies[far.count - 1], "X-FB-DIGEST:") ? far.digests : far.others, far.headers,
+                    far.text, far.text_len);
 }
 
 static void answer(int status)
@@ -65,10 +71,10 @@ static void write_world(struct fixture *f, bool with_ben, const char *more)
              "servers:\n  - { name: hq, kind: relay, relay: { from: nobody } }\n"
              "users:\n  - { address: anna@a.test, server: hq }\n%s"
              "presence: { stale_after: 1d }\npublish:\n  http: { listen: [] }\n  relays:\n"
-             "    - { name: out, stream: s, url: 'http://127.0.0.1:%u/relay/inside/', digest: 10s }\n"
+             "    - { name: out, stream: s, url: 'http://127.0.0.1:%u/relay/inside/', digest: 10s%s }\n"
              "control: { socket: %s/control.sock }\nstate: { directory: %s }\n%s",
-             with_ben ? "  - { address: ben@a.test, server: hq }\n" : "", httpd_port(far.httpd), f->folder, f->folder,
-             more);
+             with_ben ? "  - { address: ben@a.test, server: hq }\n" : "", httpd_port(far.httpd), relay_more,
+             f->folder, f->folder, more);
     files_write(f->folder, "c.yaml", 0600, text);
 }
 
@@ -215,6 +221,87 @@ static void test_refused(void **state)
     assert_int_equal(counted(f, "exported"), 2);
 }
 
+/* Accepted or refused, within a few bytes; whatever else the far end says is not looked at. */
+static void test_the_answer_means_nothing(void **state)
+{
+    static const char *const cookie[] = {"Set-Cookie: a=b", "Content-Type: text/calendar", "Refresh: 0", NULL};
+    static const char *const elsewhere[] = {"Location: /elsewhere/", NULL};
+    static char huge[100000];
+    struct fixture *f = *state;
+    const char *code;
+    UNTIL(f, counted(f, "exported") == 2);
+    meet(f, "anna@a.test", 70);
+    UNTIL(f, said(0, "anna@a.test", "/PT1H10M") == 1);
+    far.others = far.digests = 200;
+    far.headers = cookie;
+    far.text = far.bodies[far.count - 1]; /* as if it were one of ours */
+    far.text_len = strlen(far.text);
+    uint64_t head = pres_journal_head(gw_journal(f->g));
+    unsigned before = far.count;
+    UNTIL(f, far.count > before + 3);
+    assert_int_equal(counted(f, "exported"), 2);
+    assert_int_equal(pres_journal_head(gw_journal(f->g)), head);
+
+    memset(huge, 'x', sizeof huge);
+    far.text = huge;
+    far.text_len = sizeof huge;
+    meet(f, "anna@a.test", 80);
+    UNTIL(f, strcmp(state_of(f, &code), "waiting") == 0);
+    assert_string_equal(code, "answer-too-large");
+    far.text_len = 0;
+    before = far.count;
+    UNTIL(f, said(before, "anna@a.test", "/PT1H20M") == 1); /* what was answered so is not told */
+
+    far.headers = elsewhere;
+    far.others = 307;
+    meet(f, "anna@a.test", 90);
+    UNTIL(f, strcmp(state_of(f, &code), "waiting") == 0);
+    assert_string_equal(code, "relay-refused");
+    assert_false(far.strayed);
+}
+
+/* One more message, and only one. */
+static void beat(struct fixture *f, unsigned expected)
+{
+    loop_advance(f->loop, 1000);
+    for (int tries = 0; tries < STEPS * 10 && far.count < expected; tries++)
+        loop_turn(f->loop, 1);
+    for (int i = 0; i < 20; i++)
+        loop_turn(f->loop, 1);
+    assert_int_equal(far.count, expected);
+    assert_int_equal(strlen(far.bodies[far.count - 1]), 5000);
+}
+
+/* Whoever counts messages learns nothing: one a second of one size, whatever happens inside. */
+static void test_constant_rate(void **state)
+{
+    struct fixture *f = *state;
+    relay_more = ", pad_bytes: 5000, pad_every: 1s";
+    write_world(f, true, "");
+    assert_true(gw_reload(f->g, false, f->why, sizeof f->why));
+    relay_more = "";
+    UNTIL(f, counted(f, "exported") == 2 && counted(f, "digests") > 0);
+    for (int i = 0; i < 20; i++)
+        loop_turn(f->loop, 1);
+    unsigned first = far.count, count = far.count;
+    beat(f, ++count); /* from here on, on the beat */
+    for (int i = 0; i < 15; i++)
+        beat(f, ++count);
+    for (int i = 0; i < 15; i++) {
+        meet(f, "anna@a.test", 30 + i);
+        meet(f, "ben@a.test", 60 + i);
+        beat(f, ++count);
+    }
+    assert_true(said(first, "anna@a.test", "FREEBUSY;") > 5);
+    relay_more = ", pad_bytes: 5000, pad_every: 1s";
+    write_world(f, false, "");
+    relay_more = "";
+    assert_true(gw_reload(f->g, false, f->why, sizeof f->why));
+    for (int i = 0; i < 5; i++)
+        beat(f, ++count);
+    assert_int_equal(said(first, "METHOD:CANCEL", "ben@a.test"), 1);
+}
+
 static void nothing(void *arg)
 {
     (void)arg;
@@ -266,6 +353,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_gone_while_it_flies, far_setup, far_teardown),
         cmocka_unit_test_setup_teardown(test_refused_digest, far_setup, far_teardown),
         cmocka_unit_test_setup_teardown(test_refused, far_setup, far_teardown),
+        cmocka_unit_test_setup_teardown(test_the_answer_means_nothing, far_setup, far_teardown),
+        cmocka_unit_test_setup_teardown(test_constant_rate, far_setup, far_teardown),
         cmocka_unit_test_setup_teardown(test_over_a_restart, far_setup, far_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
