@@ -32,13 +32,14 @@ struct looking {
     struct gateway *g;
     struct loop_timer *timer;
     int64_t until_ms;
+    bool begun; /* what outlets do not do by themselves */
 };
 
 static bool daemon_runs(const char *socket_path);
 static void say_that_it_runs(struct buf *out, const char *socket_path);
 static void on_change(void *arg, pres_id id, const struct pres_presence *now);
 static void on_look(void *arg);
-static bool all_settled(const struct gateway *g);
+static bool all_settled(struct looking *l);
 
 bool gw_check_outlets_alone(struct buf *out, struct gw_config *config)
 {
@@ -112,21 +113,23 @@ static void on_change(void *arg, pres_id id, const struct pres_presence *now)
 static void on_look(void *arg)
 {
     struct looking *l = arg;
-    if (all_settled(l->g) || clk_mono_ms(clk_system()) >= l->until_ms)
+    if (all_settled(l) || clk_mono_ms(clk_system()) >= l->until_ms)
         loop_stop(l->g->loop);
     else
         loop_timer_in(l->timer, LOOK_MS);
 }
 
-/* A hook is sent nothing but news of people: it is settled when its secrets could be read. */
-static bool all_settled(const struct gateway *g)
+/* A hook is asked when all others have shown what they can: up means only that its secrets could be read. */
+static bool all_settled(struct looking *l)
 {
-    for (size_t i = 0; i < gw_outlet_count(g); i++) {
+    for (size_t i = 0; i < gw_outlet_count(l->g) && !l->begun; i++) {
         struct pres_publisher_status s;
-        gw_outlet_status(g, i, &s);
+        gw_outlet_status(l->g, i, &s);
         bool hook = strcmp(s.kind, "webhook") == 0 && strcmp(s.state, "up") == 0;
         if (!s.code && !s.proved_at && !hook)
             return false;
     }
-    return true;
+    bool begin = !l->begun;
+    l->begun = true;
+    return !gw_outlets_prove(l->g, begin);
 }

@@ -82,7 +82,7 @@ bool gw_check_outlets(struct buf *out, const struct gateway *g)
     for (size_t i = 0; i < gw_outlet_count(g); i++) {
         struct pres_publisher_status s;
         gw_outlet_status(g, i, &s);
-        well = well && !s.code;
+        well = well && !s.code && !s.check_code;
         add_line(out, &s);
     }
     return well;
@@ -117,10 +117,11 @@ const char *gw_outlet_cause(const char *code, const char **ret_advice)
 static void add_line(struct buf *out, const struct pres_publisher_status *s)
 {
     char since[UTC_TEXT_MAX], proved[UTC_TEXT_MAX], evidence[400];
-    const char *advice, *meaning = gw_outlet_cause(s->code, &advice);
-    bool ok = !s->code;
+    const char *code = s->code ? s->code : s->check_code, *text = s->code ? s->text : s->check_text;
+    const char *advice, *meaning = gw_outlet_cause(code, &advice);
+    bool ok = !code;
     if (!ok)
-        snprintf(evidence, sizeof evidence, "%s: %s", s->name, s->text ? s->text : "");
+        snprintf(evidence, sizeof evidence, "%s: %s", s->name, text ? text : "");
     else if (strcmp(s->state, "up") != 0)
         snprintf(evidence, sizeof evidence, "%s: %s", s->name, s->state);
     else
@@ -131,7 +132,7 @@ static void add_line(struct buf *out, const struct pres_publisher_status *s)
     struct jv *v = jv_set_str(jv_object(), "step", dav_step_name(DAV_STEP_PUBLISH));
     jv_set_bool(v, "ok", ok);
     jv_set_str(v, "outlet", s->name);
-    jv_set_str(v, "code", s->code);
+    jv_set_str(v, "code", code);
     jv_set_str(v, "meaning", meaning);
     jv_set_str(v, "evidence", evidence);
     jv_set_str(v, "advice", advice);

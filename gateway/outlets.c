@@ -199,6 +199,15 @@ void gw_outlet_status(const struct gateway *g, size_t i, struct pres_publisher_s
                                               .text = o->why};
 }
 
+bool gw_outlets_prove(struct gateway *g, bool begin)
+{
+    bool busy = false;
+    for (size_t i = 0; i < gw_outlet_count(g); i++)
+        if (g->outlets->list[i]->publisher)
+            busy = pres_publisher_check(g->outlets->list[i]->publisher, begin) || busy;
+    return busy;
+}
+
 size_t gw_outlet_counts(const struct gateway *g, size_t i, struct pres_count *rows, size_t max)
 {
     const struct gw_outlet *o = g->outlets->list[i];

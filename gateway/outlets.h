@@ -34,6 +34,8 @@ bool gw_outlets_configured(const struct gw_config *c, const char *label);
 
 size_t gw_outlet_count(const struct gateway *g);
 void gw_outlet_status(const struct gateway *g, size_t i, struct pres_publisher_status *ret);
+/* An administrator's check: lets each outlet that is up try what it can; or, without `begin`, is one of them at it? */
+bool gw_outlets_prove(struct gateway *g, bool begin);
 size_t gw_outlet_counts(const struct gateway *g, size_t i, struct pres_count *rows, size_t max);
 bool gw_outlets_watched(const struct gateway *g, void (*fn)(void *arg, pres_id id),
                         void *arg);            /* as pres_watch_each() */

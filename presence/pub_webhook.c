@@ -45,6 +45,7 @@ static enum pres_delivered outlet_deliver(void *outlet, struct pres_delivery *d)
 static bool wanted(const struct pub_webhook *h, const struct pres_delivery *d);
 static bool outlet_farewell(void *outlet);
 static void outlet_people_changed(void *outlet);
+static bool outlet_check(void *outlet, bool begin);
 static size_t outlet_counts(const void *outlet, struct pres_count *rows, size_t max);
 static void outlet_free(void *outlet);
 static void on_start(void *arg);
@@ -62,6 +63,7 @@ static const struct pres_outlet_ops ops = {
     .deliver = outlet_deliver,
     .farewell = outlet_farewell,
     .people_changed = outlet_people_changed,
+    .check = outlet_check,
     .counts = outlet_counts,
     .free = outlet_free,
 };
@@ -176,6 +178,9 @@ static struct pub_webhook *outlet_new(struct loop *loop, struct pres_table *tabl
         buf_init(&h->lanes[i].url, URL_MAX);
         buf_init(&h->lanes[i].body, BODY_MAX);
     }
+    h->probe.hook = h;
+    buf_init(&h->probe.url, URL_MAX);
+    buf_init(&h->probe.body, BODY_MAX);
     h->client = client_new(h, s, false);
     h->outside = client_new(h, s, true);
     h->start = loop_timer_new(loop, "webhook start", on_start, h);
@@ -227,6 +232,7 @@ static void outlet_disconnect(void *outlet, const char *why)
     loop_timer_stop(h->start);
     loop_timer_stop(h->wait);
     h->gate = PUB_GATE_SHUT;
+    fetch_cancel(&h->probe.fetch);
     for (unsigned i = 0; i < h->lane_count; i++)
         pres_hook_lane_drop(&h->lanes[i]);
 }
@@ -280,6 +286,14 @@ static void outlet_people_changed(void *outlet)
     pres_hook_pump(h);
 }
 
+static bool outlet_check(void *outlet, bool begin)
+{
+    struct pub_webhook *h = outlet;
+    if (begin)
+        read_secrets(h);
+    return pres_hook_check(h, begin);
+}
+
 static size_t outlet_counts(const void *outlet, struct pres_count *rows, size_t max)
 {
     const struct pub_webhook *h = outlet;
@@ -301,6 +315,7 @@ static void outlet_free(void *outlet)
     struct pub_webhook *h = outlet;
     for (unsigned i = 0; i < PUB_HOOK_LANES; i++)
         pres_hook_lane_free(&h->lanes[i]);
+    pres_hook_lane_free(&h->probe);
     fetch_client_free(&h->client);
     fetch_client_free(&h->outside);
     pres_hook_forget_all(h);

@@ -1,8 +1,8 @@
 /*
  * pub_webhook: what the files of the webhook outlet share. pub_webhook.c is the outlet (deliveries, the circuit
  * breaker), pub_webhook_queue.c who waits and what was told, pub_webhook_lane.c one request at a time until it is
- * settled, pub_webhook_fill.c what stands in it, pub_webhook_redirect.c where it may be led, pub_webhook_ready.c the
- * known products.
+ * settled, pub_webhook_fill.c what stands in it, pub_webhook_redirect.c where it may be led, pub_webhook_check.c the
+ * administrator's check, pub_webhook_ready.c the known products.
  */
 #ifndef PRESENCE_PUB_WEBHOOK_PRIVATE_H
 #define PRESENCE_PUB_WEBHOOK_PRIVATE_H
@@ -98,6 +98,7 @@ struct pub_webhook {
     size_t queued;
     int64_t oldest_ms; /* since when the first of them waits */
     struct pub_hook_lane lanes[PUB_HOOK_LANES];
+    struct pub_hook_lane probe; /* the check's request: has no persons */
     uint64_t sequence, reserved;
 
     uint64_t requests, retries, rejected, kept, redirected;
@@ -133,12 +134,16 @@ void pres_hook_lane_free(struct pub_hook_lane *l);
 /* pub_webhook_fill.c */
 void pres_hook_fill_batch(struct pub_hook_lane *l);
 void pres_hook_fill_one(struct pub_hook_lane *l, const char *path, const char *body);
+void pres_hook_fill_check(struct pub_hook_lane *l);
 void pres_hook_fill_mark(struct pub_hook_lane *l);
 char *pres_hook_fill_id(struct pub_hook_lane *l);
 /* NULL-terminated, to be freed with pres_hook_free_headers. */
 char **pres_hook_headers(struct pub_hook_lane *l);
 void pres_hook_free_headers(char **headers);
 bool pres_hook_shown(const struct pub_webhook *h, enum pres_kind kind); /* ready-made: is anything to be shown? */
+
+/* pub_webhook_check.c: begins, or only says whether one is under way. */
+bool pres_hook_check(struct pub_webhook *h, bool begin);
 
 /* pub_webhook_redirect.c: where an answer leads. NULL with a code and a text: nowhere. */
 char *pres_hook_redirect(struct pub_hook_lane *l, const struct fetch_answer *answer, bool *ret_outside,

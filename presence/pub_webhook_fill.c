@@ -25,6 +25,7 @@
 enum { JSON_MAX = 16000, HEADER_MAX = 8192 };
 
 static void fill_of(struct pub_hook_lane *l, struct buf *json, struct buf *text, struct pres_fill *ret);
+static struct pres_fill fill_of_nobody(const struct pub_hook_lane *l);
 static void cut_utf8(struct buf *text, size_t max);
 static char *header(struct pub_hook_lane *l, const char *line);
 static char *signature(struct pub_hook_lane *l);
@@ -69,6 +70,26 @@ void pres_hook_fill_one(struct pub_hook_lane *l, const char *path, const char *b
         pres_template_add(&l->body, body, &f, escape_of(h->content_type));
     buf_free(&json);
     buf_free(&text);
+}
+
+/* Of nobody; under a number that no request has, which is above none that a receiver knows. */
+void pres_hook_fill_check(struct pub_hook_lane *l)
+{
+    struct pub_webhook *h = l->hook;
+    struct pres_fill f = fill_of_nobody(l);
+    l->sequence = 0;
+    buf_reset(&l->url);
+    buf_reset(&l->body);
+    pres_template_add(&l->url, h->url, &f, PRES_ESCAPE_URL);
+    while (h->ready && l->url.len > 0 && l->url.data[l->url.len - 1] == '/')
+        l->url.data[--l->url.len] = '\0';
+    if (h->ready) {
+        buf_adds(&l->url, h->ready->who);
+        return;
+    }
+    buf_adds(&l->body, "{\"hook\":");
+    jv_quote(&l->body, h->name);
+    buf_adds(&l->body, ",\"sequence\":0,\"check\":true,\"presence\":[]}");
 }
 
 void pres_hook_fill_mark(struct pub_hook_lane *l)
@@ -154,6 +175,15 @@ static void fill_of(struct pub_hook_lane *l, struct buf *json, struct buf *text,
                               .sequence = l->sequence};
 }
 
+static struct pres_fill fill_of_nobody(const struct pub_hook_lane *l)
+{
+    const struct pub_webhook *h = l->hook;
+    return (struct pres_fill){.address = "",
+                              .now = &l->now,
+                              .token = h->token ? secret_bytes(h->token, &(size_t){0}) : NULL,
+                              .sequence = l->sequence};
+}
+
 static void cut_utf8(struct buf *text, size_t max)
 {
     if (text->len <= max)
@@ -172,13 +202,9 @@ static char *header(struct pub_hook_lane *l, const char *line)
     if (l->count == 1 && !l->hook->batch) {
         fill_of(l, &json, &text, &f);
     } else { /* of a batch only the token and the number can be meant */
-        const struct pub_webhook *h = l->hook;
         buf_init(&json, 1);
         buf_init(&text, 1);
-        f = (struct pres_fill){.address = "",
-                               .now = &l->now,
-                               .token = h->token ? secret_bytes(h->token, &(size_t){0}) : NULL,
-                               .sequence = l->sequence};
+        f = fill_of_nobody(l);
     }
     pres_template_add(&out, line, &f, PRES_ESCAPE_HEADER);
     buf_free(&json);

@@ -15,6 +15,7 @@ struct pres_hook_ready {
     const char *guard, *guard_field, *mark;
     const char *method, *path, *content_type, *body;
     const char *release; /* the body that takes our state back */
+    const char *who, *who_field; /* GET: who we are over there, and what an answer that says so has */
     const char *headers[3];
     const char *ok_field; /* true in an answer that means success; NULL: the status says it */
     const char *show[PRES_KINDS];

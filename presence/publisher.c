@@ -53,6 +53,8 @@ struct pres_publisher {
     int64_t retry_at;
     const char *code;
     char text[200];
+    const char *check_code;
+    char check_text[200];
     bool failure_told; /* it is in the log, and its end is not */
 
     pres_id *ring; /* persons that wait, oldest first; the bitmap says who is in it */
@@ -250,6 +252,22 @@ void pres_publisher_proved(struct pres_publisher *p)
     p->proved_at = clk_wall_s(loop_clk(p->loop));
 }
 
+void pres_publisher_checked(struct pres_publisher *p, const char *code, const char *text)
+{
+    log_debug("publish", "outlet=%s check code=%s text=\"%s\"", p->name, code, text);
+    p->check_code = code;
+    snprintf(p->check_text, sizeof p->check_text, "%s", text);
+}
+
+bool pres_publisher_check(struct pres_publisher *p, bool begin)
+{
+    if (!p->ops->check || p->state != STATE_UP)
+        return false;
+    if (begin)
+        p->check_code = NULL;
+    return p->ops->check(p->outlet, begin);
+}
+
 void pres_publisher_spent(struct pres_publisher *p, unsigned messages)
 {
     refill(p);
@@ -270,6 +288,8 @@ void pres_publisher_status(const struct pres_publisher *p, struct pres_publisher
         .retry_at = p->state == STATE_WAITING ? p->retry_at : 0,
         .code = p->code,
         .text = p->text,
+        .check_code = p->state == STATE_UP ? p->check_code : NULL,
+        .check_text = p->check_text,
         .names_watched = p->ops->watched != NULL,
         .waiting = p->ring_count + (p->current != PRES_NOBODY),
         .resyncing = p->resyncing,

@@ -6,7 +6,7 @@ import sys
 import time
 
 import harness
-from harness import wait_until
+from harness import check, wait_until
 
 sys.path.insert(0, os.path.join(harness.SOURCE, "tests", "peers"))
 
@@ -18,6 +18,14 @@ def outlet(daemon, name):
 def wait_up(daemon, name, seconds=60):
     return wait_until(lambda: (o := outlet(daemon, name)).get("state") == "up" and o, f"the outlet {name} to be up",
                       seconds)
+
+
+def checked(daemon, name):
+    """The line of `freebusyctl check` about an outlet, by the running daemon."""
+    code, out, err = daemon.ctl("check", "--json")
+    lines = [json.loads(line) for line in out.splitlines()]
+    check(lines and "done" in lines[-1], f"the check goes to its end: {code} {out}{err}")
+    return next(line for line in lines if line.get("outlet") == name)
 
 
 def meeting(sim, address, begin=None, length=3600, kind="busy"):

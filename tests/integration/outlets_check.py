@@ -72,18 +72,22 @@ def alone(folder):
         asking.join(60)
         check(code == 0 and last["ok"], f"all is well: {code} {lines}")
         check_equal(sorted(lines), ["mqtt", "sip", "sip-server", "wall", "xmpp"], "the outlets that were tried")
-        for name in ("xmpp", "mqtt", "sip", "sip-server"):
+        for name in ("xmpp", "mqtt", "sip", "sip-server", "wall"):
             check("one message delivered to itself" in lines[name]["evidence"], f"{name}: {lines[name]}")
         check(all(s["type"] == "unavailable" or s["type"] == "error" for s in bob.seen[told:]),
               f"what a watcher was told meanwhile: {bob.seen[told:]}")
         check_equal(sub.state("presence/" + CAROL), "busy", "what is kept at the broker")
 
+        check_equal(json.loads(sink.requests[-1]["body"]),
+                    {"hook": "wall", "sequence": 0, "check": True, "presence": []}, "what the hook got")
+
         # what is wrong is named
+        sink.always = "500"
         harness.secret_file(folder, "xmpp-secret", "another")
         kamailio.stop()
         code, lines, last = ask(daemon)
-        check_equal((code, lines["xmpp"]["code"], lines["sip"]["code"], lines["mqtt"]["ok"]),
-                    (1, "xmpp-not-authorized", "tcp-refused", True), f"faults: {lines}")
+        check_equal((code, lines["xmpp"]["code"], lines["sip"]["code"], lines["mqtt"]["ok"], lines["wall"]["code"]),
+                    (1, "xmpp-not-authorized", "tcp-refused", True, "webhook-refused"), f"faults: {lines}")
         check(lines["xmpp"]["advice"], "and what to do")
 
         # subscriptions are as they were

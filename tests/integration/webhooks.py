@@ -1,13 +1,16 @@
 """Webhooks through the whole program: a simulated company, the daemon, and receivers that refuse, delay, lie and
 die."""
 import json
+import os
 import signal
+import ssl
+import subprocess
 import time
 
 import company
 import harness
 from harness import check, check_equal, wait_until
-from outlet_peers import meeting, outlet, wait_up
+from outlet_peers import checked, meeting, outlet, wait_up
 from hook_sink import HookSink
 
 PEOPLE = ["anna@example.test", "o'hara@example.test", "x+y#1@example.test", "jörg@example.test"]
@@ -202,5 +205,71 @@ def filters_and_words(folder):
     daemon.stop()
 
 
+def checks(folder):
+    """`freebusyctl check` delivers an empty batch that says what it is, and names what is wrong; deliveries go on."""
+    sink, inner = HookSink("s3cret"), HookSink()
+    sim = simulator(folder, [ANNA])
+    daemon = harness.Daemon(folder, yaml(sim, [ANNA], hook(sink, more=", token_file: token, headers: [\"X-Key: {token}\"]"),
+                                         hook(sink, name="light", more=", body: \"{show}\", kinds: [oof]")))
+    wait_up(daemon, "wall")
+    wait_until(lambda: sink.states() == {ANNA: "free"}, "the state", 60)
+    before = len(sink.requests)
+    line = checked(daemon, "wall")
+    check(line["ok"] and "one message delivered to itself" in line["evidence"], f"a good hook: {line}")
+    (request,) = sink.requests[before:]
+    check_equal(json.loads(request["body"]), {"hook": "wall", "sequence": 0, "check": True, "presence": []}, "the body")
+    check_equal([request["headers"].get(n) for n in ("Freebusyd-Hook", "Freebusyd-Sequence", "X-Key")],
+                ["wall", "0", "t0ken"], "the headers")
+    check("nothing delivered" in checked(daemon, "light")["evidence"], "words of its own are not tried")
+
+    for word, code in (("500", "webhook-refused"), ("404", "webhook-refused"), ("403", "webhook-not-authorized"),
+                       ("410", "webhook-gone"), ("die", "tcp-reset"), ("garbage", "answer-malformed"),
+                       (f"moved:{inner.url}", "webhook-redirect"), (f"to:{inner.url}", "redirect-foreign"),
+                       ("to:/again", "webhook-redirect")):
+        sink.always = word
+        line = checked(daemon, "wall")
+        check((line["ok"], line["code"]) == (False, code) and line["advice"], f"{word}: {line}")
+        check_equal(outlet(daemon, "wall")["state"], "up", f"{word}: deliveries are not touched")
+    sink.always = "to:/there"
+    sink.then = ["to:/there", "ok"]
+    check(checked(daemon, "wall")["ok"], "the same host is followed")
+    check_equal(sink.requests[-1]["path"], "/there", "to there")
+    sink.always, sink.secret = "ok", "another"
+    check_equal(checked(daemon, "wall")["code"], "webhook-not-authorized", "a signature that is not good")
+    sink.secret = "s3cret"
+    check(checked(daemon, "wall")["ok"], "all is well again")
+    check_equal(inner.requests, [], "what the inner one saw")
+    meeting(sim, ANNA)
+    wait_until(lambda: sink.states() == {ANNA: "busy"}, "the meeting", 60)
+    check_equal(outlet(daemon, "wall")["failures"], 0, "the breaker saw nothing of it")
+    daemon.stop()
+    tls(folder, sim, daemon)
+    sink.stop()
+    inner.stop()
+
+
+def tls(folder, sim, daemon):
+    """A certificate that nobody trusts; nobody there; a redirect into this machine; and it is no daemon's end."""
+    certs = os.path.join(folder, "certs")
+    subprocess.run([os.path.join(harness.SOURCE, "tests", "peers", "certs.sh"), certs, "self-signed"], check=True,
+                   capture_output=True)
+    sink, inner, none = HookSink(), HookSink(), HookSink()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(f"{certs}/self-signed.pem", f"{certs}/self-signed.key")
+    sink.server.socket = context.wrap_socket(sink.server.socket, server_side=True)
+    none.stop()
+    inner.always = f"to:http://localhost:{sink.port}/"
+    where = f"https://127.0.0.1:{sink.port}/hook"
+    daemon.write(yaml(sim, [ANNA], *(f'name: {name}, url: "{url}", secret_file: hook-secret, kinds: [oof]' for name, url in
+                                     (("tls", where), ("none", none.url), ("inner", inner.url)))))
+    daemon.start()
+    for name, code in (("tls", "tls-untrusted"), ("none", "tcp-refused"), ("inner", "webhook-forbidden-address")):
+        line = checked(daemon, name)
+        check((line["ok"], line["code"]) == (False, code) and line["advice"], f"{name}: {line}")
+    daemon.stop()
+    sink.stop()
+    inner.stop()
+
+
 if __name__ == "__main__":
-    harness.run(whole, bad_receivers, redirects, filters_and_words)
+    harness.run(whole, bad_receivers, redirects, filters_and_words, checks)

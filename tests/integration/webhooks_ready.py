@@ -6,7 +6,7 @@ import time
 import company
 import harness
 from harness import check, check_equal, wait_until
-from outlet_peers import meeting, outlet, wait_up
+from outlet_peers import checked, meeting, outlet, wait_up
 import chat_servers
 from hook_sink import HookSink
 
@@ -43,6 +43,9 @@ def scenario(folder, product, chat, base_path, busy, more="", token="t0ken"):
     wait_up(daemon, "chat")
     for p in PEOPLE + ["stranger@example.test"]:
         daemon.wait_state(p, "free")
+    line = checked(daemon, "chat")
+    check(line["ok"] and "one message delivered to itself" in line["evidence"], f"the token is proved: {line}")
+    check_equal({r["method"] for r in sink.requests}, {"GET"}, "by reading")
     check_equal(chat.writes, [], "nobody who is free is touched")
     anna, odd, hand = (chat.people[p] for p in PEOPLE)
 
@@ -92,6 +95,8 @@ def scenario(folder, product, chat, base_path, busy, more="", token="t0ken"):
 
     # a token that is not good any more is named
     chat.token = "other"
+    line = checked(daemon, "chat")
+    check_equal(line["code"], "webhook-not-authorized", f"the check says so: {line}")
     meeting(sim, ANNA, begin)
     wait_until(lambda: outlet(daemon, "chat").get("code") == "webhook-not-authorized", "the refused token", 60)
     daemon.stop()

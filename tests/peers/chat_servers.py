@@ -20,12 +20,17 @@ class Chat:
         parts = urllib.parse.urlsplit(handler.path)
         query = {k: v[0] for k, v in urllib.parse.parse_qs(parts.query, keep_blank_values=True).items()}
         if not self.let_in(handler.headers):
-            return 401, {"error": "who are you"}
+            return self.refuse(parts.path)
+        if parts.path == self.who[0] and handler.command == "GET":
+            return 200, self.who[1]
         path = [urllib.parse.unquote(p) for p in parts.path.split("/") if p]
         return self.serve(handler.command, path, query, body)
 
     def let_in(self, headers):
         return headers.get("Authorization") == f"Bearer {self.token}"
+
+    def refuse(self, _):
+        return 401, {"error": "who are you"}
 
     def write(self, ident, value):
         self.writes.append((ident, value))
@@ -33,6 +38,8 @@ class Chat:
 
 
 class Mattermost(Chat):
+    who = ("/api/v4/users/me", {"id": "gateway-id", "username": "gateway"})
+
     @staticmethod
     def nothing():
         return "online"
@@ -55,6 +62,8 @@ class Mattermost(Chat):
 
 
 class RocketChat(Chat):
+    who = ("/api/v1/me", {"_id": "gateway-id", "username": "gateway", "success": True})
+
     @staticmethod
     def nothing():
         return ("online", "")
@@ -75,6 +84,8 @@ class RocketChat(Chat):
 
 
 class Zulip(Chat):
+    who = ("/api/v1/users/me", {"result": "success", "user_id": 7, "is_bot": True})
+
     @staticmethod
     def nothing():
         return ("", "")
@@ -102,9 +113,15 @@ class Zulip(Chat):
 
 
 class Slack(Chat):
+    who = ("/api/auth.test", {"ok": True, "user_id": "U0", "team_id": "T0"})
+
     @staticmethod
     def nothing():
         return ("", "", 0)
+
+    def refuse(self, path):
+        """In a way of its own, at least there."""
+        return (200, {"ok": False, "error": "invalid_auth"}) if path == "/api/auth.test" else super().refuse(path)
 
     def serve(self, method, path, query, body):
         if path == ["api", "users.lookupByEmail"] and method == "GET":
@@ -125,6 +142,8 @@ class Slack(Chat):
 
 
 class Matrix(Chat):
+    who = ("/_matrix/client/v3/account/whoami", {"user_id": "@gateway:im.example"})
+
     @staticmethod
     def nothing():
         return ("online", "")

@@ -63,6 +63,10 @@ struct pres_outlet_ops {
      * as soon as they were told. Called again and again while something is left; NULL: people_changed does all of it.
      */
     void (*forget)(void *outlet, const char *address);
+    /* An administrator asks whether the other side takes what we send. Tries it, if it is not clear from the connection
+     * and can be tried without telling anybody of anybody; how it went is pres_publisher_proved or _checked, later.
+     * `begin` false: only, is it under way? NULL: proved by itself when it connects. */
+    bool (*check)(void *outlet, bool begin);
     /* Further numbers for status and metrics, at most `max`; returns how many. NULL: none. */
     size_t (*counts)(const void *outlet, struct pres_count *rows, size_t max);
     /* Whom anybody there watches; NULL: it tells of everybody. */
@@ -108,6 +112,8 @@ void pres_publisher_down(struct pres_publisher *p, const char *code, const char 
 void pres_publisher_room(struct pres_publisher *p);
 /* The check "deliver one state to itself" came back. */
 void pres_publisher_proved(struct pres_publisher *p);
+/* It did not: as for pres_publisher_down, but deliveries go on. */
+void pres_publisher_checked(struct pres_publisher *p, const char *code, const char *text);
 size_t pres_counts_copy(struct pres_count *rows, size_t max, const struct pres_count *all, size_t count);
 void pres_publisher_spent(struct pres_publisher *p, unsigned messages); /* sent beside deliveries */
 
@@ -120,6 +126,8 @@ struct pres_publisher_status {
     int64_t retry_at;   /* wall s, 0: not waiting */
     const char *code;   /* why it is not up, NULL: it is, or has not been tried */
     const char *text;
+    const char *check_code; /* of the last check, while up; NULL: there was none, or it went well */
+    const char *check_text;
     bool names_watched; /* it knows whom anybody watches; otherwise it tells of everybody */
     size_t waiting;     /* persons in the queue */
     bool resyncing;
@@ -129,6 +137,8 @@ struct pres_publisher_status {
     uint64_t failures; /* connections that failed or were lost */
 };
 void pres_publisher_status(const struct pres_publisher *p, struct pres_publisher_status *ret); /* borrowed texts */
+/* Begins a check, or says whether one is under way. */
+bool pres_publisher_check(struct pres_publisher *p, bool begin);
 size_t pres_publisher_counts(const struct pres_publisher *p, struct pres_count *rows, size_t max);
 /* As pres_watch_each(). */
 bool pres_publisher_watched(const struct pres_publisher *p, void (*fn)(void *arg, pres_id id), void *arg);
