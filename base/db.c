@@ -33,6 +33,7 @@ struct db_waiter {
     void *arg;
 };
 
+static void tell_read_only(struct db *db);
 static void start_batch(void *arg);
 static void write_batch(void *arg);
 static void batch_written(void *arg);
@@ -71,6 +72,8 @@ void db_writer_init(struct db *db)
 
 bool db_write(struct db *db, const char *sql, const struct db_value *values, unsigned count)
 {
+    if (db->read_only)
+        return true;
     struct db_entry *e = entry_new(sql, values, count);
     if (db->waiting_bytes + e->size > WAITING_BYTES_MAX) {
         db->info.dropped++;
@@ -136,10 +139,27 @@ void db_close(struct db **dbp)
         start_batch(db);
 }
 
+/* Read it is by now, and there is nothing that could be made safe. */
+static void tell_read_only(struct db *db)
+{
+    db_connection_close(db);
+    db->told = db->waiters;
+    db->waiters = NULL;
+    db->waiters_end = &db->waiters;
+    if (db->dying)
+        finish(db);
+    else
+        tell(&db->told, false);
+}
+
 /* A list that failed before is tried again first; nothing overtakes it. The last batch of all takes everything. */
 static void start_batch(void *arg)
 {
     struct db *db = arg;
+    if (db->read_only) {
+        tell_read_only(db);
+        return;
+    }
     if (db->dying && db->writing) {
         struct db_entry **tail = &db->writing;
         while (*tail)

@@ -28,6 +28,7 @@ struct db {
     bool dying;
     bool last; /* the batch under way closes the connection */
     bool compact;
+    bool read_only; /* db_copy.c: what is written is dropped at once */
 
     /* the worker's while busy */
     sqlite3 *sqlite;

@@ -333,7 +333,8 @@ static const struct gw_option state_options[] = {
     {"directory", GW_OPT_TEXT, IN(gw_config, state_directory), .restart = true,
      .sentence =
          "Where to keep what must survive a restart: everybody's last known state with its age, and the outlets' "
-         "subscriptions; without it they are lost then. One daemon a directory."},
+         "subscriptions; without it they are lost then. One daemon a directory. If it can only be read, what was "
+         "saved is known and nothing more is saved; status says so, and the next start that may write does."},
 };
 static const struct gw_section state_section = {.key = "state",
                                                 .sentence = "What is kept over a restart.",

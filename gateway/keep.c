@@ -33,7 +33,10 @@ static const char *const migrations[] = {
 static const struct db_schema schema = {
     .application_id = 0x66726279, .migrations = migrations, .version = sizeof migrations / sizeof migrations[0]};
 
+static bool only_readable(const char *directory, const char *path);
+static void open_copy(struct gw_keep *k, struct loop *loop, const char *path);
 static bool lock(struct gw_keep *k, char *why, size_t why_size);
+static pid_t holder(int fd);
 
 struct gw_keep *gw_keep_new(struct loop *loop, const char *directory, char *why, size_t why_size)
 {
@@ -46,13 +49,14 @@ struct gw_keep *gw_keep_new(struct loop *loop, const char *directory, char *why,
         gw_keep_free(&k);
         return NULL;
     }
-    if (!k->trouble[0]) {
-        char *path = mem_printf("%s/state.sqlite", directory);
+    char *path = mem_printf("%s/state.sqlite", directory);
+    if (!k->trouble[0])
         k->db = db_open(loop, path, &schema, k->trouble, sizeof k->trouble);
-        free(path);
-    }
-    if (!k->db)
+    if (!k->db && only_readable(directory, path))
+        open_copy(k, loop, path);
+    else if (!k->db)
         log_error("keep", "%s: serving on from memory, nothing will survive a restart", k->trouble);
+    free(path);
     return k;
 }
 
@@ -104,22 +108,51 @@ struct jv *gw_keep_report(const struct gateway *g)
     return jv_set_int(v, "persons_loaded", (int64_t)k->loaded);
 }
 
+/* Is there a state that could be read, if only it could be written? */
+static bool only_readable(const char *directory, const char *path)
+{
+    return faccessat(AT_FDCWD, path, R_OK, AT_EACCESS) == 0 &&
+           (faccessat(AT_FDCWD, path, W_OK, AT_EACCESS) != 0 || faccessat(AT_FDCWD, directory, W_OK, AT_EACCESS) != 0);
+}
+
+/* Known states of before are better than none. */
+static void open_copy(struct gw_keep *k, struct loop *loop, const char *path)
+{
+    char why[sizeof k->trouble];
+    k->db = db_open_copy(loop, path, &schema, k->trouble, why, sizeof why);
+    if (k->db)
+        log_error("keep", "%s: what was saved before is known, and serving on from memory", k->trouble);
+    else
+        log_error("keep", "%s, and %s: serving on from memory, nothing will survive a restart", k->trouble, why);
+}
+
 /* False: another daemon has it. A directory that cannot be written is only trouble. */
 static bool lock(struct gw_keep *k, char *why, size_t why_size)
 {
     char *path = mem_printf("%s/lock", k->directory);
     struct flock want = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
     bool ok = true;
+    pid_t other = 0;
     k->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (k->lock < 0) {
         snprintf(k->trouble, sizeof k->trouble, "%s: %s", path, strerror(errno));
+        k->lock = open(path, O_RDONLY | O_CLOEXEC); /* another one may have been there before it became so */
+        other = k->lock < 0 ? 0 : holder(k->lock);
+        ok = other == 0;
     } else if (fcntl(k->lock, F_SETLK, &want) != 0) {
-        if (fcntl(k->lock, F_GETLK, &want) != 0 || want.l_type == F_UNLCK)
-            want.l_pid = 0;
-        snprintf(why, why_size, "%s: another freebusyd uses this state directory (pid %ld)", k->directory,
-                 (long)want.l_pid);
+        other = holder(k->lock);
         ok = false;
     }
+    if (!ok)
+        snprintf(why, why_size, "%s: another freebusyd uses this state directory (pid %ld)", k->directory,
+                 (long)other);
     free(path);
     return ok;
+}
+
+/* 0: nobody. */
+static pid_t holder(int fd)
+{
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    return fcntl(fd, F_GETLK, &lock) != 0 || lock.l_type == F_UNLCK ? 0 : lock.l_pid;
 }

@@ -1,7 +1,7 @@
 /*
  * keep: what survives a restart, in DIRECTORY/state.sqlite: the last answer about each person with its age, where their
  * calendar was found, and the rows of the outlets. Without a directory, or when the file cannot be used, the daemon
- * serves on from memory and says so.
+ * serves on from memory and says so; from a file that can only be read it takes what was known.
  */
 #ifndef GATEWAY_KEEP_H
 #define GATEWAY_KEEP_H

@@ -50,7 +50,11 @@ static bool told_otherwise(const struct gateway *g, pres_id id);
 struct gw_left *gw_keep_left(struct gateway *g, char *why, size_t why_size)
 {
     struct gw_left *left = mem_calloc(1, sizeof *left);
-    if (!db_read(g->keep->db, "SELECT epoch, head, at, people, otherwise, last FROM leave", take_note, left, why,
+    struct db_info info;
+    db_info(g->keep->db, &info);
+    /* Where it cannot be deleted it would be there for the next start, too. */
+    if (info.failing_since ||
+        !db_read(g->keep->db, "SELECT epoch, head, at, people, otherwise, last FROM leave", take_note, left, why,
                  why_size) ||
         left->at == 0 || left->at > clk_wall_s(loop_clk(g->loop)) || left->people != people_of(g))
         gw_keep_left_free(&left);

@@ -216,6 +216,60 @@ def folder_nobody_writes(folder):
     return path
 
 
+def read_only(folder):
+    """A disk that has gone read-only, after kill -9 and after a stop in good order: what was saved before is known, also
+    what is in the log alone; status says so, nothing is touched, and later it is written again."""
+    state, sim, daemon = start(folder)
+    for address, want in EXPECTED.items():
+        daemon.wait_state(address, want, 60)
+    wait_until(lambda: daemon.ctl_json("status")["state"]["rows"] >= 3, "three rows in the state file", 60)
+    sim.program.stop()
+    for how in (signal.SIGKILL, signal.SIGTERM):
+        daemon.stop(how)
+        before = contents(state)
+        with nobody_writes(folder, state):
+            for _ in range(2):
+                daemon.start()
+                kept = daemon.ctl_json("status")["state"]
+                check_equal((kept["persons_loaded"], kept["well"], kept["dropped"]), (3, False, 0), f"{kept}")
+                for address, want in EXPECTED.items():
+                    check_equal(daemon.presence(address)["state"], want, f"{address}, read")
+                code, text, _ = daemon.ctl("status")
+                check(code == 1 and "cannot be written, a restart would begin from what was saved before" in text,
+                      f"status says so:\n{text}")
+                daemon.stop()
+        check_equal(contents(state), before, "what is there")
+        daemon.start()
+        check_equal(daemon.ctl_json("status")["state"]["trouble"], None, "well again")
+        check_equal(daemon.ctl_json("status")["state"]["persons_loaded"], 3, "and nothing was lost")
+
+
+def contents(folder):
+    found = {}
+    for name in os.listdir(folder):
+        with open(os.path.join(folder, name), "rb") as file:
+            found[name] = file.read()
+    return found
+
+
+@contextlib.contextmanager
+def nobody_writes(folder, state):
+    """Daemons that start meanwhile cannot write there: an administrator's in a world of its own, where it is mounted so."""
+    script = os.path.join(folder, "read-only.sh")
+    with open(script, "w", encoding="utf-8") as file:
+        file.write(f"#!/bin/sh\nmount --bind '{state}' '{state}' && mount -o remount,bind,ro '{state}' && exec \"$@\"\n")
+    os.chmod(script, 0o755)
+    if os.geteuid() == 0:
+        os.environ["FB_UNDER"] = f"unshare --mount {script}"
+    else:
+        os.chmod(state, 0o500)
+    try:
+        yield
+    finally:
+        os.environ.pop("FB_UNDER", None)
+        os.chmod(state, 0o700)
+
+
 def full_disk(folder):
     """The disk is full (a limit on the size of files): what is served goes on and follows the calendars, status says
     so; afterwards nothing of what came meanwhile is missing."""
@@ -243,4 +297,4 @@ def full_disk(folder):
 
 if __name__ == "__main__":
     harness.run(kept_over_restart, cursor_over_restart, kept_only_for_configured, one_daemon_a_directory,
-                refusal_remembered, unusable_state, full_disk)
+                refusal_remembered, unusable_state, read_only, full_disk)

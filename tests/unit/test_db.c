@@ -164,6 +164,52 @@ static void keeps_in_order(void **state)
     assert_int_equal(st.st_mode & 077, 0);
 }
 
+static void on_done_again(void *arg, bool ok)
+{
+    struct world *w = arg;
+    on_done(arg, ok);
+    if (w->unsafe < 3)
+        db_sync(w->db, on_done_again, w);
+}
+
+/* What cannot be written can be read, with what is in the log alone; the file stays as it is, and nothing is safe. */
+static void copy_is_read(void **state)
+{
+    struct world *w = *state;
+    struct db_info info;
+    char why[300], *copy = mem_printf("%s/copy.sqlite", w->folder);
+    must_open(w, &first);
+    write_row(w, "before", 7);
+    db_sync(w->db, on_done, w);
+    wait_for(w, &w->safe, 1); /* which has not gone from the log into the file */
+    char *command =
+        mem_printf("cd %s && cp state.sqlite copy.sqlite && cp state.sqlite-wal copy.sqlite-wal", w->folder);
+    assert_int_equal(system(command), 0);
+    db_close(&w->db);
+    assert_null(db_open_copy(w->loop, copy, &foreign, "it is so", why, sizeof why));
+    w->db = db_open_copy(w->loop, copy, &second, "it is so", why, sizeof why); /* which migrates, too */
+    assert_non_null(w->db);
+    count_rows(w);
+    assert_int_equal(w->rows, 1);
+    assert_int_equal(w->sum, 7);
+    write_row(w, "after", 8);
+    db_compact(w->db);
+    db_sync(w->db, on_done_again, w);
+    assert_int_equal(w->unsafe, 0);
+    wait_for(w, &w->unsafe, 3);
+    db_info(w->db, &info);
+    assert_true(info.failing_since > 0 && info.dropped == 0 && info.waiting == 0);
+    assert_string_equal(info.failure, "it is so");
+    db_sync(w->db, on_done, w);
+    db_close(&w->db);
+    w->db = db_open(w->loop, copy, &first, why, sizeof why); /* a migrated one would be refused */
+    assert_non_null(w->db);
+    count_rows(w);
+    assert_int_equal(w->sum, 7);
+    free(command);
+    free(copy);
+}
+
 /* Closing while the worker writes: what came meanwhile is written, too, and the connection is closed. */
 static void closed_in_the_middle(void **state)
 {
@@ -285,6 +331,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(keeps_in_order, set_up, tear_down),
         cmocka_unit_test_setup_teardown(closed_in_the_middle, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(copy_is_read, set_up, tear_down),
         cmocka_unit_test_setup_teardown(migrates, set_up, tear_down),
         cmocka_unit_test_setup_teardown(one_at_a_time, set_up, tear_down),
         cmocka_unit_test_setup_teardown(refuses_garbage, set_up, tear_down),

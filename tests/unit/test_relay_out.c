@@ -278,7 +278,7 @@ static void test_constant_rate(void **state)
     struct fixture *f = *state;
     relay_more = ", pad_bytes: 5000, pad_every: 1s";
     write_world(f, true, "");
-    assert_true(gw_reload(f->g, false, f->why, sizeof f->why));
+    assert_true(reload_now(f, false));
     relay_more = "";
     UNTIL(f, counted(f, "exported") == 2 && counted(f, "digests") > 0);
     for (int i = 0; i < 20; i++)
@@ -296,7 +296,7 @@ static void test_constant_rate(void **state)
     relay_more = ", pad_bytes: 5000, pad_every: 1s";
     write_world(f, false, "");
     relay_more = "";
-    assert_true(gw_reload(f->g, false, f->why, sizeof f->why));
+    assert_true(reload_now(f, false));
     for (int i = 0; i < 5; i++)
         beat(f, ++count);
     assert_int_equal(said(first, "METHOD:CANCEL", "ben@a.test"), 1);

@@ -41,6 +41,13 @@ struct db_schema {
  */
 struct db *db_open(struct loop *loop, const char *path, const struct db_schema *schema, char *why, size_t why_size);
 
+/*
+ * The same for a file that can be read but not written, because of `trouble`: what it says now can be read before the
+ * loop turns, nothing is ever written, and db_info() says that it fails. NULL: `why` says why it could not be read.
+ */
+struct db *db_open_copy(struct loop *loop, const char *path, const struct db_schema *schema, const char *trouble,
+                        char *why, size_t why_size);
+
 /* Commits what waits, in the worker, and closes there; loop_free() waits for that. No callback comes any more. */
 void db_close(struct db **db);
 
