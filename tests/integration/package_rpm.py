@@ -26,6 +26,9 @@ def built(folder):
     modes = {line.split()[-1].removesuffix(".gz"): line.split()[0] for line in query("-lv", rpm).splitlines()}
     for path, mode in FILES.items():
         check_equal(modes.get(path), mode, path)
+    documents = {os.path.basename(path) for path in query("-d", rpm).split()}
+    check({"configure.md", "troubleshooting.md", "page.png", "zulip.md", "radicale.md"} <= documents, "the documents")
+    check(not documents & {"make-config-page", "logon.md"}, "what is for developers stays with the sources")
     check_equal(query("--configfiles", rpm).split(), ["/etc/freebusyd/freebusyd.yaml"], "configuration files")
     check("libmicrohttpd.so" in query("--requires", rpm), "the libraries it needs are found by rpmbuild")
 
