@@ -121,6 +121,10 @@ static void one_round(struct company *c, int64_t first, int64_t step, bool read,
     while (audience_lost(&all) == 0 && (audience_events(&all) < events + people ||
                                         (read && audience_events(&screens) < shown + (uint64_t)count * SHOWN)))
         loop_turn(c->loop, 10);
+    if (audience_lost(&all) > 0) {
+        fprintf(stderr, "load-page: the stream of everybody was cut\n");
+        exit(1);
+    }
     double last = audience_last(&all);
     check_not_early(&all, begin);
     if (read) {
@@ -134,10 +138,6 @@ static void one_round(struct company *c, int64_t first, int64_t step, bool read,
         }
         readers_stop(&readers);
         audience_stop(&screens);
-    }
-    if (audience_lost(&all) > 0) {
-        fprintf(stderr, "load-page: the stream of everybody was cut\n");
-        exit(1);
     }
     best->delay = best->delay <= 0 || last - begin < best->delay ? last - begin : best->delay;
     audience_stop(&all);
