@@ -14,22 +14,43 @@
 #include "http_face.h"
 #include "presence/interval.h"
 #include "presence/render.h"
+#include "presence/sip_doc.h"
 #include "presence/view.h"
 
 enum { HOUR_S = 3600, DAY_S = 86400, TEXT_MAX = 65536 };
 static const int64_t example_day = 1795392000; /* a Monday */
 static const char example_person[] = "somebody@example.com";
 
+/* Who has which of the texts, and what is around it. */
+static const struct form {
+    const char *text, *where, *besides;
+} forms[] = {
+    {"presence", "HTTP /v1/presence and lists, /v1/events, MQTT, webhooks",
+     "webhooks for chat programs: words of the site's own"},
+    {"pidf", "HTTP /v1/presence with Accept: application/pidf+xml, SIP", NULL},
+    {"presence", "XMPP",
+     "its state as <show>, <status> and <priority>; since and until, where they are told, in <status>, in a <header> "
+     "of <headers> each, and as <delay>; as an activity of people's own accounts: the state and the words of <status>"},
+    {"free_busy", "HTTP /v1/freebusy, the CalDAV face", "answers to a question repeat its UID, ORGANIZER and ATTENDEE"},
+    {"free_busy", "relays", "numbers, times of the data, the key and the signature, as X-FB- lines"},
+    {"busy_event", "the CalDAV face: busy times as events of a calendar", NULL},
+};
+
 static struct jv *servers(bool marked);
 static void add_name(void *arg, const char *name);
-static struct jv *subscribers(void);
-static struct jv *level(enum pres_level level, const struct pres_known *known);
+static struct jv *subscribers(const struct gateway *g);
+static struct jv *level(const struct gateway *g, enum pres_level level, const struct pres_known *known);
+static struct jv *pidf(const struct gateway *g, const struct pres_known *known, const struct pres_presence *now_seen,
+                       int64_t now);
+static struct jv *event(const struct pres_known *known);
+static struct jv *forms_list(void);
 
 void gw_ctl_get_privacy(struct gw_face *face, struct httpd_req *req, const char *rest)
 {
     (void)rest;
     struct jv *v = jv_set(jv_object(), "server", servers(gw_config(face->gateway)->markers_count > 0));
-    gw_http_json(req, 200, jv_set(v, "subscriber", subscribers()));
+    jv_set(v, "forms", forms_list());
+    gw_http_json(req, 200, jv_set(v, "subscriber", subscribers(face->gateway)));
 }
 
 static struct jv *servers(bool marked)
@@ -57,7 +78,7 @@ static void add_name(void *arg, const char *name)
     jv_add(arg, jv_string(name));
 }
 
-static struct jv *subscribers(void)
+static struct jv *subscribers(const struct gateway *g)
 {
     const struct pres_interval day[] = {
         {.start = example_day + 9 * HOUR_S, .end = example_day + 10 * HOUR_S, .kind = PRES_BUSY},
@@ -70,12 +91,12 @@ static struct jv *subscribers(void)
                                      .stale_after = DAY_S};
     struct jv *list = jv_array();
     for (int i = PRES_SEE_NOTHING; i <= PRES_SEE_TIMES; i++)
-        jv_add(list, level((enum pres_level)i, &known));
+        jv_add(list, level(g, (enum pres_level)i, &known));
     free(set);
     return list;
 }
 
-static struct jv *level(enum pres_level level_now, const struct pres_known *known)
+static struct jv *level(const struct gateway *g, enum pres_level level_now, const struct pres_known *known)
 {
     const struct pres_grant grant = {.level = level_now, .expires = PRES_NEVER};
     int64_t now = example_day + 9 * HOUR_S + 600;
@@ -92,7 +113,42 @@ static struct jv *level(enum pres_level level_now, const struct pres_known *know
     if (times)
         pres_render_vfb(&b, example_person, times->known.set, times->known.from, times->known.until, now);
     jv_set_str(v, "free_busy", times ? b.data : NULL);
+    jv_set(v, "pidf", some ? pidf(g, times ? &times->known : NULL, &seen, now) : jv_null());
+    jv_set(v, "busy_event", times ? event(&times->known) : jv_null());
     pres_seen_free(&times);
     buf_free(&b);
     return v;
+}
+
+/* As the site has it for SIP phones. */
+static struct jv *pidf(const struct gateway *g, const struct pres_known *known, const struct pres_presence *now_seen,
+                       int64_t now)
+{
+    struct buf b;
+    buf_init(&b, TEXT_MAX);
+    bool some = pres_sip_doc_write(gw_pidf(g), known, now_seen, "pres:somebody@example.com", now, false, &b);
+    struct jv *v = some ? jv_string(b.data) : jv_null();
+    buf_free(&b);
+    return v;
+}
+
+static struct jv *event(const struct pres_known *known)
+{
+    struct buf b;
+    buf_init(&b, TEXT_MAX);
+    struct pres_interval first = pres_set_at(known->set, 0);
+    struct jv *v = pres_render_event(&b, example_person, &first, false) ? jv_string(b.data) : jv_null();
+    buf_free(&b);
+    return v;
+}
+
+static struct jv *forms_list(void)
+{
+    struct jv *list = jv_array();
+    for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++) {
+        struct jv *v = jv_set_str(jv_object(), "where", forms[i].where);
+        jv_set_str(v, "text", forms[i].text);
+        jv_add(list, jv_set_str(v, "besides", forms[i].besides));
+    }
+    return list;
 }

@@ -9,7 +9,8 @@
 #include "freebusyctl.h"
 
 static void print_servers(const struct jv *list);
-static void print_subscribers(const struct jv *list);
+static void print_subscribers(const struct jv *list, const struct jv *forms);
+static void print_text(const char *name, const struct jv *text);
 
 enum ctl_exit ctl_privacy(const struct ctl_options *o)
 {
@@ -30,7 +31,7 @@ enum ctl_exit ctl_privacy(const struct ctl_options *o)
     if (!o->json && server)
         print_servers(jv_get(v, "server"));
     if (!o->json && subscriber)
-        print_subscribers(jv_get(v, "subscriber"));
+        print_subscribers(jv_get(v, "subscriber"), jv_get(v, "forms"));
     jv_free(&v);
     return CTL_WELL;
 }
@@ -56,7 +57,7 @@ static void print_servers(const struct jv *list)
     putchar('\n');
 }
 
-static void print_subscribers(const struct jv *list)
+static void print_subscribers(const struct jv *list, const struct jv *forms)
 {
     puts("WHAT A SUBSCRIBER CAN GET OF SOMEBODY WHO IS BUSY FROM 9 TO 10 AND TENTATIVELY FROM 14 TO 15, AT 9:10\n"
          "at each level of the policy; its shapes (grid, merge, horizon, ...) only take away from this");
@@ -71,10 +72,26 @@ static void print_subscribers(const struct jv *list)
             printf("  %-12s ", key);
             ctl_print_json(value);
         }
-        const char *text = jv_str(jv_get(one, "free_busy"), NULL);
-        if (!text)
-            puts("  free/busy    no such person");
-        for (; text && *text; text += strcspn(text, "\n") + (text[strcspn(text, "\n")] != '\0'))
-            printf("  | %.*s\n", (int)strcspn(text, "\r\n"), text);
+        print_text("free_busy", jv_get(one, "free_busy"));
+        print_text("pidf", jv_get(one, "pidf"));
+        print_text("busy_event", jv_get(one, "busy_event"));
     }
+    puts("\nWHO GETS WHICH OF THESE");
+    for (size_t i = 0; i < jv_count(forms); i++) {
+        const struct jv *one = jv_at(forms, i);
+        printf("  %-12s %s\n", jv_str(jv_get(one, "text"), ""), jv_str(jv_get(one, "where"), ""));
+        if (jv_is_string(jv_get(one, "besides")))
+            printf("               %s\n", jv_str(jv_get(one, "besides"), ""));
+    }
+}
+
+static void print_text(const char *name, const struct jv *text)
+{
+    if (!jv_is_string(text)) {
+        printf("  %-12s no such person\n", name);
+        return;
+    }
+    printf("  %s\n", name);
+    for (const char *at = jv_str(text, ""); *at; at += strcspn(at, "\n") + (at[strcspn(at, "\n")] != '\0'))
+        printf("  | %.*s\n", (int)strcspn(at, "\r\n"), at);
 }

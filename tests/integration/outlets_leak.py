@@ -1,6 +1,9 @@
 """Marker strings in every field of what mail servers say, and Prosody, mosquitto and Kamailio to whom the daemon
 publishes: every byte on the lines to them is kept and searched, and what they hand on to those who watch."""
+import json
 import os
+import re
+from xml.etree import ElementTree
 
 import harness
 import leak_world
@@ -23,6 +26,26 @@ def published(xmpp, mqtt, sip):
   mqtt: {{ server: "mqtt://127.0.0.1:{mqtt.port}" }}
   sip: {{ server: "sip:127.0.0.1:{sip.port};transport=tcp", domain: example.test, expires: 60s }}
 """
+
+
+def elements(text):
+    return {e.tag for e in ElementTree.fromstring(text).iter()}
+
+
+def only_what_is_told(daemon, client, sub, phones):
+    """`freebusyctl privacy subscriber` against what arrives behind other people's servers; privacy.py has the rest."""
+    said = daemon.ctl_json("privacy")
+    told = next(row for row in said["subscriber"] if row["level"] == "times")
+    tags = set(re.findall("<([a-z]+)>", next(f["besides"] for f in said["forms"] if f["where"] == "XMPP")))
+    payloads = [json.loads(p) for topic, _, _, p in sub.seen() if topic.startswith("presence/") and p]
+    check(payloads and all(set(p) == set(told["presence"]) for p in payloads), f"MQTT: {payloads}")
+    documents = [d for w in phones.watchers.values() for d in w.documents]
+    more = set().union(*[elements(d) for d in documents]) - elements(told["pidf"])
+    check(documents and not more, f"SIP has {more}")
+    shown = [s["xml"] for s in list(client.seen) if s["type"] in ("available", "dnd", "xa", "unavailable")
+             and xmpp_peers.COMPONENT in s["from"]]
+    more = {tag.split("}")[-1] for text in shown for tag in elements(text)} - tags - {"presence"}
+    check(shown and not more, f"XMPP has {more}: {shown[:1]}")
 
 
 def no_marker_is_published(folder):
@@ -54,6 +77,7 @@ def no_marker_is_published(folder):
         mark.search("the chat client", repr(list(client.seen)).encode())
         mark.search("the broker's subscriber", sub.program.out().encode())
         mark.search("the phones", repr([w.notifies for w in phones.watchers.values()]).encode())
+        only_what_is_told(daemon, client, sub, phones)
         client.close()
         phones.close()
         daemon.stop()
