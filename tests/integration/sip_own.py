@@ -1,6 +1,6 @@
 """Our own presence server, through the whole program. With "baresip" as first argument: a phone watches us by UDP and
-TCP, passwords, our crash, what a phone must be told when; with "linphone" another kind of phone. With "sipp": fifty watchers at once with SIPp, a thousand without,
-floods and broken messages."""
+TCP, passwords, our crash, what a phone must be told when; with "baresip-tls" by TLS; with "linphone" another kind of
+phone. With "sipp": fifty watchers at once with SIPp, a thousand without, floods and broken messages."""
 import os
 import re
 import signal
@@ -19,10 +19,11 @@ NAME = "sip-server"
 DAVE = "dave@im.example"
 
 
-def start(folder, more=(), people=(CAROL,), trusted=True, demand=False):
+def start(folder, more=(), people=(CAROL,), trusted=True, demand=False, transports=("udp", "tcp")):
     sim, port = simulator(folder, people), free_port()
     harness.secret_file(folder, "watchers", "# who may watch\nbob:secret\nsipp:pw")
-    sip = [f'listen: ["udp:127.0.0.1:{port}", "tcp:127.0.0.1:{port}"]', f"domain: {DOMAIN}", "watchers_file: watchers"]
+    listen = ", ".join(f'"{one}:127.0.0.1:{port}"' for one in transports)
+    sip = [f"listen: [{listen}]", f"domain: {DOMAIN}", "watchers_file: watchers"]
     sip += ["trusted: [127.0.0.1]"] if trusted else []
     config = yaml(sim, people, sip + list(more))
     if demand:
@@ -252,6 +253,24 @@ def tls(folder):
     check_equal(daemon.stop(), 0, "exit code")
 
 
+def phone_tls(folder):
+    """baresip, where there is nothing but TLS, with its password. It does not prove our certificate, see docs/sip.md."""
+    certs = os.path.join(folder, "certs")
+    subprocess.run([os.path.join(harness.SOURCE, "tests", "peers", "certs.sh"), certs, "good"], check=True,
+                   stdout=subprocess.DEVNULL, timeout=120)
+    sim, daemon, port = start(folder, [f'certificate_file: "{certs}/good.pem"', f'key_file: "{certs}/good.key"'],
+                              trusted=False, transports=["tls"])
+    bob = Baresip(folder, [CAROL], f"127.0.0.1:{port}", password="secret", transport="tls")
+    bob.wait_first(CAROL, "<basic>open</basic>")
+    check_equal(outlet(daemon, NAME)["watchers"], 1, "watchers")
+    made = meeting(sim, CAROL)
+    bob.wait(CAROL, "Busy", "the meeting")
+    remove(sim, made)
+    bob.wait(CAROL, "Online", "its end")
+    bob.stop()
+    check_equal(daemon.stop(), 0, "exit code")
+
+
 def subscribe_text(transport, number, more=""):
     return (f"SUBSCRIBE sip:{CAROL} SIP/2.0\r\nVia: SIP/2.0/{transport} 127.0.0.1:9;rport;branch=z9hG4bK{number}\r\nMax-Forwards: 70\r\n"
             f"From: <sip:eve@{DOMAIN}>;tag=w{number}\r\nTo: <sip:{CAROL}>\r\nCall-ID: t{number}\r\nCSeq: 1 SUBSCRIBE\r\n"
@@ -456,6 +475,8 @@ def over_http(folder):
 
 if KIND == "baresip":
     harness.run(phone, dialog, killed, tls)
+elif KIND == "baresip-tls":
+    harness.run(phone_tls)
 elif KIND == "linphone":
     harness.run(linphone)
 else:
