@@ -21,6 +21,7 @@ enum marks { MARKS_SPELLED, MARKS_REPLACED, MARKS_KEPT };
 static void add_escaped(struct buf *b, const char *text, enum marks marks);
 static unsigned hidden_at(const char *text, unsigned *ret_code);
 static bool local(int64_t t, struct tm *ret);
+static bool is_tomorrow(int64_t t, int64_t now);
 
 void gw_html_text(struct buf *b, const char *text)
 {
@@ -87,6 +88,8 @@ void gw_html_time(struct buf *b, int64_t t, int64_t now, enum gw_html_time form)
         strftime(text, sizeof text, "%d %b %Y", &tm);
     else if (near || form == GW_HTML_CLOCK)
         strftime(text, sizeof text, "%H:%M", &tm);
+    else if (is_tomorrow(t, now))
+        strftime(text, sizeof text, "tomorrow %H:%M", &tm);
     else
         strftime(text, sizeof text, "%a %d %b %H:%M", &tm);
     buf_addf(b, "<time datetime=\"%s\" data-f=\"%s\">%s</time>", utc_rfc3339(t, utc), names[form], text);
@@ -191,4 +194,11 @@ static bool local(int64_t t, struct tm *ret)
 {
     time_t seconds = (time_t)t;
     return localtime_r(&seconds, ret);
+}
+
+/* A day has 23 to 25 hours. */
+static bool is_tomorrow(int64_t t, int64_t now)
+{
+    int64_t noon = gw_html_midnight(now) + DAY_S + DAY_S / 2;
+    return gw_html_midnight(t) == gw_html_midnight(noon);
 }

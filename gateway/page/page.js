@@ -200,6 +200,7 @@ function prepareSearch() {
   const form = document.querySelector('.find');
   let typing = 0;
   form.querySelector('button').hidden = true;
+  form.querySelector('kbd').hidden = false;
   form.addEventListener('submit', e => { e.preventDefault(); searched('push'); });
   $('q').addEventListener('input', () => { clearTimeout(typing); typing = setTimeout(searched, 200, 'replace'); });
   document.addEventListener('click', e => {

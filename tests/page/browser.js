@@ -237,6 +237,7 @@ const tests = {
     check((await page.textContent('#verdict')).includes('wrong'), 'the verdict');
     for (const id of ['wrong', 'freshness', 'servers', 'outlets']) check(await page.isVisible('#' + id), id);
     same((await page.$$('tr[data-address]')).length, 50, 'a page of people');
+    check(!(await page.isVisible('kbd')), 'no key that does nothing');
     await shot(page, 'no-script');
     await page.fill('#q', env.FB_ANNA);
     await page.click('.find button');

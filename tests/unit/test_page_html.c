@@ -95,7 +95,9 @@ static void test_times(void **state)
     (void)state;
     check_time(NOON + 3600, GW_HTML_MOMENT, "13:00<");
     check_time(NOON + DAY / 2 - 60, GW_HTML_MOMENT, "23:59<");
-    check_time(NOON + DAY, GW_HTML_MOMENT, "Sat 16 Jan 12:00<");
+    check_time(NOON + DAY, GW_HTML_MOMENT, "tomorrow 12:00<");
+    check_time(NOON + DAY / 2 * 3 - 60, GW_HTML_MOMENT, "tomorrow 23:59<");
+    check_time(NOON + DAY / 2 * 3, GW_HTML_MOMENT, "Sun 17 Jan 00:00<");
     check_time(NOON - DAY, GW_HTML_CLOCK, "12:00<");
     check_time(NOON + 400LL * DAY, GW_HTML_MOMENT, "19 Feb 2028<");
     check_time(NOON + 60, GW_HTML_DUE, "12:01<");
