@@ -107,6 +107,8 @@ def killed_at_random(folder):
         wait_until(told, f"kill {number}: subscribers who come back to know everybody's state", 60)
         for one in readers:
             one.cut()
+        # a state is written down within a moment of being told, not before
+        wait_until(lambda: daemon.ctl_json("status")["state"]["waiting_bytes"] == 0, f"kill {number}: all to be saved")
     print(f"{KILLS} kills, {COUNT} people, {READERS} subscribers, who came {sum(one.came for one in readers)} times: "
           "no state was lost")
 
