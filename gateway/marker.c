@@ -324,7 +324,7 @@ static char *lower_address(const struct gateway *g, pres_id id)
 /* -1: none. */
 static int level_at(const struct gateway *g, pres_id id, int64_t at)
 {
-    enum pres_level level;
+    enum pres_level level = PRES_SEE_NOTHING;
     return gw_marks_at(g, id, at, &level) ? (int)level : -1;
 }
 

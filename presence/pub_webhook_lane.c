@@ -37,6 +37,7 @@ static void again(struct pub_hook_lane *l, const struct fetch_answer *answer, co
 static void finish(struct pub_hook_lane *l, bool answered);
 static void set_mark(struct pub_hook_lane *l, bool ours);
 static int64_t retry_after_s(const struct fetch_answer *answer, int64_t now);
+static bool is_denied(const struct pres_hook_ready *r, const struct jv *v);
 static char *field(const struct jv *v, const char *path);
 
 void pres_hook_lane_start(struct pub_hook_lane *l)
@@ -187,7 +188,10 @@ static void take_answer(struct pub_hook_lane *l, const struct fetch_answer *answ
         if (r && (r->ok_field || l->step != PUB_STEP_SET) &&
             (!jv_is_object(v) || (r->ok_field && !jv_truth(jv_get(v, r->ok_field), false)))) {
             log_debug("webhook", "hook=%s an answer says no", h->name);
-            refuse(l, status);
+            if (is_denied(r, v))
+                pres_hook_failed(h, "webhook-not-authorized", "the hook answers that the token is not good", true, 0);
+            else
+                refuse(l, status);
         } else if (l->step == PUB_STEP_LOOKUP)
             take_id(l, v);
         else if (l->step == PUB_STEP_GUARD)
@@ -196,6 +200,20 @@ static void take_answer(struct pub_hook_lane *l, const struct fetch_answer *answ
             finish(l, true);
         jv_free(&v);
     }
+}
+
+/* Is it our token that is refused, or only this person? */
+static bool is_denied(const struct pres_hook_ready *r, const struct jv *v)
+{
+    char *why = r->why_field ? field(v, r->why_field) : NULL;
+    bool denied = false;
+    size_t len;
+    for (const char *word = r->denied, *rest; why && word && !denied; word = rest) {
+        rest = str_split(word, ' ', &len);
+        denied = strlen(why) == len && strncmp(why, word, len) == 0;
+    }
+    free(why);
+    return denied;
 }
 
 static void take_id(struct pub_hook_lane *l, const struct jv *v)

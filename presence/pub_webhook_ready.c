@@ -73,6 +73,9 @@ static const struct pres_hook_ready ready[] = {
      .release = "{\"user\":\"{id}\",\"profile\":{\"status_text\":\"\",\"status_emoji\":\"\",\"status_expiration\":0}}",
      .headers = {"Authorization: Bearer {token}"},
      .ok_field = "ok",
+     .why_field = "error",
+     .denied = "not_authed invalid_auth account_inactive token_revoked token_expired no_permission missing_scope "
+               "not_allowed_token_type",
      .show = {[PRES_BUSY] = ":calendar:", [PRES_OOF] = ":palm_tree:"},
      .text_max = 100},
     {.name = "matrix",

@@ -18,6 +18,7 @@ struct pres_hook_ready {
     const char *who, *who_field; /* GET: who we are over there, and what an answer that says so has */
     const char *headers[3];
     const char *ok_field; /* true in an answer that means success; NULL: the status says it */
+    const char *why_field, *denied; /* of an answer that says no; its words that mean our token, one space between */
     const char *show[PRES_KINDS];
     unsigned text_max; /* bytes of {text}, 0: any */
 };

@@ -120,8 +120,8 @@ class Slack(Chat):
         return ("", "", 0)
 
     def refuse(self, path):
-        """In a way of its own, at least there."""
-        return (200, {"ok": False, "error": "invalid_auth"}) if path == "/api/auth.test" else super().refuse(path)
+        """In a way of its own."""
+        return 200, {"ok": False, "error": "invalid_auth"}
 
     def serve(self, method, path, query, body):
         if path == ["api", "users.lookupByEmail"] and method == "GET":
