@@ -181,7 +181,7 @@ def what_is_shown(folder):
     status = daemon.ctl_json("status")
     check_equal([(w["server"], w["code"]) for w in status["warnings"]], [("hq", "certificate-ends-soon")], "warnings")
     check(", in 9 days" in status["warnings"][0]["text"], status["warnings"][0]["text"])
-    check("hq: warning: certificate-ends-soon: The server's certificate ends at " in daemon.ctl("status")[1],
+    check("hq: warning: certificate-ends-soon: The server's certificate ends on " in daemon.ctl("status")[1],
           "the warning in `status`")
     command = "Get-MailboxDatabase -Identity (Get-Mailbox 'o''brien@example.test').Database | " \
         "Add-ADPermission -User 'EXAMPLE\\svc-presence' -ExtendedRights Receive-As"

@@ -255,18 +255,19 @@ def contents(folder):
 @contextlib.contextmanager
 def nobody_writes(folder, state):
     """Daemons that start meanwhile cannot write there: an administrator's in a world of its own, where it is mounted so."""
+    under = os.environ.get("FB_UNDER", "")
     script = os.path.join(folder, "read-only.sh")
     with open(script, "w", encoding="utf-8") as file:
         file.write(f"#!/bin/sh\nmount --bind '{state}' '{state}' && mount -o remount,bind,ro '{state}' && exec \"$@\"\n")
     os.chmod(script, 0o755)
     if os.geteuid() == 0:
-        os.environ["FB_UNDER"] = f"unshare --mount {script}"
+        os.environ["FB_UNDER"] = " ".join([*harness.own_mounts(), script, under])
     else:
         os.chmod(state, 0o500)
     try:
         yield
     finally:
-        os.environ.pop("FB_UNDER", None)
+        os.environ["FB_UNDER"] = under
         os.chmod(state, 0o700)
 
 

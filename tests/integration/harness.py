@@ -109,6 +109,17 @@ def _stop_all():
 atexit.register(_stop_all)
 
 
+def root_is_mounted():
+    """Not so in a plain chroot, where mounts cannot be made private from the root downwards."""
+    with open("/proc/self/mountinfo", encoding="utf-8") as file:
+        return any(line.split()[4] == "/" for line in file)
+
+
+def own_mounts():
+    """The beginning of a command that has a world of mounts of its own."""
+    return ["unshare", "--mount"] + ([] if root_is_mounted() else ["--propagation", "unchanged"])
+
+
 def secret_file(folder, name, text):
     path = os.path.join(folder, name)
     with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:

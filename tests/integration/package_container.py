@@ -95,19 +95,14 @@ def contained(folder):
     check(os.listdir(os.path.join(image.root, "var/lib/freebusyd")), "the state is in the volume")
 
 
-def root_is_mounted():
-    with open("/proc/self/mountinfo", encoding="utf-8") as file:
-        return any(line.split()[4] == "/" for line in file)
-
-
 def go_on_mounted():
     with tempfile.TemporaryDirectory() as root:
         script = 'mount --rbind / "$0" && exec chroot "$0" sh -c \'cd "$0" && exec "$@"\' "$@"'
-        return subprocess.run(["unshare", "-m", "--propagation", "unchanged", "sh", "-c", script, root, os.getcwd(),
-                               sys.executable, *sys.argv], check=False).returncode
+        return subprocess.run([*harness.own_mounts(), "sh", "-c", script, root, os.getcwd(), sys.executable,
+                               *sys.argv], check=False).returncode
 
 
 if __name__ == "__main__":
-    if not root_is_mounted():
+    if not harness.root_is_mounted():
         sys.exit(go_on_mounted())
     harness.run(contained)
