@@ -51,6 +51,7 @@ static void on_silent(void *arg);
 static void on_end(void *arg, const char *code, const char *text, bool slow);
 static void on_ping_late(void *arg);
 static void on_settled(void *arg);
+static void prove(struct pub_xmpp *x);
 static void ping(struct pub_xmpp *x, unsigned i);
 static bool take_ping(struct pub_xmpp *x, const struct pres_xml *stanza);
 
@@ -349,11 +350,8 @@ static void on_start_failed(void *arg)
 static void on_ready(void *arg)
 {
     struct pub_xmpp *x = arg;
-    x->ping_nonce = crypto_random_u64();
-    x->pings_back = 0;
-    for (unsigned i = 0; i < PUB_PINGS; i++)
-        ping(x, i);
-    loop_timer_in(x->ping_timer, PING_MS);
+    x->doubted = false;
+    prove(x);
     if (x->activity)
         pres_pub_activity_ready(x);
     pres_publisher_up(x->publisher);
@@ -410,10 +408,14 @@ static void on_ping_late(void *arg)
                            : "no stanza to ourselves came back";
     char detail[200];
     snprintf(detail, sizeof detail, "%s", text);
-    if (x->pings_back)
+    if (x->pings_back) {
         on_end(x, "xmpp-conflict", detail, true);
-    else
+        return;
+    }
+    if (!x->doubted)
         log_warning("xmpp", "%s component=%s", detail, x->component);
+    x->doubted = true;
+    prove(x); /* another gateway may have got all of them: the next are divided anew */
 }
 
 /* Who has not been read by now is unknown; before, telling so after each start would only make contacts flicker. */
@@ -421,6 +423,16 @@ static void on_settled(void *arg)
 {
     struct pub_xmpp *x = arg;
     pres_publisher_people_changed(x->publisher);
+}
+
+/* That the name is ours alone. */
+static void prove(struct pub_xmpp *x)
+{
+    x->ping_nonce = crypto_random_u64();
+    x->pings_back = 0;
+    for (unsigned i = 0; i < PUB_PINGS; i++)
+        ping(x, i);
+    loop_timer_in(x->ping_timer, PING_MS);
 }
 
 static void ping(struct pub_xmpp *x, unsigned i)

@@ -95,6 +95,7 @@ struct pub_xmpp {
 
     uint64_t ping_nonce;
     unsigned pings_back;
+    bool doubted; /* not one of the first came back */
     struct loop_timer *ping_timer;
     struct loop_timer *settle_timer; /* armed: we have just been started */
 

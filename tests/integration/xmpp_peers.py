@@ -377,10 +377,10 @@ def shared_name(folder, kind):
     try:
         if kind == "ejabberd":
             daemon.stop()
-        rivals = [Rival(server.ports[1]) for _ in range(1 if kind == "prosody" else 4)]
-        if kind == "ejabberd":  # noticed as messages to ourselves stay away, some of eight
+        rivals = [Rival(server.ports[1]) for _ in range(1 if kind == "prosody" else 2)]
+        if kind == "ejabberd":  # noticed as messages to ourselves stay away, some of eight; if all do, at the next eight
             daemon.start()
-        wait_until(lambda: outlet(daemon).get("code") == "xmpp-conflict", "the other one to be noticed", 90)
+        wait_until(lambda: outlet(daemon).get("code") == "xmpp-conflict", "the other one to be noticed", 180)
         for rival in rivals:
             rival.close()
         daemon.write(yaml(sim, [ANNA], server, "    rate: 999\n"))

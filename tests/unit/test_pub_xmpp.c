@@ -284,6 +284,45 @@ static void test_change_before_safe(void **state)
     world_free(&w);
 }
 
+/* Eight pings to ourselves; so many of them come back. */
+static void take_pings(struct world *w, unsigned back)
+{
+    struct buf one;
+    buf_init(&one, 65536);
+    for (unsigned i = 0; i < 8; i++) {
+        assert_true(world_stanza(w, &one));
+        assert_non_null(strstr(one.data, "id='self-"));
+        if (i < back)
+            world_say(w, one.data, one.len);
+    }
+    buf_free(&one);
+}
+
+static const char *trouble(const struct world *w)
+{
+    struct pres_publisher_status status;
+    pres_publisher_status(w->publisher, &status);
+    return status.code ? status.code : "";
+}
+
+/* Another gateway of our name got all of the first pings: the next find it out, without a connection made anew. */
+static void test_another_takes_all(void **state)
+{
+    struct world *w = world_new();
+    (void)state;
+    world_start(w);
+    assert_true(world_shake(w));
+    take_pings(w, 0);
+    pass(w, 31);
+    assert_string_equal(trouble(w), "");
+    take_pings(w, 3);
+    for (int i = 0; i < 5; i++)
+        world_turn(w);
+    pass(w, 31);
+    assert_string_equal(trouble(w), "xmpp-conflict");
+    world_free(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -291,6 +330,7 @@ int main(void)
         cmocka_unit_test(test_flood),
         cmocka_unit_test(test_confirmed_when_safe),
         cmocka_unit_test(test_change_before_safe),
+        cmocka_unit_test(test_another_takes_all),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
