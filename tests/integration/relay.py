@@ -239,15 +239,7 @@ def only_what_the_policy_grants(folder):
 
 def any_program_publishes(folder):
     """Evolution's way: a PUT of a free/busy file under one's own name and password, for oneself and for nobody else."""
-    far = os.path.join(folder, "outside")
-    os.makedirs(far)
-    for name in (ANNA, BERT):
-        done = subprocess.run([harness.FREEBUSYCTL, "identity", "password", name, "--file", f"{far}/identities"],
-                              input=name + "pw\n", capture_output=True, text=True, check=False)
-        check_equal(done.returncode, 0, f"a password: {done.stdout}{done.stderr}")
-    os.chmod(f"{far}/identities", 0o600)
-    publisher = harness.Daemon(far, world.outside(far, (ANNA, BERT), "{ from: self, expiry: 30m }",
-                                                  more="identities_file: identities\n"))
+    publisher = world.published_by_themselves(os.path.join(folder, "outside"), (ANNA, BERT))
     now, stamp = int(time.time()), "%Y%m%dT%H%M%SZ"
     text = ("BEGIN:VCALENDAR\nPRODID:-//Ximian//NONSGML Evolution Calendar//EN\nVERSION:2.0\nMETHOD:PUBLISH\n"
             "BEGIN:VFREEBUSY\nORGANIZER;CN=Anna:mailto:anna@home.example\nDTSTART:" + harness.utc(now - 86400, stamp) +

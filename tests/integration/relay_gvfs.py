@@ -27,15 +27,7 @@ def calendar(now, *periods):
 
 def published(folder):
     """One's own, of two calendars, one after the other in the file; nobody else's; and nothing can be read there."""
-    far = os.path.join(folder, "outside")
-    os.makedirs(far)
-    for name in (ANNA, BERT):
-        done = subprocess.run([harness.FREEBUSYCTL, "identity", "password", name, "--file", f"{far}/identities"],
-                              input=name + "pw\n", capture_output=True, text=True, check=False)
-        check_equal(done.returncode, 0, f"a password: {done.stdout}{done.stderr}")
-    os.chmod(f"{far}/identities", 0o600)
-    publisher = harness.Daemon(far, world.outside(far, (ANNA, BERT), "{ from: self, expiry: 30m }",
-                                                  more="identities_file: identities\n"))
+    publisher = world.published_by_themselves(os.path.join(folder, "outside"), (ANNA, BERT))
     now = int(time.time())
     file = os.path.join(folder, "busy.ifb")
     with open(file, "w", encoding="ascii", newline="") as out:

@@ -182,3 +182,15 @@ def key_id(pub):
     der = subprocess.run(["openssl", "pkey", "-pubin", "-in", pub, "-outform", "DER"], check=True,
                          capture_output=True).stdout
     return hashlib.sha256(der[-32:]).hexdigest()[:32]
+
+
+def published_by_themselves(folder, people):
+    """A publisher to which each of them may send a file of their own, with their address and, as password, that and pw."""
+    os.makedirs(folder)
+    for name in people:
+        done = subprocess.run([harness.FREEBUSYCTL, "identity", "password", name, "--file", f"{folder}/identities"],
+                              input=name + "pw\n", capture_output=True, text=True, check=False)
+        harness.check_equal(done.returncode, 0, f"a password: {done.stdout}{done.stderr}")
+    os.chmod(f"{folder}/identities", 0o600)
+    return harness.Daemon(folder, outside(folder, people, "{ from: self, expiry: 30m }",
+                                          more="identities_file: identities\n"))
